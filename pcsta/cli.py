@@ -1,0 +1,5 @@
+"""The `pcsta` command."""
+
+
+def main() -> None:
+    raise SystemExit("not built yet")

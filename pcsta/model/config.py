@@ -1,0 +1,96 @@
+"""Sizes and switches of the model: `paper` is section 4 to the letter, `laptop` is narrower.
+
+One configuration names one row of Tables 5 and 6; see `row`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything the model's shape depends on. Defaults are the paper's (section 4)."""
+
+    classes: int = 60
+    skeleton: str = "kinect_v2"
+    # the joint-ordered tensor (section 3.1)
+    order: Literal["tour", "single", "random", "random-doubles"] = "tour"
+    order_seed: int = 0
+    origin: Literal["first", "own"] = "first"
+    frames: int = 20
+    people: int = 2
+    # streams (section 3.4) and integration of the hands (Table 6)
+    streams: Literal["pose", "rgb", "both"] = "both"
+    hands: Literal["sum", "concat", "attention"] = "attention"
+    temporal: bool = True  # temporal attention (eq. 7); False: mean of u_t over time
+    conditioned: bool = True  # f_p and f_p' see the pose features s (Table 5)
+    # sizes (section 4)
+    pose_widths: tuple[int, int, int] = (64, 64, 1024)
+    glimpse_features: int = 2048
+    glimpse_projection: int | None = None  # laptop: frozen PCA of the glimpse features
+    standardise: bool = False  # laptop: training statistics fix the scale of s and of V
+    hidden: int = 1024
+    step_features: int = 1024
+    spatial_hidden: int = 256
+    temporal_hidden: int = 512
+    dropout: float = 0.5
+    # open points (design: what the paper leaves open)
+    weights: Literal["softmax", "sigmoid"] = "softmax"
+    mask_absent: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Inverse of `to_dict`, also after a round trip through JSON (lists become tuples)."""
+        values = dict(values)
+        values["pose_widths"] = tuple(values["pose_widths"])
+        return cls(**values)
+
+
+def paper(**changes: Any) -> ModelConfig:
+    """The sizes of section 4."""
+    return replace(ModelConfig(), **changes)
+
+
+def laptop(**changes: Any) -> ModelConfig:
+    """A few hundred clips and two cores: the same model, narrower, on EfficientNet-Lite0 glimpses."""
+    small = ModelConfig(
+        pose_widths=(8, 16, 128), glimpse_features=1280, glimpse_projection=128, standardise=True,
+        hidden=128, step_features=128, spatial_hidden=64, temporal_hidden=64,
+    )  # fmt: skip
+    return replace(small, **changes)
+
+
+CONFIGS = {"paper": paper, "laptop": laptop}
+
+# Rows of Table 6 by the paper's letters, and the unconditioned rows of Table 5.
+ROWS: dict[str, dict[str, Any]] = {
+    "A": {"streams": "pose"},
+    "B": {"streams": "rgb", "hands": "sum", "temporal": False, "conditioned": False},
+    "C": {"streams": "rgb", "hands": "concat", "temporal": False, "conditioned": False},
+    "E": {"streams": "rgb", "hands": "attention", "temporal": False, "conditioned": True},
+    "G": {"streams": "rgb", "hands": "attention", "temporal": True, "conditioned": True},
+    "G-unconditioned": {
+        "streams": "rgb", "hands": "attention", "temporal": True, "conditioned": False,
+    },
+    "H": {"streams": "both", "hands": "sum", "temporal": False, "conditioned": False},
+    "I": {"streams": "both", "hands": "attention", "temporal": False, "conditioned": True},
+    "K": {"streams": "both", "hands": "attention", "temporal": True, "conditioned": True},
+    "K-unconditioned": {
+        "streams": "both", "hands": "attention", "temporal": True, "conditioned": False,
+    },
+}  # fmt: skip
+
+
+def row(letter: str, base: ModelConfig) -> ModelConfig:
+    """`base` switched to one row of Table 6 (A, B, C, E, G, H, I, K) or Table 5's unconditioned.
+
+    Raises ValueError for a letter that the paper's table does not have.
+    """
+    if letter not in ROWS:
+        raise ValueError(f"no row {letter!r} in Table 6; choose one of {', '.join(ROWS)}")
+    return replace(base, **ROWS[letter])

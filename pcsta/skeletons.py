@@ -1,0 +1,201 @@
+"""Skeletons: joint names, bones, hands and root of each sensor, and the maps between them.
+
+A skeleton is a tree. Its bones are stored as parent -> children *in drawing order* (legs, then
+head, then left arm, then right arm; left before right), because the order of the children decides
+the tour of section 3.1.  Joint indices are 0-based; NTU's files and the paper count from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A tree of named joints.
+
+    name:      key in `SKELETONS`
+    joints:    J names, in the order of the dataset's files
+    children:  joint name -> names of its children, seen from `root`
+    root:      the "middle of the spine", origin of the body-centred coordinates (section 5)
+    hands:     names of the left and of the right hand joint (the actor's own left and right)
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    children: Mapping[str, tuple[str, ...]]
+    root: str
+    hands: tuple[str, str]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def index(self, joint: str) -> int:
+        """Column of a joint. Raises ValueError for a name this skeleton does not have."""
+        if joint not in self.joints:
+            raise ValueError(
+                f"{self.name} has no joint {joint!r}; it has: {', '.join(self.joints)}"
+            )
+        return self.joints.index(joint)
+
+    @property
+    def root_index(self) -> int:
+        return self.index(self.root)
+
+    @property
+    def hand_indices(self) -> tuple[int, int]:
+        """Columns of (left hand, right hand)."""
+        return self.index(self.hands[0]), self.index(self.hands[1])
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """The J - 1 bones as (parent, child), parents before their children's own bones."""
+        found, queue = [], [self.root]
+        while queue:
+            parent = queue.pop(0)
+            for child in self.children.get(parent, ()):
+                found.append((self.index(parent), self.index(child)))
+                queue.append(child)
+        return tuple(found)
+
+    def child_indices(self, joint: int) -> tuple[int, ...]:
+        """Children of a joint, in drawing order."""
+        return tuple(self.index(c) for c in self.children.get(self.joints[joint], ()))
+
+
+def _chain(*joints: str) -> dict[str, tuple[str, ...]]:
+    return {a: (b,) for a, b in zip(joints, joints[1:], strict=False)}
+
+
+def _arm(side: str, *parts: str) -> dict[str, tuple[str, ...]]:
+    return _chain(*(f"{side} {part}" for part in parts))
+
+
+def _both(*parts: str) -> dict[str, tuple[str, ...]]:
+    return _arm("left", *parts) | _arm("right", *parts)
+
+
+KINECT_V2 = Skeleton(
+    name="kinect_v2",
+    joints=(
+        "spine base", "spine middle", "neck", "head",
+        "left shoulder", "left elbow", "left wrist", "left hand",
+        "right shoulder", "right elbow", "right wrist", "right hand",
+        "left hip", "left knee", "left ankle", "left foot",
+        "right hip", "right knee", "right ankle", "right foot",
+        "spine shoulder", "left hand tip", "left thumb", "right hand tip", "right thumb",
+    ),
+    children={
+        "spine middle": ("spine base", "spine shoulder"),
+        "spine base": ("left hip", "right hip"),
+        "spine shoulder": ("neck", "left shoulder", "right shoulder"),
+        "neck": ("head",),
+        **_both("hip", "knee", "ankle", "foot"),
+        **_both("shoulder", "elbow", "wrist", "hand"),
+        "left hand": ("left hand tip", "left thumb"),
+        "right hand": ("right hand tip", "right thumb"),
+    },
+    root="spine middle",
+    hands=("left hand", "right hand"),
+)  # fmt: skip
+
+KINECT_V1 = Skeleton(
+    name="kinect_v1",
+    joints=(
+        "hip centre", "spine", "shoulder centre", "head",
+        "left shoulder", "left elbow", "left wrist", "left hand",
+        "right shoulder", "right elbow", "right wrist", "right hand",
+        "left hip", "left knee", "left ankle", "left foot",
+        "right hip", "right knee", "right ankle", "right foot",
+    ),
+    children={
+        "spine": ("hip centre", "shoulder centre"),
+        "hip centre": ("left hip", "right hip"),
+        "shoulder centre": ("head", "left shoulder", "right shoulder"),
+        **_both("hip", "knee", "ankle", "foot"),
+        **_both("shoulder", "elbow", "wrist", "hand"),
+    },
+    root="spine",
+    hands=("left hand", "right hand"),
+)  # fmt: skip
+
+SBU = Skeleton(
+    name="sbu",
+    joints=(
+        "head", "neck", "torso",
+        "left shoulder", "left elbow", "left hand",
+        "right shoulder", "right elbow", "right hand",
+        "left hip", "left knee", "left foot",
+        "right hip", "right knee", "right foot",
+    ),
+    children={
+        "torso": ("left hip", "right hip", "neck"),
+        "neck": ("head", "left shoulder", "right shoulder"),
+        **_both("hip", "knee", "foot"),
+        **_both("shoulder", "elbow", "hand"),
+    },
+    root="torso",
+    hands=("left hand", "right hand"),
+)  # fmt: skip
+
+SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in (KINECT_V2, KINECT_V1, SBU)}
+
+
+# Joints that a smaller skeleton lacks are the mean of the joints named here; all others map to the
+# joint of the same name.  A joint is thereby never invented, only repeated or averaged.
+_ALIASES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
+    ("kinect_v2", "kinect_v1"): {
+        "hip centre": ("spine base",),
+        "spine": ("spine middle",),
+        "shoulder centre": ("spine shoulder",),
+    },
+    ("kinect_v2", "sbu"): {"torso": ("spine middle",)},
+    ("kinect_v1", "sbu"): {"torso": ("spine",), "neck": ("shoulder centre",)},
+    ("kinect_v1", "kinect_v2"): {
+        "spine base": ("hip centre",),
+        "spine middle": ("spine",),
+        "spine shoulder": ("shoulder centre",),
+        "neck": ("shoulder centre", "head"),
+        **{f"{s} {tip}": (f"{s} hand",) for s in ("left", "right") for tip in ("hand tip", "thumb")},
+    },
+    ("sbu", "kinect_v2"): {
+        "spine base": ("left hip", "right hip"),
+        "spine middle": ("torso",),
+        "spine shoulder": ("left shoulder", "right shoulder"),
+        **{f"{s} wrist": (f"{s} hand",) for s in ("left", "right")},
+        **{f"{s} ankle": (f"{s} foot",) for s in ("left", "right")},
+        **{f"{s} {tip}": (f"{s} hand",) for s in ("left", "right") for tip in ("hand tip", "thumb")},
+    },
+    ("sbu", "kinect_v1"): {
+        "hip centre": ("left hip", "right hip"),
+        "spine": ("torso",),
+        "shoulder centre": ("neck",),
+        **{f"{s} wrist": (f"{s} hand",) for s in ("left", "right")},
+        **{f"{s} ankle": (f"{s} foot",) for s in ("left", "right")},
+    },
+}  # fmt: skip
+
+
+def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
+    """Matrix that writes every joint of `target` as a mean of joints of `source`.
+
+    Returns (J_target, J_source) float32, rows sum to 1: ``target = conversion @ source``.
+    An absent person (all zero) stays all zero. Raises KeyError when no map is defined.
+    """
+    matrix = np.zeros((len(target), len(source)), np.float32)
+    same = source.name == target.name
+    if not same and (source.name, target.name) not in _ALIASES:
+        raise KeyError(f"no map from skeleton {source.name} to {target.name}")
+    aliases = {} if same else _ALIASES[source.name, target.name]
+    for row, joint in enumerate(target.joints):
+        parts = aliases.get(joint, (joint,))
+        for part in parts:
+            matrix[row, source.index(part)] = 1 / len(parts)
+    return matrix
