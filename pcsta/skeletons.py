@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class Skeleton:
 
 
 def _chain(*joints: str) -> dict[str, tuple[str, ...]]:
-    return {a: (b,) for a, b in zip(joints, joints[1:], strict=False)}
+    return {a: (b,) for a, b in pairwise(joints)}
 
 
 def _arm(side: str, *parts: str) -> dict[str, tuple[str, ...]]:
