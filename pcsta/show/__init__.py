@@ -1,0 +1,28 @@
+"""Figures and players, the same in a live notebook, in the static book and in a script.
+
+Functions draw numpy arrays and Clips onto the axes they are given; call `show.use()` once for
+the book's look. Players return a widget.
+"""
+
+from pcsta.show.arrays import attention_heatmap, confusion, temporal_bar, tensor_image
+from pcsta.show.body import card, frame, rest_pose, skeleton, tour
+from pcsta.show.paint import attention_picture, blank, paint, temporal_strip
+from pcsta.show.pictures import encode, raster
+from pcsta.show.player import attention_player, player
+from pcsta.show.source import source
+from pcsta.show.style import (
+    HAND_COLOURS,
+    HAND_LINES,
+    HAND_MARKERS,
+    PERSON_COLOURS,
+    hand_style,
+    label_hands,
+    use,
+)
+
+__all__ = [
+    "HAND_COLOURS", "HAND_LINES", "HAND_MARKERS", "PERSON_COLOURS",
+    "attention_heatmap", "attention_picture", "attention_player", "blank", "card", "confusion",
+    "encode", "frame", "hand_style", "label_hands", "paint", "player", "raster", "rest_pose",
+    "skeleton", "source", "temporal_bar", "temporal_strip", "tensor_image", "tour", "use",
+]  # fmt: skip

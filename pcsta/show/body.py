@@ -1,0 +1,159 @@
+"""Bodies: stick figures, painted frames, the tour of section 3.1 drawn on a body, and Clip's card."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+
+from pcsta.data.clip import HANDS, PEOPLE, Clip
+from pcsta.show.paint import blank, paint
+from pcsta.show.pictures import encode
+from pcsta.show.style import HAND_COLOURS, HAND_MARKERS, INK, PERSON_INKS
+from pcsta.skeletons import Skeleton
+
+VIEWS = {"front": (0, 1), "side": (2, 1), "top": (0, 2)}
+AXES = ("x, metres", "y, metres", "z, metres")
+
+# A standing body seen from the front, its left side at the viewer's right; arbitrary units.
+_MIDDLE = {
+    "head": 9.0, "neck": 8.0, "shoulder centre": 7.6, "spine shoulder": 7.4, "torso": 6.0,
+    "spine": 6.0, "spine middle": 6.0, "spine base": 4.6, "hip centre": 4.6,
+}  # fmt: skip
+_SIDE = {
+    "shoulder": (1.3, 7.3), "elbow": (2.3, 6.1), "wrist": (3.2, 5.0), "hand": (3.7, 4.4),
+    "hand tip": (4.1, 3.4), "thumb": (4.6, 4.4),
+    "hip": (0.8, 4.2), "knee": (1.1, 2.3), "ankle": (1.3, 0.5), "foot": (2.0, 0.0),
+}  # fmt: skip
+
+
+def skeleton(ax: Axes, clip: Clip, t: int, view: str = "front") -> None:
+    """The people of frame `t` as stick figures in metres, hands in their colours.
+
+    view: "front" (x, y), "side" (z, y) or "top" (x, z), in camera space.
+    """
+    if view not in VIEWS:
+        raise ValueError(f"no view {view!r}; choose one of {', '.join(VIEWS)}")
+    axes = VIEWS[view]
+    for person in range(PEOPLE):
+        if not clip.present[t, person]:
+            continue
+        places = clip.joints[t, person][:, axes]  # (J, 2)
+        for bone in clip.skeleton.bones:
+            ax.plot(*places[list(bone)].T, color=PERSON_INKS[person], linewidth=1.8, zorder=1)
+        for side, joint in enumerate(clip.skeleton.hand_indices):
+            hand = 2 * person + side
+            ax.scatter(
+                *places[joint], color=HAND_COLOURS[hand], marker=HAND_MARKERS[hand], s=45,
+                label=HANDS[hand], zorder=2,
+            )  # fmt: skip
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_xlabel(AXES[axes[0]])
+    ax.set_ylabel(AXES[axes[1]])
+
+
+def frame(
+    ax: Axes,
+    image: UInt8[np.ndarray, "H W 3"] | None,
+    clip: Clip,
+    t: int,
+    weights: Float[np.ndarray, "N"] | None = None,
+    *,
+    crop_size: int | None = None,
+) -> None:
+    """The video frame `t` with skeleton and hand boxes; with `weights`, p_t as width and number.
+
+    image: (H, W, 3) uint8, or None for a clip without a video (a plain ground).
+    """
+    ax.imshow(paint(blank(clip) if image is None else image, clip, t, weights, crop_size=crop_size))
+    ax.set_axis_off()
+    ax.set_title(f"frame {t}")
+
+
+def rest_pose(skeleton: Skeleton) -> Float[np.ndarray, "J 2"]:
+    """(J, 2) where each joint stands in a drawing of a whole body, arbitrary units, y up."""
+    places = []
+    for joint in skeleton.joints:
+        side, _, part = joint.partition(" ")
+        if side in ("left", "right"):
+            x, y = _SIDE[part]
+            places.append((x if side == "left" else -x, y))
+        else:
+            places.append((0.0, _MIDDLE[joint]))
+    return np.array(places)
+
+
+def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = True) -> None:
+    """A joint order drawn on a body: one arrow per step, dark first, light last.
+
+    Steps along a bone are solid and keep to their right, so that the way out and the way back
+    lie side by side; steps that jump between unconnected joints are thin and dashed.
+    numbers: write beside each joint at which positions of the order (from 1) it is visited.
+    """
+    places = rest_pose(skeleton)  # (J, 2)
+    bones = {frozenset(bone) for bone in skeleton.bones}
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(order)))
+    ax.scatter(*places.T, s=26, color=INK, zorder=3)
+    for step, (a, b) in enumerate(pairwise(order)):
+        if a == b:
+            continue
+        along = places[b] - places[a]
+        side = 0.11 * np.array([along[1], -along[0]]) / np.linalg.norm(along)
+        bone = frozenset((a, b)) in bones
+        ax.annotate(
+            "", xy=places[b] + side, xytext=places[a] + side, zorder=2,
+            arrowprops={
+                "arrowstyle": "-|>", "color": colours[step], "shrinkA": 2, "shrinkB": 2,
+                "linewidth": 1.6 if bone else 0.8, "linestyle": "-" if bone else (0, (4, 3)),
+            },
+        )  # fmt: skip
+    if numbers:
+        for joint, (x, y) in enumerate(places):
+            visits = [str(i) for i, j in enumerate(order, 1) if j == joint]
+            right = x >= 0
+            ax.annotate(
+                " ".join(visits), (x, y), (9 if right else -9, 6), textcoords="offset points",
+                ha="left" if right else "right", fontsize=7, color=INK, zorder=4,
+                bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
+            )  # fmt: skip
+    ax.set_xlim(-6, 6)
+    ax.set_ylim(-0.8, 9.8)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+
+
+def card(clip: Clip, moments: int = 5) -> str:
+    """HTML that shows a clip: its facts in one line and some of its frames in a row."""
+    times = np.linspace(0, len(clip) - 1, min(moments, len(clip))).round().astype(int)
+    images = {int(t): blank(clip) for t in times}
+    if clip.video is not None and clip.video.exists():
+        from pcsta.data.video import read_frames
+
+        images |= dict(read_frames(clip.video, times))
+    strip = np.concatenate(
+        [np.pad(paint(images[int(t)], clip, int(t), width=320), ((0, 0), (0, 4), (0, 0)),
+                constant_values=255) for t in times],
+        axis=1,
+    )  # fmt: skip
+    people = int(clip.present.any(axis=0).sum())
+    facts = [
+        clip.action or "unknown action",
+        f"{len(clip)} frames",
+        f"{people} {'person' if people == 1 else 'people'}",
+        f"subject {clip.subject}",
+        *([f"camera {clip.camera}"] if clip.camera else []),
+        f"{len(clip.skeleton)} joints ({clip.skeleton.name})",
+        *clip.repairs,
+    ]
+    data = base64.b64encode(encode(strip)).decode()
+    what = escape(f"{clip.name}: {facts[0]}, frames {', '.join(map(str, times))}", quote=True)
+    return (
+        f'<div class="pcsta-clip"><b>{escape(clip.name)}</b> · {escape(" · ".join(facts))}<br>'
+        f'<img src="data:image/webp;base64,{data}" alt="{what}" style="max-width:100%"></div>'
+    )
