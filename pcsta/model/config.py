@@ -40,6 +40,13 @@ class ModelConfig:
     weights: Literal["softmax", "sigmoid"] = "softmax"
     mask_absent: bool = False
 
+    def __post_init__(self) -> None:
+        if self.temporal and self.streams != "pose" and self.hands != "attention":
+            raise ValueError(
+                "temporal attention reads the spatial attention (eq. 7): with "
+                f"hands={self.hands!r} set temporal=False"
+            )
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

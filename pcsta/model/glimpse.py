@@ -180,7 +180,9 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     return state.get("state_dict", state)
 
 
-def _load(backbone: nn.Module, state: dict[str, Tensor], name: str, source: Path | None) -> None:
+def _load(
+    backbone: _Lite0 | _Inception, state: dict[str, Tensor], name: str, source: Path | None
+) -> None:
     """Load what the features need; the classifier's and auxiliary classifier's weights are dropped."""
     dropped = ("fc.", "_fc.", "AuxLogits.")
     state = {k: v for k, v in state.items() if not k.startswith(dropped)}
@@ -219,7 +221,7 @@ def _fold_batch_norm(backbone: nn.Module) -> None:
                 setattr(module, norm, nn.Identity())
 
 
-_BACKBONES = {
+_BACKBONES: dict[str, tuple] = {
     "efficientnet-lite0": (_Lite0, _lite0_weights, 1280, 64),
     "inception-v3": (_Inception, _inception_weights, 2048, 299),
 }

@@ -37,6 +37,11 @@ class _WeightLater(torch.autograd.Function):
         return grad.flatten(0, 1).T @ inputs, None, None, None
 
 
+def _buffer(value: Tensor, wanted: bool) -> nn.Buffer | None:
+    """A frozen tensor of the model, or nothing."""
+    return nn.Buffer(value) if wanted else None
+
+
 class RGBStream(nn.Module):
     """Attention over hands, LSTM, attention over time (Figures 3 and 4).
 
@@ -51,7 +56,7 @@ class RGBStream(nn.Module):
         super().__init__()
         self.config = config
         hands = HANDS_PER_PERSON * config.people
-        raw, pose = config.glimpse_features, config.pose_widths[2]
+        raw = config.glimpse_features
         self.glimpse_width = config.glimpse_projection or raw  # D, of what the LSTM sees
         context = self.glimpse_width * (hands if config.hands == "concat" else 1)
         # the LSTM's four gates (input, forget, cell, output) of [v~_t, h_{t-1}] in one matrix
@@ -60,14 +65,12 @@ class RGBStream(nn.Module):
         attends = config.hands == "attention"
         self.spatial = SpatialAttention(config) if attends else None
         self.temporal = TemporalAttention(config) if config.temporal else None
-        if config.glimpse_projection:
-            self.register_buffer("components", torch.eye(raw, self.glimpse_width))
-        if config.glimpse_projection or config.standardise:
-            self.register_buffer("glimpse_mean", torch.zeros(raw))
-            self.register_buffer("glimpse_std", torch.ones(self.glimpse_width))
-        if config.standardise:
-            self.register_buffer("pose_mean", torch.zeros(pose))
-            self.register_buffer("pose_std", torch.ones(pose))
+        projects, scales = bool(config.glimpse_projection), config.standardise
+        self.components = _buffer(torch.eye(raw, self.glimpse_width), projects)
+        self.glimpse_mean = _buffer(torch.zeros(raw), projects or scales)
+        self.glimpse_std = _buffer(torch.ones(()), scales)
+        self.pose_mean = _buffer(torch.zeros(config.pose_widths[2]), scales)
+        self.pose_std = _buffer(torch.ones(config.pose_widths[2]), scales)
         with torch.no_grad():
             # a new LSTM remembers: forget gates start open, as TensorFlow's (the paper's) do
             self.gates.bias[config.hidden : 2 * config.hidden] += 1
@@ -86,20 +89,19 @@ class RGBStream(nn.Module):
                         more keep saying more.
         pose_features:  s; with `standardise`, every feature gets mean 0 and variance 1.
         """
-        if glimpses is not None and hasattr(self, "glimpse_mean"):
+        if glimpses is not None and self.glimpse_mean is not None:
             x = glimpses.double()
             mean = x.mean(0)
             covariance = (x.T @ x) / len(x) - mean[:, None] * mean
             variance = covariance.diagonal()
-            if self.config.glimpse_projection:
+            if self.components is not None:
                 values, vectors = torch.linalg.eigh(covariance)  # ascending
-                kept = self.glimpse_width
-                variance = values[-kept:].flip(0)
-                self.components.copy_(vectors[:, -kept:].flip(1))
+                variance = values[-self.glimpse_width :]
+                self.components.copy_(vectors[:, -self.glimpse_width :].flip(1))
             self.glimpse_mean.copy_(mean)
-            if self.config.standardise:
-                self.glimpse_std.fill_(variance.mean().clamp(min=1e-12).sqrt().item())
-        if pose_features is not None and self.config.standardise:
+            if self.glimpse_std is not None:
+                self.glimpse_std.copy_(variance.mean().clamp(min=1e-12).sqrt())
+        if pose_features is not None and self.pose_mean is not None and self.pose_std is not None:
             self.pose_mean.copy_(pose_features.mean(0))
             std = pose_features.std(0, correction=0)
             # a feature that never fires (a dead ReLU) stays silent and is not blown up
@@ -110,16 +112,18 @@ class RGBStream(nn.Module):
 
         The zero glimpse of an absent hand stays zero.
         """
-        if not hasattr(self, "glimpse_mean"):
+        if self.glimpse_mean is None:
             return glimpses
         there = (glimpses != 0).any(-1, keepdim=True)
         x = glimpses - self.glimpse_mean
-        if self.config.glimpse_projection:
+        if self.components is not None:
             x = x @ self.components
-        return x / self.glimpse_std * there
+        if self.glimpse_std is not None:
+            x = x / self.glimpse_std
+        return x * there
 
     def _scaled_pose(self, s: Tensor | None) -> Tensor | None:
-        if s is None or not self.config.standardise:
+        if s is None or self.pose_mean is None or self.pose_std is None:
             return s
         return (s - self.pose_mean) / self.pose_std
 
@@ -140,7 +144,7 @@ class RGBStream(nn.Module):
 
         Raises ValueError when the glimpses have another number of hands, features or frames.
         """
-        batch, frames = glimpses.shape[:2]
+        frames = glimpses.shape[1]
         hands = HANDS_PER_PERSON * self.config.people
         width = self.glimpse_width if projected else self.config.glimpse_features
         if glimpses.shape[2:] != (hands, width) or (self.temporal and frames != self.config.frames):
@@ -151,34 +155,29 @@ class RGBStream(nn.Module):
         V = glimpses if projected else self.project(glimpses)  # (B, T, N, D)
         s = self._scaled_pose(s)
 
-        context = None  # v~ for all t, where it does not wait for h
-        if self.config.hands == "sum":
-            context = V.sum(2)  # (B, T, D)
-        elif self.config.hands == "concat":
-            context = V.flatten(2)  # (B, T, N·D)
-        hidden, attention = self._recur(V, context, s, present)  # (B, T, H), (B, T, N)
-
+        hidden, attention = self._recur(V, s, present)  # (B, T, H), (B, T, N)
         U = self.step(hidden).relu()  # (B, T, U) eq. 6
-        if self.temporal is None:
+        if self.temporal is None or attention is None:
             return U.mean(1), attention, None
         weights = self.temporal(attention.flatten(1), s)  # p' (B, T) eq. 7
         return torch.einsum("btu,bt->bu", U, weights), attention, weights
 
     def _recur(
-        self, V: Tensor, context: Tensor | None, s: Tensor | None, present: Tensor | None
+        self, V: Tensor, s: Tensor | None, present: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Eq. 3, 4, 5 over time: all hidden states and, where there is one, all attention."""
         batch, frames = V.shape[:2]
-        weight, bias = self.gates.weight, self.gates.bias
+        if self.spatial:  # s describes the whole sub-sequence: its term is the same for every t
+            pose_term = self.spatial.pose_term(s)
+        else:  # rows B and C of Table 6: v~ does not wait for h
+            context = V.sum(2) if self.config.hands == "sum" else V.flatten(2)
         inputs: list[Tensor] = []
-        later = _WeightLater.apply(weight, inputs, frames, batch).unbind(0)
-        frozen = weight.detach().T
-        # the same for every t (section 3.2: s describes the whole sub-sequence)
-        pose_term = self.spatial.pose_term(s) if self.spatial else None
+        later = _WeightLater.apply(self.gates.weight, inputs, frames, batch)
+        weight = self.gates.weight.detach().T
 
-        h = c = V.new_zeros(batch, self.config.hidden)
+        h = c = V.new_zeros(batch, self.config.hidden)  # (B, H)
         hidden, attention = [], []
-        for t in range(frames):
+        for t, offset in enumerate((later + self.gates.bias).unbind()):
             if self.spatial:
                 p = self.spatial(h, pose_term, None if present is None else present[:, t])
                 v = torch.einsum("bnd,bn->bd", V[:, t], p)  # eq. 5
@@ -187,7 +186,7 @@ class RGBStream(nn.Module):
                 v = context[:, t]
             x = torch.cat([v, h], 1)  # (B, D + H)
             inputs.append(x.detach())
-            i, f, g, o = torch.addmm(later[t] + bias, x, frozen).chunk(4, 1)  # (B, H) each
+            i, f, g, o = torch.addmm(offset, x, weight).chunk(4, 1)  # (B, H) each
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()  # eq. 3
             hidden.append(h)

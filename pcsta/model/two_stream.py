@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -74,12 +75,8 @@ class TwoStream(nn.Module):
                 raise ValueError("this model reads glimpses V, and none were given")
             pooled, spatial, temporal = self.rgb(glimpses, s, present, projected)
             rgb_logits = self.rgb_head(pooled)  # (B, C)
-        if pose_logits is None:
-            logits = rgb_logits
-        elif rgb_logits is None:
-            logits = pose_logits
-        else:
-            logits = pose_logits + rgb_logits  # section 3.4
+        streams = [x for x in (pose_logits, rgb_logits) if x is not None]
+        logits = torch.stack(streams).sum(0)  # section 3.4: fusion on logit level
         return Output(logits, pose_logits, rgb_logits, spatial, temporal)
 
     def stage(self, name: Literal["pose", "rgb"]) -> TwoStream:
