@@ -1,0 +1,234 @@
+"""From the bodies that a sensor reports to the two people of a Clip.
+
+A Kinect follows up to six bodies. Ids are not ordered; a person who is lost comes back under a new
+id; two ids exchange people when they cross; a chair or a curtain becomes a phantom body. The paper
+needs two people, the main actor first. Here every rule is one function, and everything done to a
+recording is one sentence of `Clip.repairs`:
+
+1. `fill_missing` interpolates joints that are not a number;
+2. `pieces` cuts a track where its body jumps, `stitch` joins pieces end to start by nearness;
+3. `short_lived`, `misshapen` and `motionless` name phantoms, `choose` drops them and orders the
+   rest by `motion`.
+
+No rule looks at the label: it is unknown at test time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int64
+
+from pcsta.data.clip import PEOPLE
+from pcsta.skeletons import Skeleton
+
+JUMP = 0.3  # metres between two reports of one body: 9 m/s at 30 frames a second
+NEAR = 0.5  # metres between the end of one piece and the start of the next
+SHORT = 10  # frames that a body must live, in a clip twice as long or longer
+STATURE = (0.7, 2.5)  # metres from head to foot along the bones
+WIDE = 1.5  # a box of joints this much wider than tall is no standing or sitting person
+STILL = 0.004  # metres of standard deviation; a person who stands still sways more
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One tracked body: n reports in rising frames, under one id or, once stitched, several.
+
+    ids:    as in the file, in order of use
+    frames: (n,) frame of each report, from 0
+    joints: (n, J, 3) metres;  pixels: (n, J, 2) in the colour image, NaN where unknown
+    """
+
+    ids: tuple[int, ...]
+    frames: Int64[np.ndarray, "n"]
+    joints: Float32[np.ndarray, "n J 3"]
+    pixels: Float32[np.ndarray, "n J 2"]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, part: slice | Bool[np.ndarray, "n"]) -> Body:
+        return replace(
+            self, frames=self.frames[part], joints=self.joints[part], pixels=self.pixels[part]
+        )
+
+    def __str__(self) -> str:
+        return "body " + "+".join(map(str, self.ids))
+
+
+def fill_missing(body: Body) -> tuple[Body, list[str]]:
+    """Joints that are not finite, interpolated in time (the nearest report at either end).
+
+    A joint with no finite report takes the place of the body's other joints' mean. Pixels that are
+    not finite become NaN: that hand counts as absent.
+    """
+    repairs = []
+    bad = ~np.isfinite(body.joints).all(-1)  # (n, J)
+    bad_pixels = ~np.isfinite(body.pixels).all(-1) & np.isfinite(body.pixels).any(-1)
+    infinite = np.isinf(body.pixels).any(-1)
+    pixels = np.where((bad_pixels | infinite)[..., None], np.float32(np.nan), body.pixels)
+    joints = body.joints
+    if bad.any():
+        joints = joints.copy()
+        for joint in np.flatnonzero(bad.any(0)):
+            good = ~bad[:, joint]
+            for axis in range(3):
+                known = joints[good, joint, axis]
+                if not len(known):
+                    others = joints[..., axis][~bad]
+                    known, good = others.mean(keepdims=True), np.eye(1, len(body), dtype=bool)[0]
+                at = body.frames
+                joints[:, joint, axis] = np.interp(at, at[good], known)
+        repairs.append(
+            f"{body}: {int(bad.sum())} joint positions are not a number: interpolated in time"
+        )
+    return replace(body, joints=joints, pixels=pixels), repairs
+
+
+def pieces(body: Body, skeleton: Skeleton) -> list[Body]:
+    """The track cut wherever its root moves more than JUMP between two reports."""
+    root = body.joints[:, skeleton.root_index]  # (n, 3)
+    cuts = np.flatnonzero(np.linalg.norm(np.diff(root, axis=0), axis=-1) > JUMP) + 1
+    return [body[a:b] for a, b in pairwise([0, *cuts.tolist(), len(body)])]
+
+
+def stitch(parts: list[Body], skeleton: Skeleton) -> tuple[list[Body], list[str]]:
+    """Pieces joined end to start when they do not overlap in time.
+
+    First those within NEAR of each other, whatever their ids (a person lost and found again, or two
+    ids exchanged): the shortest gap first, then the least distance. Then what is left of one id: a
+    body that jumped where nobody else was. Every piece has one successor and one predecessor at
+    most, so no person is in two places.
+    """
+    root = skeleton.root_index
+    links = []
+    for i, early in enumerate(parts):
+        for j, late in enumerate(parts):
+            gap = int(late.frames[0] - early.frames[-1])
+            if gap < 1:
+                continue
+            distance = float(np.linalg.norm(late.joints[0, root] - early.joints[-1, root]))
+            far = distance > NEAR
+            if not far or early.ids == late.ids:
+                links.append((far, gap, distance, i, j))
+    after: dict[int, int] = {}
+    before: dict[int, int] = {}
+    for _, _, _, i, j in sorted(links):
+        if i not in after and j not in before:
+            after[i], before[j] = j, i
+
+    people, repairs = [], []
+    for first in (i for i in range(len(parts)) if i not in before):
+        chain = [first]
+        while chain[-1] in after:
+            chain.append(after[chain[-1]])
+        people.append(_join([parts[i] for i in chain]))
+        for i, j in pairwise(chain):
+            early, late = parts[i], parts[j]
+            lost, found = int(early.frames[-1]), int(late.frames[0])
+            repairs += (
+                [f"{early} after frame {lost} is {late} from frame {found}: joined as one person"]
+                if early.ids != late.ids
+                else [f"{early} jumps between frames {lost} and {found}: kept as one person"]
+                if np.linalg.norm(late.joints[0, root] - early.joints[-1, root]) > NEAR
+                else []
+            )
+    return people, repairs
+
+
+def _join(chain: list[Body]) -> Body:
+    ids = [part.ids[0] for part in chain]
+    return Body(
+        ids=tuple(dict.fromkeys(ids)),
+        frames=np.concatenate([part.frames for part in chain]),
+        joints=np.concatenate([part.joints for part in chain]),
+        pixels=np.concatenate([part.pixels for part in chain]),
+    )
+
+
+def motion(body: Body) -> float:
+    """How much a body moves: standard deviation in time, in metres, mean over joints and axes."""
+    return float(body.joints.std(axis=0).mean())
+
+
+def stature(body: Body, skeleton: Skeleton) -> float:
+    """Metres from head over the root to the foot along the bones, median over frames.
+
+    It is measured along the bones so that bending, sitting and lying down do not change it.
+    """
+    parent = {child: parent for parent, child in skeleton.bones}
+
+    def to_root(joint: str) -> Float[np.ndarray, "n"]:
+        length, at = np.zeros(len(body)), skeleton.index(joint)
+        while at in parent:
+            length += np.linalg.norm(body.joints[:, at] - body.joints[:, parent[at]], axis=-1)
+            at = parent[at]
+        return length
+
+    legs = (to_root("left foot") + to_root("right foot")) / 2
+    return float(np.median(to_root("head") + legs))
+
+
+def short_lived(body: Body, length: int, skeleton: Skeleton) -> str:
+    """A glimpse of something: fewer than SHORT reports, or half of a clip shorter than 2 SHORT."""
+    least = min(SHORT, length / 2)
+    return f"tracked in {len(body)} of {length} frames" if len(body) < least else ""
+
+
+def misshapen(body: Body, length: int, skeleton: Skeleton) -> str:
+    """Not built like a person: stature outside STATURE, or WIDE times wider than tall and still.
+
+    Somebody on the floor is wide too, so a wide body must also lack the motion of getting there.
+    """
+    tall = stature(body, skeleton)
+    if not STATURE[0] <= tall <= STATURE[1]:
+        return f"{tall:.2f} m from head to foot is no person's size"
+    x, y, _ = np.median(np.ptp(body.joints, axis=1), axis=0)  # extent of the joints' box
+    if x > WIDE * y and motion(body) < 0.05:
+        return f"its joints spread {x:.2f} m wide and {y:.2f} m high"
+    return ""
+
+
+def motionless(body: Body, length: int, skeleton: Skeleton) -> str:
+    """Stiller than any living person: furniture."""
+    still = motion(body)
+    return f"it moves {1000 * still:.1f} mm in the whole clip" if still < STILL else ""
+
+
+RULES: tuple[Callable[[Body, int, Skeleton], str], ...] = (short_lived, misshapen, motionless)
+
+
+def choose(
+    tracked: list[Body], length: int, skeleton: Skeleton
+) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
+    """The two people of a recording of `length` frames: joints, pixels, and what was done.
+
+    Bodies that break a rule are dropped unless all do. Of the others the one that moves most is
+    person 1, the next person 2; frames without them are zero in joints, NaN in pixels. `tracked`
+    holds at least one body.
+    """
+    repairs: list[str] = []
+    parts: list[Body] = []
+    for body in tracked:
+        whole, done = fill_missing(body)
+        repairs += done
+        parts += pieces(whole, skeleton)
+    people, done = stitch(parts, skeleton)
+    repairs += done
+
+    broken = {id(p): next(filter(None, (r(p, length, skeleton) for r in RULES)), "") for p in people}
+    kept = [p for p in people if not broken[id(p)]] or people
+    kept = sorted(kept, key=motion, reverse=True)
+    if len(kept) < len(people):
+        repairs += [f"{p} dropped: {broken[id(p)]}" for p in people if broken[id(p)]]
+    repairs += [f"{p} dropped: two others move more" for p in kept[PEOPLE:]]
+
+    joints = np.zeros((length, PEOPLE, len(skeleton), 3), np.float32)
+    pixels = np.full((length, PEOPLE, len(skeleton), 2), np.nan, np.float32)
+    for slot, person in enumerate(kept[:PEOPLE]):
+        joints[person.frames, slot] = person.joints
+        pixels[person.frames, slot] = person.pixels
+    return joints, pixels, tuple(repairs)

@@ -1,0 +1,204 @@
+"""What every dataset has in common: samples found on disk, read as Clips, split by protocols."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from pcsta.data.clip import HANDS, Clip
+from pcsta.skeletons import Skeleton
+
+
+class DataError(ValueError):
+    """A file or folder that cannot be used: where, what is wrong, and what to do.
+
+    problem: what is wrong, in one clause
+    advice:  what the reader of the message can do
+    path, frame, line: where; frames count from 0 like the arrays, lines from 1 like editors
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: Path | str | None = None,
+        frame: int | None = None,
+        line: int | None = None,
+        advice: str = "",
+    ):
+        self.problem, self.path, self.frame, self.line, self.advice = (
+            problem, path, frame, line, advice,
+        )  # fmt: skip
+        where = [str(path)] if path is not None else []
+        where += [f"frame {frame}"] if frame is not None else []
+        where += [f"line {line}"] if line is not None else []
+        super().__init__(
+            (", ".join(where) + ": " if where else "") + problem + (f". {advice}" if advice else "")
+        )
+
+    def __reduce__(self):  # an error raised in a worker process arrives whole in its parent
+        state = {k: v for k, v in self.__dict__.items() if k != "problem"}
+        return _rebuild, (type(self), self.problem, state)
+
+
+def _rebuild(kind: type[DataError], problem: str, state: dict) -> DataError:
+    return kind(problem, **state)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One recording on disk, known by its file name alone; `Dataset.read` turns it into a Clip.
+
+    label, subject, camera, replication, action: as in Clip
+    video: path of the colour video (SBU: the folder of its images), None where there is none
+    """
+
+    name: str
+    label: int
+    subject: str
+    camera: int
+    replication: int
+    skeleton_file: Path
+    video: Path | None
+    action: str
+
+
+class Split(NamedTuple):
+    """Sample names of the two sides of a protocol; validation is cut from `train` (see splits)."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+class Dataset(ABC):
+    """Samples of one dataset under `root`. The folder is scanned on first use of `samples`.
+
+    name:        what `open_dataset` calls it
+    skeleton:    the joint tree of its sensor
+    classes:     class names, indexed by `Clip.label`
+    protocols:   names that `split` accepts
+    crop_size:   side in pixels of the square around each hand (section 5)
+    image_size:  (width, height) of the colour images
+    """
+
+    name: str
+    skeleton: Skeleton
+    classes: tuple[str, ...]
+    protocols: tuple[str, ...]
+    crop_size: int
+    layout: str  # what `root` should hold, for error messages
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return 640, 480  # Kinect v1
+
+    @abstractmethod
+    def _scan(self) -> tuple[list[Sample], dict[str, str]]:
+        """Usable samples in any order, and the reason for each unusable one."""
+
+    @abstractmethod
+    def _read(self, sample: Sample) -> Clip:
+        """Parse one sample."""
+
+    @abstractmethod
+    def _trains(self, sample: Sample, protocol: str) -> bool:
+        """Whether a protocol puts this sample on the training side."""
+
+    @cached_property
+    def _found(self) -> tuple[dict[str, Sample], dict[str, str]]:
+        if not self.root.is_dir():
+            raise DataError("no such folder", path=self.root, advice=self._advice)
+        samples, unusable = self._scan()
+        if not samples:
+            raise DataError(
+                f"no usable {self.name} sample in this folder"
+                + (f" ({len(unusable)} unusable ones)" if unusable else ""),
+                path=self.root,
+                advice=self._advice,
+            )
+        return {s.name: s for s in sorted(samples, key=lambda s: s.name)}, unusable
+
+    @property
+    def _advice(self) -> str:
+        return f"It should hold {self.layout}; data/README.md says how to get {self.name}"
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Usable samples, sorted by name. Raises DataError for a missing, empty or wrong folder."""
+        return list(self._found[0].values())
+
+    @property
+    def unusable(self) -> dict[str, str]:
+        """Name -> reason of what was found and left out."""
+        return dict(self._found[1])
+
+    def __len__(self) -> int:
+        return len(self._found[0])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def __getitem__(self, name: str) -> Sample:
+        """The sample of this name. Raises DataError with the reason when it is not usable."""
+        samples, unusable = self._found
+        if name not in samples:
+            raise DataError(
+                f"{self.name} has no sample {name!r}: {unusable.get(name, 'no such file')}",
+                path=self.root,
+            )
+        return samples[name]
+
+    def read(self, sample: Sample | str) -> Clip:
+        """The Clip of a sample or of its name. Raises DataError naming file, frame and line."""
+        return self._read(self[sample] if isinstance(sample, str) else sample)
+
+    def split(self, protocol: str | None = None) -> Split:
+        """Training and test names of a protocol (default: the first). ValueError if unknown."""
+        protocol = protocol or self.protocols[0]
+        if protocol not in self.protocols:
+            raise ValueError(
+                f"{self.name} has no protocol {protocol!r}; it has: {', '.join(self.protocols)}"
+            )
+        sides: tuple[list[str], list[str]] = ([], [])
+        for sample in self.samples:
+            sides[0 if self._trains(sample, protocol) else 1].append(sample.name)
+        return Split(tuple(sides[0]), tuple(sides[1]))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
+
+
+def number(text: str, what: str, **where) -> int:
+    """A count written in a file as a whole number, or a DataError that says where it is not."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise DataError(
+            f"{what} should be a whole number, found {text.strip()[:40]!r}",
+            **where,
+            advice="The file is damaged or of another format: fetch it again",
+        )
+    return value
+
+
+def hands_outside(hands: Float[np.ndarray, "T 4 2"], size: tuple[int, int]) -> list[str]:
+    """One sentence per hand that leaves the image; its crop is padded with zeros, never moved."""
+    outside = ((hands < 0) | (hands >= size)).any(-1)  # (T, 4); NaN compares false
+    return [
+        f"{name} hand is outside the image in {count} of {len(hands)} frames: "
+        "its crop is padded with zeros there"
+        for name, count in zip(HANDS, outside.sum(0).tolist(), strict=True)
+        if count
+    ]

@@ -1,0 +1,322 @@
+"""NTU RGB+D: skeleton text, names, and the cross-subject and cross-view protocols.
+
+A `.skeleton` file is text: the number of frames; per frame the number of bodies; per body a line of
+10 fields that starts with its id, the number of joints (25), and 12 numbers per joint:
+x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (2 tracked,
+1 inferred, 0 not tracked).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from pcsta.data.bodies import Body, choose
+from pcsta.data.clip import Clip
+from pcsta.data.dataset import DataError, Dataset, Sample, hands_outside, number
+from pcsta.data.ntu_missing import MISSING
+from pcsta.skeletons import KINECT_V2
+
+ACTION_NAMES = (
+    "drink water", "eat meal", "brush teeth", "brush hair", "drop", "pick up", "throw",
+    "sit down", "stand up", "clap", "read", "write", "tear up paper", "put on jacket",
+    "take off jacket", "put on a shoe", "take off a shoe", "put on glasses", "take off glasses",
+    "put on a hat", "take off a hat", "cheer up", "hand wave", "kick something",
+    "reach into pocket", "hop", "jump up", "phone call", "play with phone", "type on a keyboard",
+    "point to something", "take a selfie", "check time from watch", "rub two hands",
+    "nod head", "shake head", "wipe face", "salute", "put palms together",
+    "cross hands in front", "sneeze or cough", "stagger", "fall down", "headache",
+    "chest pain", "back pain", "neck pain", "nausea or vomiting", "fan self",
+    "punch or slap other person", "kick other person", "push other person", "pat on back",
+    "point finger at other person", "hug other person", "give object", "touch pocket",
+    "shake hands", "walk towards each other", "walk apart from each other",
+)  # fmt: skip
+
+# Subjects of cross-subject training and cameras of cross-view training (section 5, after [30]).
+TRAIN_SUBJECTS = frozenset(
+    (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+)
+TRAIN_CAMERAS = frozenset((2, 3))
+
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10
+_AGAIN = "The file is damaged or of another format: fetch it again, or leave the sample out"
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A skeleton file as it stands: one row per body and frame, in the file's order.
+
+    length: T, number of frames
+    ids:    n body ids (Python integers: 17 digits do not fit a float)
+    frames: (n,) frame of each row, from 0
+    values: (n, 25, 12) the numbers of each joint, see the module's text
+    """
+
+    length: int
+    ids: tuple[int, ...]
+    frames: Int64[np.ndarray, "n"]
+    values: Float32[np.ndarray, "n 25 12"]
+
+    @property
+    def bodies(self) -> list[Body]:
+        """The rows gathered by id, in order of first appearance; one row a frame and id."""
+        rows: dict[int, dict[int, int]] = {}
+        for row, (body, frame) in enumerate(zip(self.ids, self.frames.tolist(), strict=True)):
+            rows.setdefault(body, {}).setdefault(frame, row)
+        return [
+            Body(
+                ids=(body,),
+                frames=np.array(list(found), np.int64),
+                joints=self.values[list(found.values()), :, 0:3],
+                pixels=self.values[list(found.values()), :, 5:7],
+            )
+            for body, found in rows.items()
+        ]
+
+
+def read_skeleton(path: Path | str) -> Recording:
+    """Parse a `.skeleton` file. Raises DataError naming file, frame and line of what is wrong.
+
+    The counts are walked in Python, which needs one step per body; the joints, which are nearly
+    all of the text, are handed to numpy's reader in one piece.
+    """
+    path = Path(path)
+    lines = _lines(path)
+    length = number(lines[0], "the number of frames", path=path, line=1)
+    if length == 0:
+        raise DataError("the file states 0 frames", path=path, line=1, advice=_AGAIN)
+    ids: list[int] = []
+    frames: list[int] = []
+    starts: list[int] = []  # line of each body's first joint, from 0
+    joints: list[str] = []
+    at, frame = 1, 0
+    try:
+        for frame in range(length):
+            bodies = number(lines[at], "the number of bodies", path=path, frame=frame, line=at + 1)
+            at += 1
+            for _ in range(bodies):
+                header = lines[at].split()
+                if len(header) != HEADER_FIELDS:
+                    raise DataError(
+                        f"a body's line should have {HEADER_FIELDS} fields, found {len(header)}",
+                        path=path, frame=frame, line=at + 1, advice=_AGAIN,
+                    )  # fmt: skip
+                ids.append(number(header[0], "a body id", path=path, frame=frame, line=at + 1))
+                count = number(
+                    lines[at + 1], "the number of joints", path=path, frame=frame, line=at + 2
+                )
+                if count != JOINTS:
+                    raise DataError(
+                        f"a body should have {JOINTS} joints, found {count}",
+                        path=path, frame=frame, line=at + 2, advice=_AGAIN,
+                    )  # fmt: skip
+                at += 2
+                frames.append(frame)
+                starts.append(at)
+                joints += lines[at : at + JOINTS]
+                at += JOINTS
+                if at > len(lines):
+                    raise IndexError
+    except IndexError:
+        raise DataError(
+            f"the file ends in frame {frame} of the {length} that its first line states",
+            path=path, frame=frame, line=len(lines), advice=_AGAIN,
+        ) from None  # fmt: skip
+    if at < len(lines):
+        raise DataError(
+            f"the file goes on after the {length} frames that its first line states",
+            path=path, frame=length, line=at + 1, advice=_AGAIN,
+        )  # fmt: skip
+    return Recording(
+        length=length,
+        ids=tuple(ids),
+        frames=np.array(frames, np.int64),
+        values=_parse(joints, path, frames, starts).reshape(-1, JOINTS, FIELDS),
+    )
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines of a text file without blank ones at its end; at least one."""
+    try:
+        text = path.read_text("ascii")
+    except FileNotFoundError:
+        raise DataError("no such file", path=path, advice="Check the path") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"byte {error.start} is no text", path=path, advice=_AGAIN
+        ) from None
+    text = text.rstrip()
+    if not text:
+        raise DataError("the file is empty", path=path, advice=_AGAIN)
+    if "#" in text:  # how Windows' C library wrote a number that is none
+        text = re.sub(r"-?1\.#\w+", "nan", text)
+    return text.splitlines()
+
+
+def _parse(
+    joints: list[str], path: Path, frames: list[int], starts: list[int]
+) -> Float32[np.ndarray, "rows 12"]:
+    """All joint lines as numbers in one call; line by line only to say which one is wrong."""
+    if not joints:
+        return np.zeros((0, FIELDS), np.float32)
+    try:
+        values = np.loadtxt(joints, np.float32, comments=None, ndmin=2)
+        if values.shape == (len(joints), FIELDS):
+            return values
+    except ValueError:
+        pass
+    for row, text in enumerate(joints):
+        body, joint = divmod(row, JOINTS)
+        where = {"path": path, "frame": frames[body], "line": starts[body] + joint + 1}
+        fields = text.split()
+        if len(fields) != FIELDS:
+            raise DataError(
+                f"joint {joint + 1} should have {FIELDS} numbers, found {len(fields)}",
+                **where, advice=_AGAIN,
+            )  # fmt: skip
+        for field in fields:
+            try:
+                float(field)
+            except ValueError:
+                raise DataError(
+                    f"joint {joint + 1} has {field!r} where a number should be",
+                    **where, advice=_AGAIN,
+                ) from None  # fmt: skip
+    raise DataError("the joints cannot be parsed", path=path, advice=_AGAIN)
+
+
+def parse_name(name: str) -> tuple[int, int, int, int, int]:
+    """(setup, camera, performer, replication, action) of a name such as S001C002P003R001A058.
+
+    Raises DataError for a name of another form.
+    """
+    match = NAME.match(name)
+    if not match:
+        raise DataError(f"{name!r} is no NTU name: it should look like S001C002P003R001A058")
+    setup, camera, performer, replication, action = map(int, match.groups())
+    return setup, camera, performer, replication, action
+
+
+class NTU(Dataset):
+    """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
+
+    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`
+    actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
+
+    The 302 samples whose skeletons the dataset's authors call missing or incomplete are unusable.
+    """
+
+    name = "ntu"
+    skeleton = KINECT_V2
+    protocols = ("cross-subject", "cross-view")
+    crop_size = 50
+    layout = "nturgb+d_skeletons/SsssCcccPpppRrrrAaaa.skeleton and nturgb+d_rgb/…_rgb.avi"
+
+    def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
+        super().__init__(root)
+        self.actions = tuple(actions or range(1, len(ACTION_NAMES) + 1))
+        self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)
+
+    @cached_property
+    def image_size(self) -> tuple[int, int]:  # type: ignore[override]
+        """From the header of the first video that has one; 1920 x 1080 without videos."""
+        from pcsta.data.video import video_info
+
+        for sample in self.samples:
+            if sample.video is not None:
+                try:
+                    return video_info(sample.video).size
+                except DataError:
+                    continue  # whoever decodes that video will hear of it
+        return 1920, 1080
+
+    def _scan(self) -> tuple[list[Sample], dict[str, str]]:
+        files = {p.stem: p for p in (self.root / "nturgb+d_skeletons").glob("*.skeleton")}
+        suffix = "_rgb"
+        videos = {
+            p.stem.removesuffix(suffix): p
+            for p in (self.root / "nturgb+d_rgb").glob(f"*{suffix}.avi")
+        }
+        samples, unusable = [], {}
+        for name in files.keys() | videos.keys():
+            match = NAME.fullmatch(name)
+            if not match:
+                unusable[name] = "not a name of the form SsssCcccPpppRrrrAaaa"
+                continue
+            _, camera, performer, replication, action = map(int, match.groups())
+            if action not in self.actions:
+                if not 1 <= action <= len(ACTION_NAMES):
+                    unusable[name] = "not one of NTU RGB+D's 60 actions"
+            elif name in MISSING:
+                unusable[name] = "skeleton missing or incomplete (the authors' list of 302)"
+            elif name not in files:
+                unusable[name] = "video without skeleton"
+            else:
+                samples.append(
+                    Sample(
+                        name=name, label=self.actions.index(action), subject=str(performer),
+                        camera=camera, replication=replication, skeleton_file=files[name],
+                        video=videos.get(name), action=ACTION_NAMES[action - 1],
+                    )
+                )  # fmt: skip
+        return samples, unusable
+
+    def _trains(self, sample: Sample, protocol: str) -> bool:
+        if protocol == "cross-view":
+            return sample.camera in TRAIN_CAMERAS
+        return int(sample.subject) in TRAIN_SUBJECTS
+
+    def _read(self, sample: Sample) -> Clip:
+        recording = read_skeleton(sample.skeleton_file)
+        if not recording.ids:
+            raise DataError(
+                f"no body in any of its {recording.length} frames", path=sample.skeleton_file,
+                advice="Leave the sample out: the sensor saw nobody",
+            )  # fmt: skip
+        joints, pixels, repairs = choose(recording.bodies, recording.length, self.skeleton)
+        clip = Clip(
+            name=sample.name, joints=joints, pixels=pixels, skeleton=self.skeleton,
+            label=sample.label, subject=sample.subject, camera=sample.camera,
+            replication=sample.replication, action=sample.action, image_size=self.image_size,
+            video=sample.video,
+        )  # fmt: skip
+        repairs += tuple(hands_outside(clip.hands, clip.image_size))
+        return self._with_truth(clip, repairs)
+
+    def _with_truth(self, clip: Clip, repairs: tuple[str, ...]) -> Clip:
+        from dataclasses import replace
+
+        path = self.root / "nturgb+d_truth" / f"{clip.name}.json"
+        if not path.exists():
+            return replace(clip, repairs=repairs)
+        from pcsta.data.synthetic.truth import read_truth
+
+        return replace(clip, repairs=repairs, truth=read_truth(path, clip.hands))
+
+
+class Synthetic(NTU):
+    """The embedded dataset: NTU files that `pcsta data make` writes, with planted truth.
+
+    Raises DataError when it is not there or was interrupted (dataset.json is written last).
+    """
+
+    name = "synthetic"
+    crop_size = 32
+
+    def __init__(self, root: Path | str):
+        from pcsta.data.synthetic import ACTIONS
+
+        super().__init__(root, ACTIONS)
+        if not (self.root / "dataset.json").exists():
+            raise DataError(
+                "the embedded dataset is not there, or its making was interrupted",
+                path=self.root, advice="Run `pcsta data make`",
+            )  # fmt: skip
