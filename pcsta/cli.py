@@ -1,5 +1,279 @@
-"""The `pcsta` command."""
+"""The `pcsta` command: every step from raw files to a prediction, and the book itself.
+
+Heavy imports stand inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Pose-conditioned spatio-temporal attention (Baradel, Wolf, Mille 2017): a book that runs.\n\n"
+    "Start with `pcsta book`. It needs neither a GPU nor a dataset of your own.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Make the embedded dataset, check any dataset.")
+app.add_typer(data_app, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+DATASET_HELP = "synthetic, ntu, sbu or msr-daily."
+
+
+@app.command()
+def book(
+    serve: Annotated[bool, typer.Option(help="Serve the pages on localhost when built.")] = True,
+    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8000,
+) -> None:
+    """Make the data, train the small models, run every chapter, build and open the book."""
+    from pcsta import book as machinery
+
+    machinery.main(serve, port)
+
+
+@data_app.command("make")
+def data_make(
+    root: Annotated[Path | None, typer.Option(help="Where (default: data/synthetic).")] = None,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+) -> None:
+    """Make the embedded dataset: small videos and skeletons in NTU's own file layout."""
+    from pcsta.data import data_root, synthetic
+
+    made = synthetic.make(root or data_root() / "synthetic", seed=seed, workers=workers)
+    typer.echo(f"The embedded dataset is in {made}")
+
+
+@data_app.command("check")
+def data_check(
+    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)],
+    root: Annotated[Path | None, typer.Argument(help="Folder of the dataset.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Count a dataset before anyone trains: files, missing pairs, unusable samples, splits."""
+    from pcsta.data import checking, open_dataset
+
+    found = checking.check(open_dataset(dataset, root))
+    _print(found, as_json, checking.describe)
+
+
+@app.command()
+def inspect(file: Path, as_json: Json = False) -> None:
+    """Say what a skeleton or video file holds."""
+    from pcsta.data import inspection
+
+    _print(inspection.inspect(file), as_json, inspection.describe)
+
+
+@app.command()
+def prepare(
+    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)],
+    root: Root = None,
+    out: Annotated[Path | None, typer.Option(help="Store (default: data/prepared/...).")] = None,
+    sensor: Annotated[
+        str, typer.Option(help="efficientnet-lite0, inception-v3, or none for poses alone.")
+    ] = "efficientnet-lite0",
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that parse and decode.")] = 2,
+    device: Device = "auto",
+) -> None:
+    """Raw files -> store: poses and glimpse features, memory-mapped. Continues if interrupted."""
+    store = _prepared(dataset, root, out, sensor, weights, workers, device)
+    skipped = f", {len(store.skipped)} skipped" if store.skipped else ""
+    typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}: {store.path}")
+    for name, reason in store.skipped.items():
+        typer.echo(f"  skipped {name}: {reason}")
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
+    root: Root = None,
+    row: Annotated[
+        str,
+        typer.Option(help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned."),
+    ] = "K",
+    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow.")] = "laptop",
+    recipe: Annotated[str, typer.Option(help="Training: paper, laptop, small.")] = "laptop",
+    protocol: Annotated[
+        str, typer.Option(help="A protocol of the dataset, or `folds` for all five of SBU's.")
+    ] = "cross-subject",
+    sensor: Annotated[str, typer.Option(help="Glimpse sensor, as for `prepare`.")] = "",
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    device: Device = "auto",
+) -> None:
+    """Train one row of Table 6: pose stream first, then RGB stream. Continues if interrupted."""
+    from pcsta import train as training
+    from pcsta.model import config as sizes
+
+    configuration = sizes.row(row, _choice(sizes.CONFIGS, config, "configuration")())
+    default = "none" if row == "A" else "efficientnet-lite0"
+    store = _prepared(dataset, root, None, sensor or default, weights, workers, device)
+    chosen = _choice(training.RECIPES, recipe, "recipe")
+    folds = [p for p in store.settings["splits"] if p.startswith("fold")]
+    for name in folds if protocol == "folds" else [protocol]:
+        folder = out / name if protocol == "folds" else out
+        run = training.train(store, configuration, chosen, folder, name, seed, device)
+        _remember(run, store.path)
+        typer.echo(f"trained: {run}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or of several (folds).")],
+    store: Annotated[Path | None, typer.Option(help="Store, if it has moved.")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Test a run by its protocol: accuracy, per class, confusion, attention against truth."""
+    from pcsta.evaluate import evaluate_run
+
+    runs = (
+        [run]
+        if (run / "config.json").exists()
+        else sorted(p.parent for p in run.glob("*/config.json"))
+    )
+    if not runs:
+        raise FileNotFoundError(f"{run} holds no run; train one with `pcsta train --out {run}`")
+    results = {r.name: evaluate_run(r, store or _recall(r), device) for r in runs}
+    accuracies = [r["accuracy"] for r in results.values()]
+    if as_json:
+        typer.echo(
+            json.dumps({"runs": results, "mean": sum(accuracies) / len(accuracies)}, indent=1)
+        )
+        return
+    for name, result in results.items():
+        typer.echo(
+            f"{name:<16} accuracy {100 * result['accuracy']:5.1f} %  ({result['clips']} clips)"
+        )
+        if len(runs) == 1:
+            for label, share in result["per_class"].items():
+                typer.echo(f"  {label:<32} {100 * share:5.1f} %")
+            for kind, scores in result.get("attention", {}).items():
+                typer.echo(f"  {kind} attention against the planted truth: {json.dumps(scores)}")
+    if len(runs) > 1:
+        typer.echo(f"{'mean':<16} accuracy {100 * sum(accuracies) / len(accuracies):5.1f} %")
+
+
+@app.command()
+def ablate(
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")],
+    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)] = "synthetic",
+    root: Root = None,
+    config: Annotated[str, typer.Option(help="Sizes: paper, laptop.")] = "laptop",
+    recipe: Annotated[str, typer.Option(help="Training: paper, laptop.")] = "laptop",
+    protocol: str = "cross-subject",
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
+    sensor: Annotated[str, typer.Option(help="Glimpse sensor.")] = "efficientnet-lite0",
+    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """The rows of Table 6 and the unconditioned rows of Table 5, several seeds, one command."""
+    from pcsta import ablations
+    from pcsta import train as training
+    from pcsta.model import config as sizes
+
+    store = _prepared(dataset, root, None, sensor, None, workers, device)
+    base = _choice(sizes.CONFIGS, config, "configuration")()
+    chosen = _choice(training.RECIPES, recipe, "recipe")
+    result = ablations.table6(store, base, chosen, out, range(seeds), protocol, device)
+    _print(result, as_json, ablations.table)
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    skeleton: Annotated[Path, typer.Option(help="Skeleton file.")],
+    video: Annotated[Path | None, typer.Option(help="Its colour video.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Write a video that shows attention.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")] = None,
+    top: Annotated[int, typer.Option(help="How many classes.")] = 5,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Name the action of one recording, and show where the model looked."""
+    from pcsta.predict import predict_files
+
+    said = predict_files(run, skeleton, video, overlay, weights, top, device)
+    if as_json:
+        typer.echo(json.dumps(said, indent=1))
+        return
+    for name, probability in said["top"]:
+        typer.echo(f"{100 * probability:5.1f} %  {name}")
+    if said["overlay"]:
+        typer.echo(f"overlay: {said['overlay']}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Versions, device, datasets and weights found, and what to do about what is missing."""
+    from pcsta import doctor as examination
+
+    _print(examination.examine(), as_json, examination.report)
+
+
+def _print(found: Any, as_json: bool, describe) -> None:
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else describe(found))
+
+
+def _choice(options: dict[str, Any], name: str, what: str) -> Any:
+    if name not in options:
+        raise ValueError(f"no {what} {name!r}; choose {', '.join(options)}")
+    return options[name]
+
+
+def _prepared(dataset, root, out, sensor, weights, workers, device):
+    """The store of a dataset, made or continued. The embedded dataset is made if it is not there."""
+    from pcsta import ready
+    from pcsta.data import data_root, open_dataset
+    from pcsta.model.glimpse import GlimpseSensor
+    from pcsta.prepare import prepare as fill
+    from pcsta.prepare import store_path
+
+    data = (
+        ready.dataset() if dataset == "synthetic" and root is None else open_dataset(dataset, root)
+    )
+    chosen = None if sensor == "none" else GlimpseSensor(sensor, weights)
+    path = out or store_path(data, chosen, data_root() / "prepared")
+    return fill(data, path, chosen, workers, device)
+
+
+def _remember(run: Path, store: Path) -> None:
+    """A run knows its store by fingerprint; this note says where it lay."""
+    from pcsta.files import write_json
+
+    write_json(run / "store.json", {"path": str(store.resolve())})
+
+
+def _recall(run: Path) -> Path:
+    from pcsta.files import read_json
+
+    if not (run / "store.json").exists():
+        raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
+    return Path(read_json(run / "store.json")["path"])
 
 
 def main() -> None:
-    raise SystemExit("not built yet")
+    """Entry point: a reader's mistake is one line, a mistake of ours keeps its traceback."""
+    from pcsta.data.dataset import DataError
+    from pcsta.data.store import StoreError
+
+    try:
+        app()
+    except (DataError, StoreError, ValueError, OSError) as error:
+        print(f"pcsta: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -72,7 +72,12 @@ def laptop(**changes: Any) -> ModelConfig:
     return replace(small, **changes)
 
 
-CONFIGS = {"paper": paper, "laptop": laptop}
+def narrow(**changes: Any) -> ModelConfig:
+    """The laptop's model with a pose net for a few hundred real clips (SBU)."""
+    return replace(laptop(pose_widths=(16, 32, 256)), **changes)
+
+
+CONFIGS = {"paper": paper, "laptop": laptop, "narrow": narrow}
 
 # Rows of Table 6 by the paper's letters, and the unconditioned rows of Table 5.
 ROWS: dict[str, dict[str, Any]] = {

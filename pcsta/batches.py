@@ -1,0 +1,119 @@
+"""Sub-sequences of a store as batches: which 20 frames of which clips (section 5), then X and V."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Int64
+from torch import Tensor
+
+from pcsta.data.store import Store
+from pcsta.data.subsequences import frame_indices
+from pcsta.model.config import ModelConfig
+from pcsta.pose_tensor import PoseTensor
+
+
+class Batch(NamedTuple):
+    """What one step of training or testing sees."""
+
+    pose_tensor: Float[Tensor, "B 3 T W"]
+    glimpses: Float[Tensor, "B T 4 D"] | None
+    present: Bool[Tensor, "B T 4"]  # hands that are tracked
+    labels: Int64[Tensor, "B"]
+    clips: np.ndarray  # (B,) positions in the store
+    frames: np.ndarray  # (B, T) frame numbers within each clip
+
+
+class _Gather(torch.utils.data.Dataset):
+    """(clips, frames) -> the arrays of the store, for a DataLoader with or without workers."""
+
+    def __init__(self, store: Store, features: np.ndarray | None, wants_glimpses: bool):
+        self.store, self.features, self.wants_glimpses = store, features, wants_glimpses
+        self.start = np.array([clip.start for clip in store.clips])
+        self.labels = store.labels
+
+    def __getitem__(self, item: tuple[np.ndarray, np.ndarray]):
+        clips, frames = item
+        rows = self.start[clips, None] + frames  # (B, T)
+        joints = torch.from_numpy(np.asarray(self.store.all_joints[rows]))
+        present = torch.from_numpy(np.isfinite(self.store.all_hands[rows]).all(-1))
+        labels = torch.from_numpy(self.labels[clips])
+        glimpses = None
+        if self.wants_glimpses:
+            source = self.store.all_glimpses if self.features is None else self.features
+            glimpses = torch.from_numpy(np.asarray(source[rows]))
+        return joints, glimpses, present, labels, clips, frames
+
+
+class SubSequences:
+    """Batches of sub-sequences for one model configuration.
+
+    features: (F, 4, D') array to take V from instead of the store's glimpses (already projected)
+    workers:  DataLoader processes; 0 is right while the store fits in memory
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: ModelConfig,
+        device: torch.device,
+        sampling: str = "segments",
+        features: np.ndarray | None = None,
+        glimpses: bool | None = None,
+        workers: int = 0,
+    ):
+        wants = config.streams != "pose" if glimpses is None else glimpses
+        self.store, self.device, self.sampling, self.workers = store, device, sampling, workers
+        self.projected = features is not None
+        self.gather = _Gather(store, features, wants)
+        self.frames = config.frames
+        self.build = PoseTensor.from_config(config)
+
+    def _indices(
+        self, clips: np.ndarray, rng: np.random.Generator | None, count: int
+    ) -> Int[np.ndarray, "C count T"]:
+        lengths = [self.store.clips[i].length for i in clips]
+        return np.stack(
+            [frame_indices(n, self.frames, self.sampling, rng=rng, count=count) for n in lengths]
+        )
+
+    def _batches(self, items: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Batch]:
+        loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
+            self.gather, sampler=items, batch_size=None, num_workers=self.workers,
+            collate_fn=_as_is, pin_memory=self.device.type == "cuda",
+        )  # fmt: skip
+        for joints, glimpses, present, labels, clips, frames in loader:
+            yield Batch(
+                self.build(joints.to(self.device, non_blocking=True)),
+                None if glimpses is None else glimpses.to(self.device, non_blocking=True).float(),
+                present.to(self.device, non_blocking=True),
+                labels.to(self.device, non_blocking=True),
+                clips,
+                frames,
+            )
+
+    def training(self, clips: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """One epoch: each clip once, in random order, one random sub-sequence each (section 5)."""
+        clips = rng.permutation(clips)
+        frames = self._indices(clips, rng, 1)[:, 0]  # (C, T)
+        # A last batch of one clip would be a noisy step; it joins its neighbour.
+        pieces = max(1, round(len(clips) / batch))
+        items = list(
+            zip(np.array_split(clips, pieces), np.array_split(frames, pieces), strict=True)
+        )
+        return self._batches(items)
+
+    def testing(self, clips: np.ndarray, count: int, batch: int = 64) -> Iterator[Batch]:
+        """`count` spread sub-sequences of every clip, clip by clip (section 5 takes 10)."""
+        frames = self._indices(clips, None, count).reshape(-1, self.frames)  # (C * count, T)
+        repeated = np.repeat(clips, count)
+        cuts = range(batch, len(repeated), batch)
+        items = list(zip(np.split(repeated, cuts), np.split(frames, cuts), strict=True))
+        return self._batches(items)
+
+
+def _as_is(value):
+    return value

@@ -1,0 +1,24 @@
+"""Which device computes, and with how many threads."""
+
+from __future__ import annotations
+
+import torch
+
+
+def choose(device: str = "auto") -> torch.device:
+    """`auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises ValueError, saying what to do, when the named device is not there.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "no CUDA GPU is visible to torch; use --device auto, or see `pcsta doctor`"
+        )
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("torch finds no MPS here; use --device auto, or see `pcsta doctor`")
+    return chosen

@@ -1,0 +1,145 @@
+"""One clip from its files to the top classes, and a video that shows where the model looked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from pcsta.data.clip import Clip
+from pcsta.data.subsequences import frame_indices
+from pcsta.evaluate import SUBSEQUENCES
+from pcsta.files import read_json
+from pcsta.model.two_stream import TwoStream
+from pcsta.pose_tensor import PoseTensor
+
+
+class Prediction(NamedTuple):
+    """What a model says about one clip: mean over S sub-sequences (section 5).
+
+    probabilities: (K,) softmax of the mean logits
+    spatial:       (S, 20, 4) p_t, or None;  temporal: (S, 20) p', or None
+    frames:        (S, 20) frame numbers
+    """
+
+    probabilities: Float[np.ndarray, "K"]
+    spatial: Float[np.ndarray, "S T 4"] | None
+    temporal: Float[np.ndarray, "S T"] | None
+    frames: Int[np.ndarray, "S T"]
+
+    def top(self, classes: tuple[str, ...], k: int = 5) -> list[tuple[str, float]]:
+        """The k most probable classes, best first."""
+        order = np.argsort(-self.probabilities)[:k]
+        return [(classes[i], float(self.probabilities[i])) for i in order]
+
+    def per_frame(self, length: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Both attentions spread over all frames of the clip, (length, 4) and (length,).
+
+        A frame takes the mean over the sub-sequences of its nearest sampled frame.  Temporal
+        weights are scaled so that 1 is the mean over the clip's frames.
+        """
+        if self.spatial is None:
+            return None, None
+        nearest = np.abs(self.frames[:, None, :] - np.arange(length)[None, :, None]).argmin(-1)
+        spatial = np.take_along_axis(self.spatial, nearest[..., None], 1).mean(0)  # (length, 4)
+        if self.temporal is None:
+            return spatial, None
+        temporal = np.take_along_axis(self.temporal, nearest, 1).mean(0)  # (length,)
+        return spatial, temporal / temporal.mean()
+
+
+@torch.no_grad()
+def predict_clip(
+    model: TwoStream, clip: Clip, glimpses: np.ndarray | None, sampling: Any = "segments"
+) -> Prediction:
+    """Ten sub-sequences of one clip, logits averaged.
+
+    glimpses: (T, 4, D) features of every frame's hands; None for a model without RGB
+    """
+    device = next(model.parameters()).device
+    frames = frame_indices(len(clip), model.config.frames, sampling, count=SUBSEQUENCES)  # (S, 20)
+    joints = torch.from_numpy(clip.joints[frames]).to(device)
+    X = PoseTensor.from_config(model.config)(joints)
+    V = None if glimpses is None else torch.from_numpy(glimpses[frames]).float().to(device)
+    present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1)).to(device)
+    out = model.eval()(X, V, present)
+
+    def numpy(value: torch.Tensor | None) -> np.ndarray | None:
+        return None if value is None else value.cpu().numpy()
+
+    return Prediction(
+        out.logits.mean(0).softmax(-1).cpu().numpy(),
+        numpy(out.spatial_attention),
+        numpy(out.temporal_attention),
+        frames,
+    )
+
+
+def overlay(clip: Clip, prediction: Prediction, out: Path, crop_size: int) -> Path:
+    """Write a video with skeletons, the four hand boxes and their weights, and a bar of p'.
+
+    crop_size: side of the hand boxes in pixels of the video
+    Raises DataError when the clip has no video.
+    """
+    from pcsta.data.video import clip_frames, video_info, write_video
+    from pcsta.show import attention_picture
+
+    spatial, temporal = prediction.per_frame(len(clip))
+    images = (
+        attention_picture(
+            image, clip, t, None if spatial is None else spatial[t], temporal, t,
+            width=960, crop_size=crop_size,
+        )
+        for t, image in clip_frames(clip)
+    )  # fmt: skip
+    return write_video(out, images, video_info(clip.video).fps if clip.video else 30)
+
+
+def predict_files(
+    run: Path,
+    skeleton: Path,
+    video: Path | None = None,
+    overlay_to: Path | None = None,
+    weights: Path | None = None,
+    top: int = 5,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """From a run and a recording's files to {"top": [(class, probability)], ...}.
+
+    Raises ValueError when the model reads RGB and no video is given, or when the skeleton is of
+    another sensor than the model's.
+    """
+    from pcsta.data import read_clip
+    from pcsta.model.glimpse import GlimpseSensor
+    from pcsta.prepare import glimpse_crops, glimpse_features
+    from pcsta.train import load
+
+    model = load(run, device)
+    record = read_json(run / "record.json")
+    clip = read_clip(skeleton, video)
+    if clip.skeleton.name != model.config.skeleton:
+        raise ValueError(
+            f"{skeleton} is a {clip.skeleton.name} skeleton, the model reads {model.config.skeleton}"
+        )
+    glimpses = None
+    crop_size = record["crop_size"]
+    if model.config.streams != "pose":
+        if clip.video is None:
+            raise ValueError(
+                "this model looks at the hands in the colour video: name it with --video"
+            )
+        where = next(model.parameters()).device
+        sensor = GlimpseSensor(record["sensor"], weights).to(where)
+        glimpses = glimpse_features(sensor, *glimpse_crops(clip, crop_size), len(clip), where)
+    said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
+    written = overlay(clip, said, overlay_to, crop_size) if overlay_to else None
+    return {
+        "clip": clip.name,
+        "frames": len(clip),
+        "top": said.top(tuple(record["classes"]), top),
+        "overlay": str(written) if written else None,
+        "repairs": list(clip.repairs),
+    }

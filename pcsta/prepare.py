@@ -1,0 +1,181 @@
+"""Raw files -> store: parse the skeleton, decode the video, crop the hands, extract glimpses.
+
+Everything that does not change during training is done here, once (section 4 freezes f_g).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from pcsta.data.clip import Clip
+from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.store import Store, StoreWriter, describe
+from pcsta.data.video import clip_frames
+from pcsta.device import choose
+from pcsta.files import fingerprint
+from pcsta.model.glimpse import GlimpseSensor, crop
+
+_BATCH = 256  # crops per forward pass of f_g
+
+
+def glimpse_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Crops of the hands that are there, in one pass over the clip's video.
+
+    Returns (crops (K, 3, size, size) uint8, where (K, 2) the frame and hand of each crop).
+    Raises DataError when the video is missing, unreadable or much shorter than the skeleton.
+    """
+    hands = clip.hands  # (T, 4, 2)
+    there = np.isfinite(hands).all(-1)  # (T, 4)
+    crops = [np.zeros((0, 3, size, size), np.uint8)]
+    for t, image in clip_frames(clip):
+        if there[t].any():
+            crops.append(np.asarray(crop(image, hands[t][there[t]], size)))
+    return np.concatenate(crops), np.argwhere(there)
+
+
+@torch.no_grad()
+def glimpse_features(
+    sensor: GlimpseSensor, crops: np.ndarray, where: np.ndarray, length: int, device: torch.device
+) -> np.ndarray:
+    """V of a clip, eq. 2: (T, 4, D) float16; hands that are not in `where` are zero and cost nothing."""
+    glimpses = np.zeros((length, 4, sensor.features), np.float16)
+    for start in range(0, len(crops), _BATCH):
+        batch = torch.from_numpy(crops[start : start + _BATCH]).to(device)
+        t, i = where[start : start + _BATCH].T
+        glimpses[t, i] = sensor(batch).half().cpu().numpy()
+    return glimpses
+
+
+class _Clips(torch.utils.data.Dataset):
+    """Samples -> prepared arrays, for a DataLoader's workers. A sample's fault is its result."""
+
+    def __init__(
+        self, dataset: Dataset, samples: list[Sample], sensor: GlimpseSensor | None, here: bool
+    ):
+        self.dataset, self.samples = dataset, samples
+        self.sensor = sensor
+        self.here = here  # compute features in this process; otherwise hand over the crops
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        sample = self.samples[i]
+        try:
+            clip = self.dataset.read(sample)
+            result: dict[str, Any] = {"clip": describe(clip), "arrays": _poses(clip)}
+            if self.sensor is None:
+                return result
+            crops, where = glimpse_crops(clip, self.dataset.crop_size)
+            if self.here:
+                cpu = torch.device("cpu")
+                features = glimpse_features(self.sensor, crops, where, len(clip), cpu)
+                result["arrays"]["glimpses"] = features
+            else:
+                result |= {"crops": crops, "where": where}
+            return result
+        except (DataError, OSError) as error:
+            return {"name": sample.name, "error": str(error)}
+
+
+def _poses(clip: Clip) -> dict[str, np.ndarray]:
+    active = clip.truth.active if clip.truth else np.full(len(clip), -2)
+    return {"joints": clip.joints, "hands": clip.hands, "active": active.astype(np.int8)}
+
+
+def settings_of(dataset: Dataset, sensor: GlimpseSensor | None) -> dict[str, Any]:
+    """All that decides a store's content, as JSON."""
+    names = hashlib.sha256("\n".join(s.name for s in dataset.samples).encode()).hexdigest()
+    made = dataset.root / "dataset.json"
+    return {
+        "dataset": dataset.name,
+        "samples": len(dataset.samples),
+        "names": names,
+        "made": hashlib.sha256(made.read_bytes()).hexdigest() if made.exists() else None,
+        "skeleton": dataset.skeleton.name,
+        "classes": list(dataset.classes),
+        "crop_size": dataset.crop_size,
+        "sensor_name": sensor.name if sensor else None,
+        "sensor": sensor.fingerprint if sensor else None,
+        "glimpse_features": sensor.features if sensor else 0,
+        "splits": {p: dataset.split(p)._asdict() for p in dataset.protocols},
+    }
+
+
+def store_path(dataset: Dataset, sensor: GlimpseSensor | None, under: Path) -> Path:
+    """Default folder of a store: its name carries the fingerprint of its settings."""
+    kind = sensor.name if sensor else "poses"
+    return under / f"{dataset.name}-{kind}-{fingerprint(settings_of(dataset, sensor))}"
+
+
+def prepare(
+    dataset: Dataset,
+    path: Path,
+    sensor: GlimpseSensor | None = None,
+    workers: int = 2,
+    device: str = "auto",
+    progress: bool = True,
+) -> Store:
+    """Fill the store at `path` with every sample of `dataset`; continue if it was begun.
+
+    sensor:   f_g; None prepares poses alone
+    workers:  processes that parse and decode, 0 for none; on a CPU they compute features as well
+    Raises StoreError for a folder made with other settings, OSError (disk full) with the store
+    left at its last whole clip. Samples that cannot be read are recorded with their reason.
+    """
+    chosen = choose(device)
+    on_cpu = chosen.type == "cpu"
+    with StoreWriter(path, settings_of(dataset, sensor)) as writer:
+        samples = [s for s in dataset.samples if s.name not in writer.seen]
+        clips = _Clips(dataset, samples, sensor, here=on_cpu)
+        if sensor is not None:
+            sensor.to(chosen)
+        bar = tqdm(total=len(dataset.samples), initial=len(writer.seen), unit="clip",
+                   desc=f"prepare {dataset.name}", disable=not progress)  # fmt: skip
+        with bar:
+            for result in _results(clips, workers):
+                if "error" in result:
+                    writer.skip(result["name"], result["error"])
+                    bar.write(f"skipped: {result['error']}")
+                else:
+                    arrays = result["arrays"]
+                    if sensor is not None and not on_cpu:
+                        arrays["glimpses"] = glimpse_features(
+                            sensor, result["crops"], result["where"], len(arrays["joints"]), chosen
+                        )
+                    try:
+                        writer.add(result["clip"], **arrays)
+                    except OSError as error:
+                        raise OSError(
+                            error.errno,
+                            f"{error.strerror} while writing {result['clip']['name']}; what was prepared "
+                            "is kept: make room and run the same command again",
+                            str(path),
+                        ) from error
+                bar.update()
+        writer.finish()
+    return Store(path)
+
+
+def _results(clips: _Clips, workers: int) -> Iterator[dict[str, Any]]:
+    workers = min(workers, len(clips))
+    loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
+        clips, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None,
+        collate_fn=_as_is, worker_init_fn=_one_thread,
+    )  # fmt: skip
+    yield from loader
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)

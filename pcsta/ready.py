@@ -1,0 +1,117 @@
+"""What the chapters stand on, made on first use and found again: dataset, store, trained models.
+
+Everything lies under the data folder. Names carry the fingerprint of the settings, so a changed
+setting makes a new thing and never meets an old one. Two processes that want the same thing at once
+wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from pcsta.data import Clip, Dataset, data_root, open_dataset, synthetic
+from pcsta.data.store import Store
+from pcsta.data.video import clip_frames
+from pcsta.files import fingerprint, read_json
+from pcsta.model.config import laptop, row
+from pcsta.model.glimpse import GlimpseSensor
+from pcsta.model.two_stream import TwoStream
+from pcsta.prepare import prepare, store_path
+from pcsta.train import RECIPES, load, train
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    folder = data_root() / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / name):
+        yield
+
+
+@lru_cache
+def dataset() -> Dataset:
+    """The embedded dataset: synthetic clips in NTU's file layout, with planted truth."""
+    root = data_root() / "synthetic"
+    with _alone("synthetic"):
+        if not synthetic.is_made(root):
+            synthetic.make(root)
+    return open_dataset("synthetic", root)
+
+
+@lru_cache
+def sensor() -> GlimpseSensor:
+    """f_g of the laptop configuration: EfficientNet-Lite0 on 64-pixel crops."""
+    return GlimpseSensor("efficientnet-lite0")
+
+
+@lru_cache
+def store() -> Store:
+    """The embedded dataset prepared: poses and glimpse features of every frame."""
+    data = dataset()
+    path = store_path(data, sensor(), data_root() / "prepared")
+    with _alone("prepared"):
+        return prepare(data, path, sensor())
+
+
+@lru_cache
+def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Path:
+    """The folder of a trained row of Table 6 at laptop size. All rows share one pose stream."""
+    prepared = store()
+    config, recipe = row(letter, laptop()), RECIPES["laptop"]
+    settings = {"model": config.to_dict(), "recipe": asdict(recipe), "protocol": protocol,
+                "seed": seed, "store": fingerprint(prepared.settings)}  # fmt: skip
+    path = data_root() / "models" / f"{letter}-{fingerprint(settings)}"
+    pose = run("A", seed, protocol) if letter != "A" else None
+    with _alone(path.name):
+        return train(prepared, config, recipe, path, protocol, seed, "cpu", pose_from=pose)
+
+
+def model(letter: str = "K", seed: int = 0) -> tuple[TwoStream, dict[str, Any]]:
+    """A trained model in evaluation mode and the record of its training.
+
+    letter: row of Table 6 (A, B, C, E, G, H, I, K), or "G-unconditioned", "K-unconditioned"
+    """
+    folder = run(letter, seed)
+    return load(folder), read_json(folder / "record.json")
+
+
+def _first_test_clip(action: str) -> Clip:
+    """The first cross-subject test clip of an action, in order of name, without a tracking fault."""
+    data, prepared = dataset(), store()
+    for i in prepared.split("cross-subject")[1]:
+        stored = prepared.clips[i]
+        if stored.name.endswith(action) and not stored.faults:
+            return data.read(stored.name)
+    raise LookupError(f"no test clip of {action} without a tracking fault")
+
+
+@lru_cache
+def running_clip() -> Clip:
+    """The book's running example: one person drinks (A001), chosen by rule and not by beauty."""
+    return _first_test_clip("A001")
+
+
+@lru_cache
+def running_pair() -> Clip:
+    """The running example for two people: one gives the other an object (A056)."""
+    return _first_test_clip("A056")
+
+
+def frames(clip: Clip) -> np.ndarray:
+    """All images of a clip: (T, H, W, 3) uint8."""
+    return np.stack([image for _, image in clip_frames(clip)])
+
+
+def everything() -> None:
+    """Make all that the chapters use, so that none of them waits."""
+    store()
+    for letter in ("A", "B", "E", "K", "K-unconditioned"):
+        run(letter)

@@ -1,0 +1,434 @@
+"""Training as sections 4 and 5: the pose net with its own classifier first, then the RGB stream.
+
+A run is a folder:
+
+    config.json        model, recipe, store, protocol, seed: all that decides the result
+    log.csv            one line an epoch
+    state.*            where training stands; the same command continues from it exactly
+    model.safetensors  the trained model (best validation epoch of each stage)
+    record.json        config plus how it went: epochs, figures, seconds, versions, hardware
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from tqdm.auto import tqdm
+
+from pcsta.batches import Batch, SubSequences
+from pcsta.data.splits import validation_split
+from pcsta.data.store import Store
+from pcsta.device import choose
+from pcsta.files import atomic, fingerprint, read_json, write_json
+from pcsta.model.config import ModelConfig, row
+from pcsta.model.rgb_stream import RGBStream
+from pcsta.model.two_stream import TwoStream
+
+Stage = Literal["pose", "rgb"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. Defaults are section 5's where the paper says anything.
+
+    epochs:     at most so many per stage; the paper does not say
+    schedule:   "constant", or "one-cycle" (warm up to `rate`, then down to zero)
+    patience:   epochs without a better validation loss before a stage stops
+    validation: share of the training clips kept for early stopping (section 5: 5 %)
+    """
+
+    name: str = "paper"
+    pose_epochs: int = 100
+    rgb_epochs: int = 100
+    rate: float = 1e-4
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    batch: int = 64
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int = 10
+    validation: float = 0.05
+    validation_by: Literal["clip", "subject"] = "clip"
+    sampling: Literal["segments", "contiguous"] = "segments"
+
+
+RECIPES = {
+    "paper": Recipe(),
+    # Measured on the embedded dataset; every value that differs from the paper's is stated here.
+    "laptop": Recipe(
+        name="laptop", pose_epochs=30, rgb_epochs=25, rate=3e-3, schedule="one-cycle",
+        weight_decay=1e-4, patience=100, validation=0.1,
+    ),
+    # A few hundred clips of real poses (SBU), narrow pose net.
+    "small": Recipe(
+        name="small", pose_epochs=60, rgb_epochs=40, rate=2e-3, schedule="one-cycle",
+        weight_decay=1e-4, patience=100,
+    ),
+}  # fmt: skip
+
+
+def needs_pose(config: ModelConfig) -> bool:
+    """Whether a configuration has a pose network: for its own logits, or to condition attention."""
+    return config.streams != "rgb" or (config.conditioned and config.hands == "attention")
+
+
+def train(
+    store: Store,
+    config: ModelConfig,
+    recipe: Recipe,
+    out: Path | str,
+    protocol: str = "cross-subject",
+    seed: int = 0,
+    device: str = "auto",
+    pose_from: Path | str | None = None,
+    workers: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Train one model into the folder `out` and return it; a finished run returns at once.
+
+    pose_from: a finished run whose pose stream is taken over; by default a configuration that
+               needs pose and RGB first trains its pose stream (row A) into `out`/pose
+    Raises ValueError when the folder holds another run, or the store has no glimpses to train on.
+    """
+    out = Path(out)
+    chosen = choose(device)
+    config = replace(config, classes=len(store.classes), skeleton=store.skeleton.name)
+    stage: Stage = "pose" if config.streams == "pose" else "rgb"
+    if store.glimpse_features:
+        config = replace(config, glimpse_features=store.glimpse_features)
+    elif stage == "rgb":
+        raise ValueError(
+            f"{store.path} holds poses alone: train row A, or prepare again with a glimpse sensor"
+        )
+    settings = {
+        "model": config.to_dict(),
+        "recipe": asdict(recipe),
+        "store": {"fingerprint": fingerprint(store.settings), "dataset": store.settings["dataset"]},
+        "protocol": protocol,
+        "seed": seed,
+    }
+    if (out / "config.json").exists():
+        if read_json(out / "config.json") != settings:
+            raise ValueError(
+                f"{out} holds another run; choose another --out, or delete that folder"
+            )
+        if (out / "record.json").exists():
+            return out
+    else:
+        write_json(out / "config.json", settings)
+    if stage == "rgb" and needs_pose(config) and pose_from is None:
+        pose = replace(config, streams="pose")
+        pose_from = train(
+            store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress
+        )
+
+    fitting, validating = training_clips(store, recipe, protocol, seed)
+    began = time.perf_counter()
+    torch.manual_seed(seed)
+    model = TwoStream(config).to(chosen)
+    features = None
+    if stage == "rgb":
+        if needs_pose(config):
+            load_part(model, Path(pose_from), ("pose_net.", "pose_head."))
+        features = _scale(model, store, config, recipe, fitting, chosen)
+    batches = SubSequences(
+        store, config, chosen, recipe.sampling, features, stage == "rgb", workers
+    )
+    best = _Run(out, model, recipe, stage, seed, progress).fit(batches, fitting, validating)
+    with atomic(out / "model.safetensors") as temporary:
+        save_file(_tensors(model), temporary)
+    record = {
+        **settings,
+        "stage": stage,
+        "classes": list(store.classes),
+        "sensor": store.settings["sensor_name"],
+        "crop_size": store.settings["crop_size"],
+        "best": best,
+        "clips": {"fitting": len(fitting), "validation": len(validating)},
+        "parameters": model.parameter_counts(),
+        "seconds": round(time.perf_counter() - began, 1),
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "hardware": hardware(chosen),
+    }
+    write_json(out / "record.json", record)
+    for leftover in out.glob("state*"):
+        leftover.unlink()
+    return out
+
+
+def training_clips(
+    store: Store, recipe: Recipe, protocol: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the clips that are fitted and of those kept for early stopping (section 5)."""
+    training, _ = store.split(protocol)
+    fitting, validating = validation_split(
+        [store.clips[i] for i in training], recipe.validation, seed, by=recipe.validation_by
+    )
+    return tuple(
+        np.array([store.index(clip.name) for clip in part], int) for part in (fitting, validating)
+    )
+
+
+def load(run: Path | str, device: str = "cpu") -> TwoStream:
+    """The trained model of a run, in evaluation mode. No code of the checkpoint is executed.
+
+    Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
+    """
+    run = Path(run)
+    if not (run / "model.safetensors").exists():
+        raise FileNotFoundError(
+            f"{run} holds no finished run (no model.safetensors); start or continue it with `pcsta train`"
+        )
+    config = ModelConfig.from_dict(read_json(run / "config.json")["model"])
+    model = TwoStream(config)
+    model.load_state_dict(load_file(run / "model.safetensors"))
+    return model.to(choose(device)).eval()
+
+
+def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
+    """Take over the parameters of `run` whose names begin with one of `prefixes`."""
+    tensors = load_file(run / "model.safetensors")
+    wanted = {k: v for k, v in tensors.items() if k.startswith(prefixes)}
+    own = {k for k in model.state_dict() if k.startswith(prefixes)}
+    if own - set(wanted):
+        raise ValueError(f"{run} has no {', '.join(sorted(own - set(wanted))[:3])}")
+    model.load_state_dict({k: v for k, v in wanted.items() if k in own}, strict=False)
+
+
+class _Run:
+    """Epochs of one stage: logging, early stopping, and a state to continue from."""
+
+    def __init__(
+        self, out: Path, model: TwoStream, recipe: Recipe, stage: Stage, seed: int, progress: bool
+    ):
+        self.out, self.model, self.recipe = out, model, recipe
+        self.stage, self.seed, self.progress = stage, seed, progress
+        model.stage(stage)
+        self.trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(
+            [p for _, p in self.trained], recipe.rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        self.epoch = -1  # last finished
+        self.best: dict[str, Any] = {"loss": math.inf, "epoch": -1, "accuracy": 0.0}
+        self.best_tensors: dict[str, Tensor] = {}
+
+    def fit(self, batches: SubSequences, fitting: np.ndarray, validating: np.ndarray) -> dict:
+        """Train to the best validation epoch, continuing where an interrupted run stood."""
+        self._resume()
+        recipe = self.recipe
+        epochs = recipe.pose_epochs if self.stage == "pose" else recipe.rgb_epochs
+        bar = tqdm(range(self.epoch + 1, epochs), initial=self.epoch + 1, total=epochs,
+                   unit="epoch", desc=f"{self.stage} stream", disable=not self.progress)  # fmt: skip
+        for epoch in bar:
+            if epoch - self.best["epoch"] > recipe.patience:
+                break
+            began = time.perf_counter()
+            figures = self._epoch(batches, fitting, epoch, epochs)
+            figures |= self._validate(batches, validating)
+            if figures["validation_loss"] <= self.best["loss"]:
+                self.best = {"loss": figures["validation_loss"], "epoch": epoch,
+                             "accuracy": figures["validation_accuracy"]}  # fmt: skip
+                self.best_tensors = {n: p.detach().clone() for n, p in self.trained}
+            self.epoch = epoch
+            bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
+            self._log(figures | {"seconds": time.perf_counter() - began})
+            self._save()
+        self.model.load_state_dict(self.best_tensors, strict=False)
+        return {**self.best, "epochs": self.epoch + 1}
+
+    def _logits(self, batch: Batch, projected: bool) -> Tensor:
+        out = self.model(batch.pose_tensor, batch.glimpses, batch.present, projected)
+        logits = out.pose_logits if self.stage == "pose" else out.rgb_logits
+        assert logits is not None
+        return logits
+
+    def _epoch(
+        self, batches: SubSequences, fitting: np.ndarray, epoch: int, epochs: int
+    ) -> dict[str, float]:
+        recipe, optimizer = self.recipe, self.optimizer
+        # Randomness comes from (seed, stage, epoch) alone: a resumed run repeats it exactly.
+        rng = np.random.default_rng([self.seed, 0 if self.stage == "pose" else 1, epoch])
+        torch.manual_seed(int(rng.integers(2**62)))
+        self.model.train()
+        steps = max(1, round(len(fitting) / recipe.batch))
+        loss_sum = right = seen = 0.0
+        for step, batch in enumerate(batches.training(fitting, recipe.batch, rng)):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate * rate_share(
+                    recipe.schedule, (epoch + step / steps) / epochs
+                )
+            logits = self._logits(batch, batches.projected)
+            loss = cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss_sum += loss.item() * len(batch.labels)
+            right += (logits.argmax(-1) == batch.labels).sum().item()
+            seen += len(batch.labels)
+        rate = optimizer.param_groups[0]["lr"]
+        return {"loss": loss_sum / seen, "accuracy": right / seen, "rate": rate}
+
+    @torch.no_grad()
+    def _validate(self, batches: SubSequences, clips: np.ndarray) -> dict[str, float]:
+        """Loss and accuracy of this stage's own logits, three sub-sequences a clip."""
+        self.model.eval()
+        logits, labels = [], []
+        for batch in batches.testing(clips, 3):
+            logits.append(self._logits(batch, batches.projected))
+            labels.append(batch.labels)
+        said, right = torch.cat(logits), torch.cat(labels)
+        return {
+            "validation_loss": cross_entropy(said, right).item(),
+            "validation_accuracy": (said.argmax(-1) == right).float().mean().item(),
+        }
+
+    def _log(self, figures: dict[str, float]) -> None:
+        row = {"stage": self.stage, "epoch": self.epoch}
+        row |= {k: f"{v:.6g}" for k, v in figures.items()}
+        log = self.out / "log.csv"
+        kept: list[dict[str, str]] = []
+        if log.exists():  # an interrupted run may have logged an epoch that its state does not hold
+            with log.open(newline="") as file:
+                kept = [r for r in csv.DictReader(file) if int(r["epoch"]) < self.epoch]
+        with atomic(log) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            writer.writeheader()
+            writer.writerows([*kept, row])
+        with _tensorboard(self.out) as board:
+            for name, value in figures.items() if board else ():
+                board.add_scalar(f"{self.stage}/{name}", value, self.epoch)
+
+    def _save(self) -> None:
+        tensors = {f"model/{k}": v for k, v in _tensors(self.model).items()}
+        tensors |= {f"best/{k}": v.contiguous().cpu() for k, v in self.best_tensors.items()}
+        for name, parameter in self.trained:
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"adam/{key}/{name}"] = value.detach().clone().contiguous().cpu()
+        file = self.out / f"state-{self.epoch}.safetensors"
+        with atomic(file) as temporary:
+            save_file(tensors, temporary)
+        # The JSON names the tensors it belongs to, so it is replaced after they are whole.
+        write_json(self.out / "state.json", {"epoch": self.epoch, "best": self.best})
+        for old in self.out.glob("state-*.safetensors"):
+            if old != file:
+                old.unlink()
+
+    def _resume(self) -> None:
+        """Continue from the last finished epoch, if there is one."""
+        if not (self.out / "state.json").exists():
+            return
+        state = read_json(self.out / "state.json")
+        self.epoch, self.best = state["epoch"], state["best"]
+        tensors = load_file(self.out / f"state-{self.epoch}.safetensors")
+        self.model.load_state_dict(_part(tensors, "model/"))
+        self.best_tensors = _part(tensors, "best/")
+        for name, parameter in self.trained:
+            self.optimizer.state[parameter] = {
+                key: tensors[f"adam/{key}/{name}"].to(parameter.device)
+                for key in ("step", "exp_avg", "exp_avg_sq")
+            }
+
+
+def rate_share(schedule: str, progress: float) -> float:
+    """Learning rate as a share of the recipe's, `progress` through the stage in [0, 1)."""
+    if schedule == "constant":
+        return 1.0
+    if progress < 0.3:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / 0.3)) / 2
+    return (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _tensors(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {k: v.detach().clone().contiguous().cpu() for k, v in model.state_dict().items()}
+
+
+@contextmanager
+def _tensorboard(out: Path) -> Iterator[Any]:
+    """A summary writer where TensorBoard is installed, else None."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        yield None
+        return
+    with SummaryWriter(str(out)) as board:
+        yield board
+
+
+def _scale(
+    model: TwoStream,
+    store: Store,
+    config: ModelConfig,
+    recipe: Recipe,
+    fitting: np.ndarray,
+    device: torch.device,
+) -> np.ndarray | None:
+    """Fit the laptop's frozen scaling on the fitting clips; project all glimpses once.
+
+    Returns (F, 4, D') float32, or None where the configuration has no projection (the paper's).
+    """
+    if config.standardise and needs_pose(config):
+        batches = SubSequences(store, config, device, recipe.sampling, glimpses=False)
+        with torch.no_grad():
+            s = [model.pose_net(b.pose_tensor) for b in batches.testing(fitting, 3)]
+        model.rgb.fit_scaling(pose_features=torch.cat(s))
+    if not (config.glimpse_projection or config.standardise):
+        return None
+    for name, value in _glimpse_scaling(
+        store.path, tuple(fitting.tolist()), row("B", config)
+    ).items():
+        getattr(model.rgb, name).copy_(value)
+    if not config.glimpse_projection:
+        return None
+    shape = (*store.all_glimpses.shape[:2], config.glimpse_projection)
+    projected = np.empty(shape, np.float32)
+    with torch.no_grad():
+        for start in range(0, len(projected), 4096):
+            piece = torch.from_numpy(np.asarray(store.all_glimpses[start : start + 4096]))
+            projected[start : start + 4096] = model.rgb.project(piece.to(device).float()).cpu()
+    return projected
+
+
+@lru_cache(maxsize=4)
+def _glimpse_scaling(path: Path, clips: tuple[int, ...], config: ModelConfig) -> dict[str, Tensor]:
+    """Buffers of the scaling, shared by all rows of Table 6 that train on the same clips.
+
+    Every second frame of the hands that are there: neighbouring frames say the same.
+    """
+    store = Store(path)
+    rows = np.concatenate(
+        [np.arange(store.clips[i].length)[::2] + store.clips[i].start for i in clips]
+    )
+    glimpses = torch.from_numpy(np.asarray(store.all_glimpses[rows])).flatten(0, 1)
+    present = (glimpses != 0).any(-1)
+    stream = RGBStream(config)
+    stream.fit_scaling(glimpses=glimpses[present].float())
+    return {
+        n: b
+        for n, b in stream.named_buffers()
+        if n in ("components", "glimpse_mean", "glimpse_std")
+    }
+
+
+def hardware(device: torch.device) -> str:
+    """One line that says what computed."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
