@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from pcsta.show.style import INFORMATIVE, INK, label_hands
 from pcsta.skeletons import Skeleton
@@ -43,7 +44,8 @@ def tensor_image(
     largest = np.percentile(np.abs(xyz), 98, axis=(0, 1))
     ax.imshow(np.clip(0.5 + 0.5 * xyz / np.maximum(largest, 1e-6), 0, 1), aspect="auto")
     ax.set_xticks(range(entries), [skeleton.joints[j] for j in order], rotation=90, fontsize=7)
-    ax.set_ylabel("frame t")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylabel("step t")
     ax.set_title(f"{CHANNELS[channel]} of person {person + 1}; x red, y green, z blue")
 
 
@@ -66,6 +68,7 @@ def temporal_bar(
     ax.bar(range(steps), temporal_attention, color=colours, width=0.8)
     ax.axhline(1 / steps, color=INK, linewidth=0.8, linestyle="--", label="uniform, 1/T")
     ax.set_xlim(-0.5, steps - 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step t")
     ax.set_ylabel("p'")
     ax.legend()
@@ -85,6 +88,7 @@ def attention_heatmap(
                 Rectangle((t - 0.5, hand - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2)
             )
     label_hands(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step t")
 
 

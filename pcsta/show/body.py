@@ -27,8 +27,8 @@ _MIDDLE = {
     "spine": 6.0, "spine middle": 6.0, "spine base": 4.6, "hip centre": 4.6,
 }  # fmt: skip
 _SIDE = {
-    "shoulder": (1.3, 7.3), "elbow": (2.3, 6.1), "wrist": (3.2, 5.0), "hand": (3.7, 4.4),
-    "hand tip": (4.1, 3.4), "thumb": (4.6, 4.4),
+    "shoulder": (1.7, 7.0), "elbow": (2.7, 5.9), "wrist": (3.5, 4.8), "hand": (3.9, 4.2),
+    "hand tip": (4.3, 3.2), "thumb": (4.8, 4.2),
     "hip": (0.8, 4.2), "knee": (1.1, 2.3), "ankle": (1.3, 0.5), "foot": (2.0, 0.0),
 }  # fmt: skip
 

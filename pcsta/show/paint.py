@@ -63,12 +63,8 @@ def paint(
     unit = fine / 720  # keeps strokes and letters alike at every width
 
     _bones(draw, clip.pixels[t] * scale, clip, unit)
-    hands = clip.hands[t] * scale  # (4, 2)
     half = (crop_size or clip.image_size[0] / 30) * scale / 2
-    for hand in range(len(HANDS)):
-        if np.isfinite(hands[hand]).all():
-            weight = None if weights is None else float(weights[hand])
-            _box(draw, hands, hand, half, weight, unit)
+    _boxes(draw, clip.hands[t] * scale, half, weights, unit)
     return np.asarray(canvas.reduce(FINER))
 
 
@@ -84,31 +80,42 @@ def _bones(
                     draw.line(line.ravel().tolist(), INK if halo else colour, round(stroke))
 
 
-def _box(
+def _boxes(
     draw: ImageDraw.ImageDraw,
     hands: Float[np.ndarray, "N 2"],
-    hand: int,
     half: float,
-    weight: float | None,
+    weights: Float[np.ndarray, "N"] | None,
     unit: float,
 ) -> None:
-    x, y = hands[hand]
-    stroke = round((1.8 if weight is None else 1 + 6 * weight) * unit)
-    box = (x - half - stroke, y - half - stroke, x + half + stroke, y + half + stroke)
-    draw.rectangle(box, outline=HAND_COLOURS[hand], width=stroke)
-    if weight is None:
+    present = [hand for hand in range(len(HANDS)) if np.isfinite(hands[hand]).all()]
+    taken = []  # rectangles that no label may cover
+    for hand in present:
+        x, y = hands[hand]
+        stroke = round((1.8 if weights is None else 1 + 6 * float(weights[hand])) * unit)
+        out = half + stroke
+        taken.append((x - out, y - out, x + out, y + out))
+        draw.rectangle(taken[-1], outline=HAND_COLOURS[hand], width=stroke)
+    if weights is None:
         return
-    # Of a person's two hands, the one further left writes to its left, the other to its right.
-    other = hands[hand ^ 1, 0]
-    left = x < other or (x == other and hand % 2 == 0) or (np.isnan(other) and x > half * 6)
-    anchor, at = ("rm", box[0] - 4 * unit) if left else ("lm", box[2] + 4 * unit)
-    text, font = f"{HANDS[hand]}  {weight:.2f}", _font(round(13 * unit))
-    around = draw.textbbox((at, y), text, font, anchor=anchor)
-    pad = 2 * unit
-    draw.rectangle(
-        (around[0] - pad, around[1] - pad, around[2] + pad, around[3] + pad), HAND_COLOURS[hand]
-    )
-    draw.text((at, y), text, "white", font, anchor=anchor)
+    font, pad = _font(round(13 * unit)), 3 * unit
+    for hand, (x0, y0, x1, y1) in zip(present, tuple(taken), strict=True):
+        text = f"{HANDS[hand]}  {float(weights[hand]):.2f}"
+        wide, high = draw.textbbox((0, 0), text, font)[2] + 2 * pad, 17 * unit
+        sides = [(x0 - wide, y0), (x1, y0)]  # left of the box, right of it, above, below
+        if x0 > hands[hand ^ 1, 0]:  # the person's other hand is on the left
+            sides.reverse()
+        sides += [(x0, y0 - high), (x0, y1), (x1 - wide, y0 - high), (x1 - wide, y1)]
+        rectangles = [(x, y, x + wide, y + high) for x, y in sides]
+        free = [r for r in rectangles if not any(_overlap(r, other) for other in taken)]
+        place = (free or rectangles)[0]
+        taken.append(place)
+        draw.rectangle(place, HAND_COLOURS[hand])
+        draw.text((place[0] + pad, place[1] + high / 2), text, "white", font, anchor="lm")
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two rectangles (left, top, right, bottom) share more than an edge."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def temporal_strip(

@@ -18,7 +18,7 @@ HAND_MARKERS = ("o", "s", "D", "^")
 HAND_LINES = ("-", "--", "-.", ":")
 PERSON_COLOURS = ("#FFFFFF", "#F0E442")  # bones over a video frame
 PERSON_INKS = ("#333333", "#999999")  # bones on paper
-INFORMATIVE = "#F0E442"  # the planted interval, where the truth is known
+INFORMATIVE = "#F7EFA0"  # the planted interval, where the truth is known
 INK = "#222222"
 
 RC: dict[str, Any] = {

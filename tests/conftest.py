@@ -1,0 +1,67 @@
+"""What all tests share: one torch thread, checked shapes, real recordings, the rendered book."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two busy processes with two
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads each are several times slower
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jaxtyping
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Every public signature's shapes are checked while tests run. It must come before any import of
+# pcsta, which is why this stands in conftest.py.
+if os.environ.get("PCSTA_CHECK_SHAPES", "1") != "0":
+    assert not any(name.split(".")[0] == "pcsta" for name in sys.modules)
+    jaxtyping.install_import_hook("pcsta", "beartype.beartype")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with real recordings: `ntu/` and `sbu/`, as data/README.md lays them out."""
+    folder = Path(os.environ.get("PCSTA_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings in {folder}; set PCSTA_REAL_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pages() -> Path:
+    """The rendered book; chapters that `pcsta book` has already run are not run again."""
+    from pcsta import book, ready
+
+    ready.everything()
+    return book.build()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium of the machine, or a skip that says how to get one."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+    found = os.environ.get("PCSTA_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    with playwright.sync_playwright() as driver:
+        found = found or driver.chromium.executable_path
+        if not Path(found).exists():
+            pytest.skip(
+                "no Chromium here: install one (Debian: apt-get install chromium; anywhere: "
+                "playwright install chromium) or name it in PCSTA_CHROMIUM"
+            )
+        browser = driver.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
