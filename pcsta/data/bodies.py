@@ -6,7 +6,8 @@ needs two people, the main actor first. Here every rule is one function, and eve
 recording is one sentence of `Clip.repairs`:
 
 1. `fill_missing` interpolates joints that are not a number;
-2. `pieces` cuts a track where its body jumps, `stitch` joins pieces end to start by nearness;
+2. `pieces` cuts a track where its body jumps, `stitch` joins pieces end to start by nearness,
+   `bridge` fills the few frames that a flicker cost;
 3. `short_lived`, `misshapen` and `motionless` name phantoms, `choose` drops them and orders the
    rest by `motion`.
 
@@ -29,8 +30,9 @@ JUMP = 0.3  # metres between two reports of one body: 9 m/s at 30 frames a secon
 NEAR = 0.5  # metres between the end of one piece and the start of the next
 SHORT = 10  # frames that a body must live, in a clip twice as long or longer
 STATURE = (0.7, 2.5)  # metres from head to foot along the bones
-WIDE = 1.5  # a box of joints this much wider than tall is no standing or sitting person
-STILL = 0.004  # metres of standard deviation; a person who stands still sways more
+WIDE = 1.2  # a box of joints this much wider than tall is no standing or sitting person
+STILL = 0.008  # metres of standard deviation; a person who stands still sways more
+FLICKER = 5  # frames without a person that are bridged between two reports of the same person
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,8 @@ class Body:
         )
 
     def __str__(self) -> str:
-        return "body " + "+".join(map(str, self.ids))
+        ids = "+".join(map(str, self.ids))
+        return f"body {ids} (frames {self.frames[0]}-{self.frames[-1]})"
 
 
 def fill_missing(body: Body) -> tuple[Body, list[str]]:
@@ -128,11 +131,11 @@ def stitch(parts: list[Body], skeleton: Skeleton) -> tuple[list[Body], list[str]
         people.append(_join([parts[i] for i in chain]))
         for i, j in pairwise(chain):
             early, late = parts[i], parts[j]
-            lost, found = int(early.frames[-1]), int(late.frames[0])
+            found = int(late.frames[0])
             repairs += (
-                [f"{early} after frame {lost} is {late} from frame {found}: joined as one person"]
+                [f"{early} continues as {late}: joined as one person"]
                 if early.ids != late.ids
-                else [f"{early} jumps between frames {lost} and {found}: kept as one person"]
+                else [f"{early} jumps before frame {found}: kept as one person"]
                 if np.linalg.norm(late.joints[0, root] - early.joints[-1, root]) > NEAR
                 else []
             )
@@ -147,6 +150,32 @@ def _join(chain: list[Body]) -> Body:
         joints=np.concatenate([part.joints for part in chain]),
         pixels=np.concatenate([part.pixels for part in chain]),
     )
+
+
+def bridge(body: Body) -> tuple[Body, list[str]]:
+    """Gaps of at most FLICKER frames inside a person's life, interpolated from both sides."""
+    steps = np.diff(body.frames)
+    short = (steps > 1) & (steps <= FLICKER + 1)
+    if not short.any():
+        return body, []
+    missing = np.concatenate(
+        [
+            np.arange(a + 1, a + step)
+            for a, step in zip(body.frames[:-1][short], steps[short], strict=True)
+        ]
+    )
+    frames = np.sort(np.concatenate([body.frames, missing]))
+    right = np.searchsorted(body.frames, frames)  # the first report at or after each frame
+    left = np.where(body.frames[right] == frames, right, right - 1)
+    span = np.maximum(body.frames[right] - body.frames[left], 1)
+    weight = ((frames - body.frames[left]) / span).astype(np.float32)[:, None, None]
+    filled = replace(
+        body,
+        frames=frames,
+        joints=body.joints[left] * (1 - weight) + body.joints[right] * weight,
+        pixels=body.pixels[left] * (1 - weight) + body.pixels[right] * weight,
+    )
+    return filled, [f"{body} flickers: {len(missing)} missing frames interpolated"]
 
 
 def motion(body: Body) -> float:
@@ -219,7 +248,9 @@ def choose(
     people, done = stitch(parts, skeleton)
     repairs += done
 
-    broken = {id(p): next(filter(None, (r(p, length, skeleton) for r in RULES)), "") for p in people}
+    broken = {
+        id(p): next(filter(None, (r(p, length, skeleton) for r in RULES)), "") for p in people
+    }
     kept = [p for p in people if not broken[id(p)]] or people
     kept = sorted(kept, key=motion, reverse=True)
     if len(kept) < len(people):
@@ -228,7 +259,9 @@ def choose(
 
     joints = np.zeros((length, PEOPLE, len(skeleton), 3), np.float32)
     pixels = np.full((length, PEOPLE, len(skeleton), 2), np.nan, np.float32)
-    for slot, person in enumerate(kept[:PEOPLE]):
+    for slot, stitched in enumerate(kept[:PEOPLE]):
+        person, done = bridge(stitched)
+        repairs += done
         joints[person.frames, slot] = person.joints
         pixels[person.frames, slot] = person.pixels
     return joints, pixels, tuple(repairs)

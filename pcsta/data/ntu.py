@@ -8,10 +8,9 @@ x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -150,9 +149,7 @@ def _lines(path: Path) -> list[str]:
     except FileNotFoundError:
         raise DataError("no such file", path=path, advice="Check the path") from None
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"byte {error.start} is no text", path=path, advice=_AGAIN
-        ) from None
+        raise DataError(f"byte {error.start} is no text", path=path, advice=_AGAIN) from None
     text = text.rstrip()
     if not text:
         raise DataError("the file is empty", path=path, advice=_AGAIN)
@@ -292,8 +289,6 @@ class NTU(Dataset):
         return self._with_truth(clip, repairs)
 
     def _with_truth(self, clip: Clip, repairs: tuple[str, ...]) -> Clip:
-        from dataclasses import replace
-
         path = self.root / "nturgb+d_truth" / f"{clip.name}.json"
         if not path.exists():
             return replace(clip, repairs=repairs)

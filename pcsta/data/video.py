@@ -159,16 +159,16 @@ def write_video(
             stream: Any = None
             for image in frames:
                 height, width = image.shape[:2]
-                image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+                even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
                 if stream is None:
                     stream = container.add_stream("libx264", rate=round(fps))
-                    stream.height, stream.width = image.shape[:2]
+                    stream.height, stream.width = even.shape[:2]
                     stream.pix_fmt = "yuv420p"
                     stream.thread_count = 1
                     stream.options = {"crf": str(crf), "preset": preset}
-                if image.shape[:2] != (stream.height, stream.width):
+                if even.shape[:2] != (stream.height, stream.width):
                     raise ValueError(f"frames of {path.name} differ in size: {image.shape[:2]}")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
             if stream is None:
                 raise ValueError(f"no frames to write to {path}")
             container.mux(stream.encode())
