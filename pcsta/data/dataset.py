@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -162,6 +162,22 @@ class Dataset(ABC):
         """The Clip of a sample or of its name. Raises DataError naming file, frame and line."""
         return self._read(self[sample] if isinstance(sample, str) else sample)
 
+    def _clip(
+        self,
+        sample: Sample,
+        joints: Float[np.ndarray, "T 2 J 3"],
+        pixels: Float[np.ndarray, "T 2 J 2"],
+        repairs: tuple[str, ...],
+    ) -> Clip:
+        """What a sample's name says and what its file holds, as one record."""
+        clip = Clip(
+            name=sample.name, joints=joints, pixels=pixels, skeleton=self.skeleton,
+            label=sample.label, subject=sample.subject, camera=sample.camera,
+            replication=sample.replication, action=sample.action, image_size=self.image_size,
+            video=sample.video,
+        )  # fmt: skip
+        return replace(clip, repairs=(*repairs, *hands_outside(clip.hands, clip.image_size)))
+
     def split(self, protocol: str | None = None) -> Split:
         """Training and test names of a protocol (default: the first). ValueError if unknown."""
         protocol = protocol or self.protocols[0]
@@ -176,21 +192,6 @@ class Dataset(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
-
-
-def number(text: str, what: str, **where) -> int:
-    """A count written in a file as a whole number, or a DataError that says where it is not."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise DataError(
-            f"{what} should be a whole number, found {text.strip()[:40]!r}",
-            **where,
-            advice="The file is damaged or of another format: fetch it again",
-        )
-    return value
 
 
 def hands_outside(hands: Float[np.ndarray, "T 4 2"], size: tuple[int, int]) -> list[str]:

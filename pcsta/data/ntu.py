@@ -19,8 +19,9 @@ from jaxtyping import Float32, Int64
 
 from pcsta.data.bodies import Body, choose
 from pcsta.data.clip import Clip
-from pcsta.data.dataset import DataError, Dataset, Sample, hands_outside, number
+from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.ntu_missing import MISSING
+from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
 from pcsta.skeletons import KINECT_V2
 
 ACTION_NAMES = (
@@ -46,7 +47,6 @@ TRAIN_CAMERAS = frozenset((2, 3))
 
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10
-_AGAIN = "The file is damaged or of another format: fetch it again, or leave the sample out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +88,10 @@ def read_skeleton(path: Path | str) -> Recording:
     all of the text, are handed to numpy's reader in one piece.
     """
     path = Path(path)
-    lines = _lines(path)
-    length = number(lines[0], "the number of frames", path=path, line=1)
+    lines = read_lines(path)
+    length = whole_number(lines[0], "the number of frames", path, 1)
     if length == 0:
-        raise DataError("the file states 0 frames", path=path, line=1, advice=_AGAIN)
+        raise DataError("the file states 0 frames", path=path, line=1, advice=AGAIN)
     ids: list[int] = []
     frames: list[int] = []
     starts: list[int] = []  # line of each body's first joint, from 0
@@ -99,23 +99,21 @@ def read_skeleton(path: Path | str) -> Recording:
     at, frame = 1, 0
     try:
         for frame in range(length):
-            bodies = number(lines[at], "the number of bodies", path=path, frame=frame, line=at + 1)
+            bodies = whole_number(lines[at], "the number of bodies", path, at + 1, frame)
             at += 1
             for _ in range(bodies):
                 header = lines[at].split()
                 if len(header) != HEADER_FIELDS:
                     raise DataError(
                         f"a body's line should have {HEADER_FIELDS} fields, found {len(header)}",
-                        path=path, frame=frame, line=at + 1, advice=_AGAIN,
+                        path=path, frame=frame, line=at + 1, advice=AGAIN,
                     )  # fmt: skip
-                ids.append(number(header[0], "a body id", path=path, frame=frame, line=at + 1))
-                count = number(
-                    lines[at + 1], "the number of joints", path=path, frame=frame, line=at + 2
-                )
+                ids.append(whole_number(header[0], "a body id", path, at + 1, frame))
+                count = whole_number(lines[at + 1], "the number of joints", path, at + 2, frame)
                 if count != JOINTS:
                     raise DataError(
                         f"a body should have {JOINTS} joints, found {count}",
-                        path=path, frame=frame, line=at + 2, advice=_AGAIN,
+                        path=path, frame=frame, line=at + 2, advice=AGAIN,
                     )  # fmt: skip
                 at += 2
                 frames.append(frame)
@@ -127,67 +125,25 @@ def read_skeleton(path: Path | str) -> Recording:
     except IndexError:
         raise DataError(
             f"the file ends in frame {frame} of the {length} that its first line states",
-            path=path, frame=frame, line=len(lines), advice=_AGAIN,
+            path=path, frame=frame, line=len(lines), advice=AGAIN,
         ) from None  # fmt: skip
     if at < len(lines):
         raise DataError(
             f"the file goes on after the {length} frames that its first line states",
-            path=path, frame=length, line=at + 1, advice=_AGAIN,
+            path=path, frame=length, line=at + 1, advice=AGAIN,
         )  # fmt: skip
+    values = parse_table(
+        joints,
+        FIELDS,
+        path,
+        lambda row: (frames[row // JOINTS], starts[row // JOINTS] + row % JOINTS + 1),
+    )
     return Recording(
         length=length,
         ids=tuple(ids),
         frames=np.array(frames, np.int64),
-        values=_parse(joints, path, frames, starts).reshape(-1, JOINTS, FIELDS),
+        values=values.reshape(-1, JOINTS, FIELDS),
     )
-
-
-def _lines(path: Path) -> list[str]:
-    """Lines of a text file without blank ones at its end; at least one."""
-    try:
-        text = path.read_text("ascii")
-    except FileNotFoundError:
-        raise DataError("no such file", path=path, advice="Check the path") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"byte {error.start} is no text", path=path, advice=_AGAIN) from None
-    text = text.rstrip()
-    if not text:
-        raise DataError("the file is empty", path=path, advice=_AGAIN)
-    if "#" in text:  # how Windows' C library wrote a number that is none
-        text = re.sub(r"-?1\.#\w+", "nan", text)
-    return text.splitlines()
-
-
-def _parse(
-    joints: list[str], path: Path, frames: list[int], starts: list[int]
-) -> Float32[np.ndarray, "rows 12"]:
-    """All joint lines as numbers in one call; line by line only to say which one is wrong."""
-    if not joints:
-        return np.zeros((0, FIELDS), np.float32)
-    try:
-        values = np.loadtxt(joints, np.float32, comments=None, ndmin=2)
-        if values.shape == (len(joints), FIELDS):
-            return values
-    except ValueError:
-        pass
-    for row, text in enumerate(joints):
-        body, joint = divmod(row, JOINTS)
-        where = {"path": path, "frame": frames[body], "line": starts[body] + joint + 1}
-        fields = text.split()
-        if len(fields) != FIELDS:
-            raise DataError(
-                f"joint {joint + 1} should have {FIELDS} numbers, found {len(fields)}",
-                **where, advice=_AGAIN,
-            )  # fmt: skip
-        for field in fields:
-            try:
-                float(field)
-            except ValueError:
-                raise DataError(
-                    f"joint {joint + 1} has {field!r} where a number should be",
-                    **where, advice=_AGAIN,
-                ) from None  # fmt: skip
-    raise DataError("the joints cannot be parsed", path=path, advice=_AGAIN)
 
 
 def parse_name(name: str) -> tuple[int, int, int, int, int]:
@@ -279,22 +235,13 @@ class NTU(Dataset):
                 advice="Leave the sample out: the sensor saw nobody",
             )  # fmt: skip
         joints, pixels, repairs = choose(recording.bodies, recording.length, self.skeleton)
-        clip = Clip(
-            name=sample.name, joints=joints, pixels=pixels, skeleton=self.skeleton,
-            label=sample.label, subject=sample.subject, camera=sample.camera,
-            replication=sample.replication, action=sample.action, image_size=self.image_size,
-            video=sample.video,
-        )  # fmt: skip
-        repairs += tuple(hands_outside(clip.hands, clip.image_size))
-        return self._with_truth(clip, repairs)
+        clip = self._clip(sample, joints, pixels, repairs)
+        truth = self.root / "nturgb+d_truth" / f"{sample.name}.json"
+        if truth.exists():
+            from pcsta.data.synthetic.truth import read_truth
 
-    def _with_truth(self, clip: Clip, repairs: tuple[str, ...]) -> Clip:
-        path = self.root / "nturgb+d_truth" / f"{clip.name}.json"
-        if not path.exists():
-            return replace(clip, repairs=repairs)
-        from pcsta.data.synthetic.truth import read_truth
-
-        return replace(clip, repairs=repairs, truth=read_truth(path, clip.hands))
+            clip = replace(clip, truth=read_truth(truth, clip.hands))
+        return clip
 
 
 class Synthetic(NTU):

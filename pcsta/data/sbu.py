@@ -1,0 +1,135 @@
+"""SBU Kinect Interaction: two people, 15 joints, 282 sequences, five folds.
+
+A `skeleton_pos.txt` has one row per frame: its number, then x, y, z of the 15 joints of person A and
+of person B. x and y are fractions of a frame of 2560 x 1920 mm, z is a fraction too: `metres` undoes
+that. X then grows to the image's left, which gives the same handedness as NTU's mirrored images.
+
+The dataset's documentation calls A the left person; that holds in 158 of the 282 sequences. The
+order of the file is kept: person 1 is A.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from pcsta.data.bodies import Body, fill_missing
+from pcsta.data.clip import Clip
+from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.text import AGAIN, parse_table, read_lines
+from pcsta.skeletons import SBU
+
+CLASSES = (
+    "approaching", "departing", "kicking", "pushing", "shaking hands", "hugging", "exchanging",
+    "punching",
+)  # fmt: skip
+
+# Pairs of subjects whose sequences are the test set of each fold.
+FOLDS = (
+    ("s01s02", "s03s04", "s05s02", "s06s04"),
+    ("s02s03", "s02s07", "s03s05", "s05s03"),
+    ("s01s03", "s01s07", "s07s01", "s07s03"),
+    ("s02s01", "s02s06", "s03s02", "s03s06"),
+    ("s04s02", "s04s03", "s04s06", "s06s02", "s06s03"),
+)
+
+IMAGE = (640, 480)
+_PLACE = re.compile(r"(s\d\ds\d\d)/(\d\d)/(\d\d\d)/skeleton_pos\.txt")
+
+
+def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
+    """The file's x, y, z in metres: X left of the image's centre, Y above it, Z from the camera."""
+    scale = np.array((-2.560, -1.920, 10 / 7.8125), np.float32)
+    origin = np.array((1.280, 0.960, 0), np.float32)
+    return (origin + scale * fractions).astype(np.float32)
+
+
+def read_skeleton(
+    path: Path,
+) -> tuple[Float[np.ndarray, "T 2 15 3"], Float[np.ndarray, "T 2 15 2"], tuple[str, ...]]:
+    """Joints in metres, pixels (x * 640, y * 480) and repairs of one `skeleton_pos.txt`.
+
+    A person whose numbers are all zero is absent. Raises DataError with file, frame and line.
+    """
+    lines = read_lines(path)
+    width = 1 + 2 * len(SBU) * 3
+    table = parse_table(lines, width, path, lambda row: (row, row + 1), delimiter=",")
+    steps = np.diff(table[:, 0])
+    if (backwards := np.flatnonzero(~(steps > 0))).size:
+        row = int(backwards[0]) + 1
+        raise DataError(
+            "frame numbers should rise", path=path, frame=row, line=row + 1, advice=AGAIN
+        )
+    repairs: list[str] = []
+    if (steps > 1).any():
+        repairs.append(
+            f"frame numbers skip {int((steps - 1).sum())} frames: rows taken as consecutive"
+        )
+    fractions = table[:, 1:].reshape(len(lines), 2, len(SBU), 3)
+    joints = np.zeros_like(fractions)
+    pixels = np.full((*fractions.shape[:-1], 2), np.nan, np.float32)
+    for person in range(2):
+        here = np.flatnonzero((fractions[:, person] != 0).any((1, 2)))
+        found = fractions[here, person]  # (n, 15, 3)
+        if not np.isfinite(found).any():
+            continue
+        body, done = fill_missing(
+            Body((person + 1,), here, metres(found), found[..., :2] * np.float32(IMAGE))
+        )
+        repairs += done
+        joints[here, person], pixels[here, person] = body.joints, body.pixels
+    if not joints.any():
+        raise DataError("nobody in any frame", path=path, advice="Leave the sample out")
+    return joints, pixels, tuple(repairs)
+
+
+class SBUInteraction(Dataset):
+    """SBU Kinect Interaction under `root`: `s01s02/01/001/skeleton_pos.txt` and so on.
+
+    The colour images `rgb_*.png` of a sequence lie beside its skeleton; its folder is the video.
+    """
+
+    name = "sbu"
+    skeleton = SBU
+    classes = CLASSES
+    protocols = tuple(f"fold-{k + 1}" for k in range(len(FOLDS)))
+    crop_size = 100
+    layout = "folders such as s01s02/01/001 with skeleton_pos.txt (and rgb_*.png)"
+
+    def _scan(self) -> tuple[list[Sample], dict[str, str]]:
+        samples, unusable = [], {}
+        pairs = {pair for fold in FOLDS for pair in fold}
+        for path in self.root.glob("s*s*/*/*/skeleton_pos.txt"):
+            place = path.relative_to(self.root).as_posix()
+            match = _PLACE.fullmatch(place)
+            name = place.rpartition("/")[0].replace("/", "_")
+            if not match:
+                unusable[name] = "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt"
+                continue
+            pair, action, take = match[1], int(match[2]), int(match[3])
+            if pair not in pairs:
+                unusable[name] = "a pair of subjects that is in no fold"
+            elif not 1 <= action <= len(CLASSES):
+                unusable[name] = "not one of SBU's 8 classes"
+            else:
+                samples.append(
+                    Sample(
+                        name=name, label=action - 1, subject=pair, camera=0, replication=take,
+                        skeleton_file=path, video=self._images(path.parent),
+                        action=CLASSES[action - 1],
+                    )
+                )  # fmt: skip
+        return samples, unusable
+
+    @staticmethod
+    def _images(folder: Path) -> Path | None:
+        return folder if next(folder.glob("rgb*.png"), None) else None
+
+    def _trains(self, sample: Sample, protocol: str) -> bool:
+        return sample.subject not in FOLDS[self.protocols.index(protocol)]
+
+    def _read(self, sample: Sample) -> Clip:
+        return self._clip(sample, *read_skeleton(sample.skeleton_file))
