@@ -8,7 +8,6 @@ velocity and acceleration; two people stand side by side.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 import torch
@@ -82,7 +81,7 @@ def present(joints: Float[Tensor, "*batch P J 3"]) -> Bool[Tensor, "*batch P"]:
 def normalise(
     joints: Float[Tensor, "*batch P J 3"],
     root: int,
-    origin: Literal["first", "own"] = "first",
+    origin: str = "first",
 ) -> Float[Tensor, "*batch P J 3"]:
     """Translate every frame so that the middle of the spine is the origin (section 5).
 
@@ -146,7 +145,7 @@ class PoseTensor:
         skeleton: Skeleton,
         order: str = "tour",
         seed: int = 0,
-        origin: Literal["first", "own"] = "first",
+        origin: str = "first",
         people: int = 2,
     ) -> None:
         self.skeleton = skeleton
@@ -170,7 +169,7 @@ class PoseTensor:
         """Joints in camera space (metres, an absent person all zero) -> X.
 
         Channels of X: position, velocity, acceleration. Columns: person, path entry, xyz.
-        Raises ValueError when the joints are not those of this skeleton, or not finite.
+        Raises ValueError when the joints are not those of this skeleton.
         """
         people, count = joints.shape[2:4]
         if (people, count) != (self.people, len(self.skeleton)):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,8 +16,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-Name = Literal["efficientnet-lite0", "inception-v3"]
 
 
 class MissingWeights(FileNotFoundError):
@@ -69,7 +66,7 @@ class GlimpseSensor(nn.Module):
 
     def __init__(
         self,
-        name: Name = "efficientnet-lite0",
+        name: str = "efficientnet-lite0",
         weights: str | Path | None = None,
         input_size: int | None = None,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -42,7 +42,7 @@ class TwoStream(nn.Module):
         self.pose_head = _classifier(config.pose_widths[2], config) if has_pose else None
         self.rgb = RGBStream(config) if has_rgb else None
         self.rgb_head = _classifier(config.step_features, config) if has_rgb else None
-        self.frozen: Literal["pose", "rgb"] | None = None  # see `stage`
+        self.frozen: str | None = None  # see `stage`
 
     def forward(
         self,
@@ -79,7 +79,7 @@ class TwoStream(nn.Module):
         logits = torch.stack(streams).sum(0)  # section 3.4: fusion on logit level
         return Output(logits, pose_logits, rgb_logits, spatial, temporal)
 
-    def stage(self, name: Literal["pose", "rgb"]) -> TwoStream:
+    def stage(self, name: str) -> TwoStream:
         """Freeze what section 4 freezes: first the pose stream is trained, then the RGB stream.
 
         "pose": f_sk and its classifier learn. "rgb": the RGB stream and its classifier learn, with
