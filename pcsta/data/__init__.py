@@ -48,7 +48,41 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     return NTU(root) if name == "ntu" else Synthetic(root)
 
 
+def reader_of(path: Path | str) -> tuple[Dataset, str]:
+    """(dataset, sample name) of one skeleton file, recognised by its name.
+
+    Raises DataError for a name that no dataset uses.
+    """
+    from pcsta.data import msr_daily, ntu, sbu
+
+    path = Path(path)
+    if path.suffix == ".skeleton":
+        return ntu.NTU(path.parent.parent), path.stem
+    if path.name == "skeleton_pos.txt":
+        return sbu.SBUInteraction(path.parents[3]), sbu.sample_name(path)
+    if path.suffix == ".txt" and "_skeleton" in path.stem:
+        return msr_daily.MSRDaily(path.parent), msr_daily.sample_name(path)
+    raise DataError(
+        "not a skeleton file of a known dataset", path=path,
+        advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",
+    )  # fmt: skip
+
+
+def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
+    """The Clip of one skeleton file, wherever it lies; label -1 when its name tells no class.
+
+    video: the colour video that belongs to it, if any. Raises DataError.
+    """
+    path = Path(path)
+    dataset, name = reader_of(path)
+    colour = None if video is None else Path(video)
+    sample = dataset._sample(name, path, colour)
+    if not isinstance(sample, Sample):
+        sample = Sample(name, -1, "", 0, 0, path, colour, "")
+    return dataset.read(sample)
+
+
 __all__ = [
     "DATASETS", "HANDS", "Clip", "DataError", "Dataset", "Sample", "Split", "Truth",
-    "data_root", "open_dataset",
+    "data_root", "open_dataset", "read_clip", "reader_of",
 ]  # fmt: skip

@@ -85,7 +85,6 @@ class Dataset(ABC):
     classes:     class names, indexed by `Clip.label`
     protocols:   names that `split` accepts
     crop_size:   side in pixels of the square around each hand (section 5)
-    image_size:  (width, height) of the colour images
     """
 
     name: str
@@ -98,13 +97,13 @@ class Dataset(ABC):
     def __init__(self, root: Path | str):
         self.root = Path(root)
 
-    @property
-    def image_size(self) -> tuple[int, int]:
-        return 640, 480  # Kinect v1
+    @abstractmethod
+    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
+        """(name, skeleton file, video) of everything under `root` that looks like a sample."""
 
     @abstractmethod
-    def _scan(self) -> tuple[list[Sample], dict[str, str]]:
-        """Usable samples in any order, and the reason for each unusable one."""
+    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+        """What the name says; a reason when it is unusable; None when it is none of ours."""
 
     @abstractmethod
     def _read(self, sample: Sample) -> Clip:
@@ -114,11 +113,26 @@ class Dataset(ABC):
     def _trains(self, sample: Sample, protocol: str) -> bool:
         """Whether a protocol puts this sample on the training side."""
 
+    def image_size(self, sample: Sample) -> tuple[int, int]:
+        """(width, height) of the colour image that a sample's pixels refer to."""
+        return 640, 480  # Kinect v1
+
     @cached_property
     def _found(self) -> tuple[dict[str, Sample], dict[str, str]]:
         if not self.root.is_dir():
             raise DataError("no such folder", path=self.root, advice=self._advice)
-        samples, unusable = self._scan()
+        samples: list[Sample] = []
+        unusable: dict[str, str] = {}
+        for name, skeleton_file, video in self._files():
+            found = (
+                self._sample(name, skeleton_file, video)
+                if skeleton_file
+                else "video without skeleton"
+            )
+            if isinstance(found, Sample):
+                samples.append(found)
+            elif found:
+                unusable[name] = found
         if not samples:
             raise DataError(
                 f"no usable {self.name} sample in this folder"
@@ -173,7 +187,7 @@ class Dataset(ABC):
         clip = Clip(
             name=sample.name, joints=joints, pixels=pixels, skeleton=self.skeleton,
             label=sample.label, subject=sample.subject, camera=sample.camera,
-            replication=sample.replication, action=sample.action, image_size=self.image_size,
+            replication=sample.replication, action=sample.action, image_size=self.image_size(sample),
             video=sample.video,
         )  # fmt: skip
         return replace(clip, repairs=(*repairs, *hands_outside(clip.hands, clip.image_size)))

@@ -11,6 +11,7 @@ Two forms of skeleton text are read:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,12 @@ TRAIN_SUBJECTS = frozenset((1, 3, 5, 7, 9))
 IMAGE = (640, 480)
 FOCAL = 571.26  # pixels at 640 x 480, nominal for Kinect v1's skeleton space
 JOINTS = len(KINECT_V1)
-NAME = re.compile(r"(a(\d\d)_s(\d\d)_e(\d\d))_skeleton.*\.txt")
+NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)")
+
+
+def sample_name(path: Path) -> str:
+    """`a01_s01_e01` for `a01_s01_e01_skeleton.txt` or `a01_s01_e01_skeleton3D.txt`."""
+    return path.stem.partition("_skeleton")[0]
 
 
 def read_skeleton(path: Path) -> tuple[list[Body], int, tuple[str, ...]]:
@@ -94,7 +100,7 @@ def _original(path: Path, lines: list[str]) -> tuple[list[Body], int]:
         rows, 4, path, lambda row: (places[row // size][0], places[row // size][2] + row % size)
     )
     blocks = table.reshape(-1, JOINTS, 2, 4)
-    world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.float32(IMAGE)
+    world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(IMAGE, np.float32)
     return _bodies([(frame, body) for frame, body, _ in places], world, image), length
 
 
@@ -118,7 +124,7 @@ def _converted(path: Path, lines: list[str]) -> tuple[list[Body], int]:
         )  # fmt: skip
     world = blocks[..., 2:]
     depth = np.where(world[..., 2:] > 0, world[..., 2:], np.nan)
-    centre = np.float32(IMAGE) / 2
+    centre = np.array(IMAGE, np.float32) / 2
     image = (centre + FOCAL * world[..., :2] * (1, -1) / depth).astype(np.float32)
     numbers = (frames - frames[0]).astype(int).tolist()
     return _bodies([(frame, 0) for frame in numbers], world, image), numbers[-1] + 1
@@ -150,27 +156,25 @@ class MSRDaily(Dataset):
     crop_size = 100
     layout = "aAA_sSS_eEE_skeleton.txt and aAA_sSS_eEE_rgb.avi"
 
-    def _scan(self) -> tuple[list[Sample], dict[str, str]]:
+    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
         videos = {p.stem.removesuffix("_rgb"): p for p in self.root.rglob("*_rgb.avi")}
-        samples: dict[str, Sample] = {}
-        unusable = {}
-        # the original form sorts before a converted one of a longer name, and wins
-        for path in sorted(self.root.rglob("*_skeleton*.txt"), key=lambda p: (len(p.name), p.name)):
-            match = NAME.fullmatch(path.name)
-            if not match:
-                unusable[path.stem] = "not a name of the form aAA_sSS_eEE_skeleton.txt"
-                continue
-            name, action, subject, take = match[1], *map(int, match.groups()[1:])
-            if not 1 <= action <= len(CLASSES):
-                unusable[name] = "not one of the 16 activities"
-            elif name not in samples:
-                samples[name] = Sample(
-                    name=name, label=action - 1, subject=str(subject), camera=0, replication=take,
-                    skeleton_file=path, video=videos.get(name), action=CLASSES[action - 1],
-                )  # fmt: skip
-        for name in videos.keys() - samples.keys() - unusable.keys():
-            unusable[name] = "video without skeleton"
-        return list(samples.values()), unusable
+        # a converted file has a longer name than the original beside it, which wins
+        found = sorted(self.root.rglob("*_skeleton*.txt"), key=lambda p: (-len(p.name), p.name))
+        skeletons = {sample_name(p): p for p in found}
+        for name in skeletons.keys() | videos.keys():
+            yield name, skeletons.get(name), videos.get(name)
+
+    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+        match = NAME.fullmatch(name)
+        if not match:
+            return "not a name of the form aAA_sSS_eEE_skeleton.txt"
+        action, subject, take = map(int, match.groups())
+        if not 1 <= action <= len(CLASSES):
+            return "not one of the 16 activities"
+        return Sample(
+            name=name, label=action - 1, subject=str(subject), camera=0, replication=take,
+            skeleton_file=skeleton_file, video=video, action=CLASSES[action - 1],
+        )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return int(sample.subject) in TRAIN_SUBJECTS

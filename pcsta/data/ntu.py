@@ -9,9 +9,9 @@ x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -146,18 +146,6 @@ def read_skeleton(path: Path | str) -> Recording:
     )
 
 
-def parse_name(name: str) -> tuple[int, int, int, int, int]:
-    """(setup, camera, performer, replication, action) of a name such as S001C002P003R001A058.
-
-    Raises DataError for a name of another form.
-    """
-    match = NAME.match(name)
-    if not match:
-        raise DataError(f"{name!r} is no NTU name: it should look like S001C002P003R001A058")
-    setup, camera, performer, replication, action = map(int, match.groups())
-    return setup, camera, performer, replication, action
-
-
 class NTU(Dataset):
     """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
 
@@ -177,50 +165,41 @@ class NTU(Dataset):
         super().__init__(root)
         self.actions = tuple(actions or range(1, len(ACTION_NAMES) + 1))
         self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)
+        self._size: tuple[int, int] | None = None
 
-    @cached_property
-    def image_size(self) -> tuple[int, int]:  # type: ignore[override]
-        """From the header of the first video that has one; 1920 x 1080 without videos."""
-        from pcsta.data.video import video_info
+    def image_size(self, sample: Sample) -> tuple[int, int]:
+        """From the header of the first video that is read; 1920 x 1080 as long as there is none."""
+        if self._size is None and sample.video is not None:
+            from pcsta.data.video import video_info
 
-        for sample in self.samples:
-            if sample.video is not None:
-                try:
-                    return video_info(sample.video).size
-                except DataError:
-                    continue  # whoever decodes that video will hear of it
-        return 1920, 1080
+            with suppress(DataError):  # whoever decodes that video will hear of it
+                self._size = video_info(sample.video).size
+        return self._size or (1920, 1080)
 
-    def _scan(self) -> tuple[list[Sample], dict[str, str]]:
-        files = {p.stem: p for p in (self.root / "nturgb+d_skeletons").glob("*.skeleton")}
-        suffix = "_rgb"
+    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
+        skeletons = {p.stem: p for p in (self.root / "nturgb+d_skeletons").glob("*.skeleton")}
         videos = {
-            p.stem.removesuffix(suffix): p
-            for p in (self.root / "nturgb+d_rgb").glob(f"*{suffix}.avi")
+            p.stem.removesuffix("_rgb"): p for p in (self.root / "nturgb+d_rgb").glob("*_rgb.avi")
         }
-        samples, unusable = [], {}
-        for name in files.keys() | videos.keys():
-            match = NAME.fullmatch(name)
-            if not match:
-                unusable[name] = "not a name of the form SsssCcccPpppRrrrAaaa"
-                continue
-            _, camera, performer, replication, action = map(int, match.groups())
-            if action not in self.actions:
-                if not 1 <= action <= len(ACTION_NAMES):
-                    unusable[name] = "not one of NTU RGB+D's 60 actions"
-            elif name in MISSING:
-                unusable[name] = "skeleton missing or incomplete (the authors' list of 302)"
-            elif name not in files:
-                unusable[name] = "video without skeleton"
-            else:
-                samples.append(
-                    Sample(
-                        name=name, label=self.actions.index(action), subject=str(performer),
-                        camera=camera, replication=replication, skeleton_file=files[name],
-                        video=videos.get(name), action=ACTION_NAMES[action - 1],
-                    )
-                )  # fmt: skip
-        return samples, unusable
+        for name in skeletons.keys() | videos.keys():
+            yield name, skeletons.get(name), videos.get(name)
+
+    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+        match = NAME.fullmatch(name)
+        if not match:
+            return "not a name of the form SsssCcccPpppRrrrAaaa"
+        _, camera, performer, replication, action = map(int, match.groups())
+        if not 1 <= action <= len(ACTION_NAMES):
+            return "not one of NTU RGB+D's 60 actions"
+        if action not in self.actions:
+            return None
+        if name in MISSING:
+            return "skeleton missing or incomplete (the authors' list of 302)"
+        return Sample(
+            name=name, label=self.actions.index(action), subject=str(performer), camera=camera,
+            replication=replication, skeleton_file=skeleton_file, video=video,
+            action=ACTION_NAMES[action - 1],
+        )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         if protocol == "cross-view":
@@ -262,3 +241,8 @@ class Synthetic(NTU):
                 "the embedded dataset is not there, or its making was interrupted",
                 path=self.root, advice="Run `pcsta data make`",
             )  # fmt: skip
+
+    def image_size(self, sample: Sample) -> tuple[int, int]:
+        from pcsta.data.synthetic.camera import HEIGHT, WIDTH
+
+        return WIDTH, HEIGHT

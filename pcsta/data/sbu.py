@@ -11,6 +11,7 @@ order of the file is kept: person 1 is A.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,12 @@ FOLDS = (
 )
 
 IMAGE = (640, 480)
-_PLACE = re.compile(r"(s\d\ds\d\d)/(\d\d)/(\d\d\d)/skeleton_pos\.txt")
+NAME = re.compile(r"(s\d\ds\d\d)_(\d\d)_(\d\d\d)")
+
+
+def sample_name(path: Path) -> str:
+    """`s01s02_01_001` for `…/s01s02/01/001/skeleton_pos.txt`."""
+    return "_".join(path.absolute().parts[-4:-1])
 
 
 def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
@@ -77,7 +83,7 @@ def read_skeleton(
         if not np.isfinite(found).any():
             continue
         body, done = fill_missing(
-            Body((person + 1,), here, metres(found), found[..., :2] * np.float32(IMAGE))
+            Body((person + 1,), here, metres(found), found[..., :2] * np.array(IMAGE, np.float32))
         )
         repairs += done
         joints[here, person], pixels[here, person] = body.joints, body.pixels
@@ -99,34 +105,24 @@ class SBUInteraction(Dataset):
     crop_size = 100
     layout = "folders such as s01s02/01/001 with skeleton_pos.txt (and rgb_*.png)"
 
-    def _scan(self) -> tuple[list[Sample], dict[str, str]]:
-        samples, unusable = [], {}
-        pairs = {pair for fold in FOLDS for pair in fold}
+    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
         for path in self.root.glob("s*s*/*/*/skeleton_pos.txt"):
-            place = path.relative_to(self.root).as_posix()
-            match = _PLACE.fullmatch(place)
-            name = place.rpartition("/")[0].replace("/", "_")
-            if not match:
-                unusable[name] = "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt"
-                continue
-            pair, action, take = match[1], int(match[2]), int(match[3])
-            if pair not in pairs:
-                unusable[name] = "a pair of subjects that is in no fold"
-            elif not 1 <= action <= len(CLASSES):
-                unusable[name] = "not one of SBU's 8 classes"
-            else:
-                samples.append(
-                    Sample(
-                        name=name, label=action - 1, subject=pair, camera=0, replication=take,
-                        skeleton_file=path, video=self._images(path.parent),
-                        action=CLASSES[action - 1],
-                    )
-                )  # fmt: skip
-        return samples, unusable
+            images = next(path.parent.glob("rgb*.png"), None)
+            yield sample_name(path), path, path.parent if images else None
 
-    @staticmethod
-    def _images(folder: Path) -> Path | None:
-        return folder if next(folder.glob("rgb*.png"), None) else None
+    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+        match = NAME.fullmatch(name)
+        if not match:
+            return "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt"
+        pair, action, take = match[1], int(match[2]), int(match[3])
+        if not any(pair in fold for fold in FOLDS):
+            return "a pair of subjects that is in no fold"
+        if not 1 <= action <= len(CLASSES):
+            return "not one of SBU's 8 classes"
+        return Sample(
+            name=name, label=action - 1, subject=pair, camera=0, replication=take,
+            skeleton_file=skeleton_file, video=video, action=CLASSES[action - 1],
+        )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return sample.subject not in FOLDS[self.protocols.index(protocol)]

@@ -7,19 +7,30 @@ NTU's 20 training subjects is one person; by subject is the stricter estimate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
-from pcsta.data.dataset import Sample
+
+class Labelled(Protocol):
+    """What a split looks at: a Sample, a Clip, a row of the store."""
+
+    @property
+    def label(self) -> int: ...
+
+    @property
+    def subject(self) -> str: ...
+
+
+T = TypeVar("T", bound=Labelled)
 
 
 def validation_split(
-    samples: Sequence[Sample],
+    samples: Sequence[T],
     fraction: float = 0.05,
     seed: int = 0,
     by: Literal["clip", "subject"] = "clip",
-) -> tuple[list[Sample], list[Sample]]:
+) -> tuple[list[T], list[T]]:
     """(train, validation), each in the order of `samples`; the same seed gives the same split.
 
     clip:    round(fraction * n) clips, at least one, spread evenly over the classes
@@ -46,16 +57,14 @@ def validation_split(
     return train, [s for i, s in enumerate(samples) if i in held]
 
 
-def _spread_over_classes(
-    samples: Sequence[Sample], wanted: int, rng: np.random.Generator
-) -> set[int]:
+def _spread_over_classes(samples: Sequence[T], wanted: int, rng: np.random.Generator) -> set[int]:
     """Every (n / wanted)-th clip of the clips shuffled and then ordered by class."""
     order = sorted(rng.permutation(len(samples)).tolist(), key=lambda i: samples[i].label)
     steps = (np.arange(wanted) + rng.random()) * len(samples) / wanted
     return {order[int(step)] for step in steps}
 
 
-def _whole_subjects(samples: Sequence[Sample], wanted: int, rng: np.random.Generator) -> set[int]:
+def _whole_subjects(samples: Sequence[T], wanted: int, rng: np.random.Generator) -> set[int]:
     held: set[int] = set()
     for subject in rng.permutation(sorted({s.subject for s in samples})).tolist():
         if len(held) >= wanted:
