@@ -38,13 +38,13 @@ class _Gather(torch.utils.data.Dataset):
     def __getitem__(self, item: tuple[np.ndarray, np.ndarray]):
         clips, frames = item
         rows = self.start[clips, None] + frames  # (B, T)
-        joints = torch.from_numpy(np.asarray(self.store.all_joints[rows]))
+        joints = torch.from_numpy(self.store.all_joints[rows])
         present = torch.from_numpy(np.isfinite(self.store.all_hands[rows]).all(-1))
         labels = torch.from_numpy(self.labels[clips])
         glimpses = None
         if self.wants_glimpses:
             source = self.store.all_glimpses if self.features is None else self.features
-            glimpses = torch.from_numpy(np.asarray(source[rows]))
+            glimpses = torch.from_numpy(source[rows])
         return joints, glimpses, present, labels, clips, frames
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -161,7 +161,7 @@ def attention_scores(predictions: Predictions, store: Store, seed: int = 0) -> d
     return scores
 
 
-def _people(store: Store, i: int) -> int:
+def _people(store: Store, i: SupportsIndex) -> int:
     """People tracked in most of the clip's frames."""
     there = np.isfinite(store.hands(i)).all(-1).reshape(-1, 2, 2).any(-1)  # (T, 2)
     return int((there.mean(0) > 0.5).sum())

@@ -121,7 +121,7 @@ def train(
         "seed": seed,
     }
     if (out / "config.json").exists():
-        if read_json(out / "config.json") != settings:
+        if fingerprint(read_json(out / "config.json")) != fingerprint(settings):
             raise ValueError(
                 f"{out} holds another run; choose another --out, or delete that folder"
             )
@@ -337,10 +337,13 @@ class _Run:
         self.model.load_state_dict(_part(tensors, "model/"))
         self.best_tensors = _part(tensors, "best/")
         for name, parameter in self.trained:
-            self.optimizer.state[parameter] = {
-                key: tensors[f"adam/{key}/{name}"].to(parameter.device)
-                for key in ("step", "exp_avg", "exp_avg_sq")
+            moments = {
+                # laid out in memory as the parameter is: Adam walks both side by side
+                key: torch.empty_like(parameter).copy_(tensors[f"adam/{key}/{name}"])
+                for key in ("exp_avg", "exp_avg_sq")
             }
+            step = tensors[f"adam/step/{name}"].to(parameter.device)
+            self.optimizer.state[parameter] = {"step": step, **moments}
 
 
 def rate_share(schedule: str, progress: float) -> float:
@@ -401,7 +404,7 @@ def _scale(
     projected = np.empty(shape, np.float32)
     with torch.no_grad():
         for start in range(0, len(projected), 4096):
-            piece = torch.from_numpy(np.asarray(store.all_glimpses[start : start + 4096]))
+            piece = torch.from_numpy(np.array(store.all_glimpses[start : start + 4096]))
             projected[start : start + 4096] = model.rgb.project(piece.to(device).float()).cpu()
     return projected
 
@@ -416,7 +419,7 @@ def _glimpse_scaling(path: Path, clips: tuple[int, ...], config: ModelConfig) ->
     rows = np.concatenate(
         [np.arange(store.clips[i].length)[::2] + store.clips[i].start for i in clips]
     )
-    glimpses = torch.from_numpy(np.asarray(store.all_glimpses[rows])).flatten(0, 1)
+    glimpses = torch.from_numpy(store.all_glimpses[rows]).flatten(0, 1)
     present = (glimpses != 0).any(-1)
     stream = RGBStream(config)
     stream.fit_scaling(glimpses=glimpses[present].float())

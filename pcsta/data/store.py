@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int, Int64
 
-from pcsta.files import read_json, write_json
+from pcsta.files import fingerprint, read_json, write_json
 from pcsta.skeletons import SKELETONS, Skeleton
 
 _HEADER = 128  # bytes; room for any shape, so the header can be rewritten in place
@@ -116,19 +116,19 @@ class Store:
             raise StoreError(f"{self.path} holds poses alone (no video was given to its glimpses)")
         return np.load(self.path / "glimpses.npy", mmap_mode="r")
 
-    def _rows(self, i: int) -> slice:
+    def _rows(self, i: SupportsIndex) -> slice:
         return slice(self.clips[i].start, self.clips[i].start + self.clips[i].length)
 
-    def joints(self, i: int) -> Float[np.ndarray, "T 2 J 3"]:
+    def joints(self, i: SupportsIndex) -> Float[np.ndarray, "T 2 J 3"]:
         return np.asarray(self.all_joints[self._rows(i)])
 
-    def hands(self, i: int) -> Float[np.ndarray, "T 4 2"]:
+    def hands(self, i: SupportsIndex) -> Float[np.ndarray, "T 4 2"]:
         return np.asarray(self.all_hands[self._rows(i)])
 
-    def active(self, i: int) -> Int[np.ndarray, "T"]:
+    def active(self, i: SupportsIndex) -> Int[np.ndarray, "T"]:
         return np.asarray(self.all_active[self._rows(i)])
 
-    def glimpses(self, i: int) -> Float[np.ndarray, "T 4 D"]:
+    def glimpses(self, i: SupportsIndex) -> Float[np.ndarray, "T 4 D"]:
         return np.asarray(self.all_glimpses[self._rows(i)])
 
     def split(self, protocol: str) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +157,7 @@ class StoreWriter:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         if (path / "settings.json").exists():
-            if read_json(path / "settings.json") != json.loads(json.dumps(settings)):
+            if fingerprint(read_json(path / "settings.json")) != fingerprint(settings):
                 raise StoreError(f"{path} was prepared with other settings; choose another folder")
         else:
             write_json(path / "settings.json", settings)
