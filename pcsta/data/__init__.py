@@ -55,7 +55,7 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     """
     from pcsta.data import msr_daily, ntu, sbu
 
-    path = Path(path)
+    path = Path(path).absolute()
     if path.suffix == ".skeleton":
         return ntu.NTU(path.parent.parent), path.stem
     if path.name == "skeleton_pos.txt":
@@ -76,7 +76,7 @@ def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
     path = Path(path)
     dataset, name = reader_of(path)
     colour = None if video is None else Path(video)
-    sample = dataset._sample(name, path, colour)
+    sample = dataset.identify(name, path, colour)
     if not isinstance(sample, Sample):
         sample = Sample(name, -1, "", 0, 0, path, colour, "")
     return dataset.read(sample)

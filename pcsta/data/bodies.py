@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
@@ -60,6 +61,21 @@ class Body:
     def __str__(self) -> str:
         ids = "+".join(map(str, self.ids))
         return f"body {ids} (frames {self.frames[0]}-{self.frames[-1]})"
+
+
+class Tracks(NamedTuple):
+    """What a skeleton file holds, before any choice or repair.
+
+    bodies:  in order of first appearance
+    length:  T, number of frames, with or without a body
+    tracked: share of joints that the sensor saw rather than inferred; None where not in the file
+    notes:   sentences for `Clip.repairs` about the file itself
+    """
+
+    bodies: list[Body]
+    length: int
+    tracked: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def fill_missing(body: Body) -> tuple[Body, list[str]]:
@@ -257,11 +273,31 @@ def choose(
         repairs += [f"{p} dropped: {broken[id(p)]}" for p in people if broken[id(p)]]
     repairs += [f"{p} dropped: two others move more" for p in kept[PEOPLE:]]
 
+    slots = {}
+    for slot, stitched in enumerate(kept[:PEOPLE]):
+        slots[slot], done = bridge(stitched)
+        repairs += done
+    return *seat(slots, length, skeleton), tuple(repairs)
+
+
+def in_order(
+    bodies: list[Body], length: int, skeleton: Skeleton
+) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
+    """Like `choose` for a file that says who is who: body 1 is person 1, body 2 person 2."""
+    slots, repairs = {}, []
+    for body in bodies:
+        slots[body.ids[0] - 1], done = fill_missing(body)
+        repairs += done
+    return *seat(slots, length, skeleton), tuple(repairs)
+
+
+def seat(
+    slots: dict[int, Body], length: int, skeleton: Skeleton
+) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"]]:
+    """Each slot's body at its frames; zero joints and NaN pixels elsewhere."""
     joints = np.zeros((length, PEOPLE, len(skeleton), 3), np.float32)
     pixels = np.full((length, PEOPLE, len(skeleton), 2), np.nan, np.float32)
-    for slot, stitched in enumerate(kept[:PEOPLE]):
-        person, done = bridge(stitched)
-        repairs += done
-        joints[person.frames, slot] = person.joints
-        pixels[person.frames, slot] = person.pixels
-    return joints, pixels, tuple(repairs)
+    for slot, body in slots.items():
+        joints[body.frames, slot] = body.joints
+        pixels[body.frames, slot] = body.pixels
+    return joints, pixels

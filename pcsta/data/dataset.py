@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from pcsta.data.bodies import Tracks, choose
 from pcsta.data.clip import HANDS, Clip
 from pcsta.skeletons import Skeleton
 
@@ -102,12 +103,12 @@ class Dataset(ABC):
         """(name, skeleton file, video) of everything under `root` that looks like a sample."""
 
     @abstractmethod
-    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         """What the name says; a reason when it is unusable; None when it is none of ours."""
 
     @abstractmethod
-    def _read(self, sample: Sample) -> Clip:
-        """Parse one sample."""
+    def tracks(self, path: Path) -> Tracks:
+        """A skeleton file as it stands. Raises DataError naming file, frame and line."""
 
     @abstractmethod
     def _trains(self, sample: Sample, protocol: str) -> bool:
@@ -125,7 +126,7 @@ class Dataset(ABC):
         unusable: dict[str, str] = {}
         for name, skeleton_file, video in self._files():
             found = (
-                self._sample(name, skeleton_file, video)
+                self.identify(name, skeleton_file, video)
                 if skeleton_file
                 else "video without skeleton"
             )
@@ -172,25 +173,31 @@ class Dataset(ABC):
             )
         return samples[name]
 
+    def _people(
+        self, tracks: Tracks
+    ) -> tuple[Float[np.ndarray, "T 2 J 3"], Float[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
+        """Joints, pixels and repairs of the two people of a Clip."""
+        return choose(tracks.bodies, tracks.length, self.skeleton)
+
     def read(self, sample: Sample | str) -> Clip:
         """The Clip of a sample or of its name. Raises DataError naming file, frame and line."""
-        return self._read(self[sample] if isinstance(sample, str) else sample)
-
-    def _clip(
-        self,
-        sample: Sample,
-        joints: Float[np.ndarray, "T 2 J 3"],
-        pixels: Float[np.ndarray, "T 2 J 2"],
-        repairs: tuple[str, ...],
-    ) -> Clip:
-        """What a sample's name says and what its file holds, as one record."""
+        if isinstance(sample, str):
+            sample = self[sample]
+        tracks = self.tracks(sample.skeleton_file)
+        if not tracks.bodies:
+            raise DataError(
+                f"no body in any of its {tracks.length} frames", path=sample.skeleton_file,
+                advice="Leave the sample out: the sensor saw nobody",
+            )  # fmt: skip
+        joints, pixels, repairs = self._people(tracks)
         clip = Clip(
             name=sample.name, joints=joints, pixels=pixels, skeleton=self.skeleton,
             label=sample.label, subject=sample.subject, camera=sample.camera,
-            replication=sample.replication, action=sample.action, image_size=self.image_size(sample),
-            video=sample.video,
+            replication=sample.replication, action=sample.action,
+            image_size=self.image_size(sample), video=sample.video,
         )  # fmt: skip
-        return replace(clip, repairs=(*repairs, *hands_outside(clip.hands, clip.image_size)))
+        padded = hands_outside(clip.hands, clip.image_size)
+        return replace(clip, repairs=(*tracks.notes, *repairs, *padded))
 
     def split(self, protocol: str | None = None) -> Split:
         """Training and test names of a protocol (default: the first). ValueError if unknown."""

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pcsta.data.bodies import Body, choose
-from pcsta.data.clip import Clip
+from pcsta.data.bodies import Body, Tracks
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
 from pcsta.skeletons import KINECT_V1
@@ -41,17 +40,18 @@ def sample_name(path: Path) -> str:
     return path.stem.partition("_skeleton")[0]
 
 
-def read_skeleton(path: Path) -> tuple[list[Body], int, tuple[str, ...]]:
-    """(bodies, frames, repairs) of a skeleton file of either form; a body's id is its place in the
-    frame, from 1. Raises DataError with file, frame and line.
+def read_skeleton(path: Path) -> Tracks:
+    """Bodies of a skeleton file of either form; a body's id is its place in the frame, from 1.
+
+    Raises DataError with file, frame and line.
     """
     lines = read_lines(path)
     fields = len(lines[0].split())
     if fields == 2:
-        return *_original(path, lines), ()
+        return Tracks(*_original(path, lines))
     if fields == 5:
         note = "image positions projected with the nominal focal length: the file has none"
-        return *_converted(path, lines), (note,)
+        return Tracks(*_converted(path, lines), notes=(note,))
     raise DataError(
         "the first line should be `frames joints` (original form) or `frame joint x y z` "
         f"(converted form), found {fields} fields",
@@ -164,7 +164,7 @@ class MSRDaily(Dataset):
         for name in skeletons.keys() | videos.keys():
             yield name, skeletons.get(name), videos.get(name)
 
-    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         match = NAME.fullmatch(name)
         if not match:
             return "not a name of the form aAA_sSS_eEE_skeleton.txt"
@@ -179,12 +179,5 @@ class MSRDaily(Dataset):
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return int(sample.subject) in TRAIN_SUBJECTS
 
-    def _read(self, sample: Sample) -> Clip:
-        bodies, length, notes = read_skeleton(sample.skeleton_file)
-        if not bodies:
-            raise DataError(
-                f"no body in any of its {length} frames", path=sample.skeleton_file,
-                advice="Leave the sample out: the sensor saw nobody",
-            )  # fmt: skip
-        joints, pixels, repairs = choose(bodies, length, self.skeleton)
-        return self._clip(sample, joints, pixels, (*notes, *repairs))
+    def tracks(self, path: Path) -> Tracks:
+        return read_skeleton(path)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from pcsta.data.bodies import Body, choose
+from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.ntu_missing import MISSING
@@ -184,7 +184,7 @@ class NTU(Dataset):
         for name in skeletons.keys() | videos.keys():
             yield name, skeletons.get(name), videos.get(name)
 
-    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         match = NAME.fullmatch(name)
         if not match:
             return "not a name of the form SsssCcccPpppRrrrAaaa"
@@ -206,21 +206,20 @@ class NTU(Dataset):
             return sample.camera in TRAIN_CAMERAS
         return int(sample.subject) in TRAIN_SUBJECTS
 
-    def _read(self, sample: Sample) -> Clip:
-        recording = read_skeleton(sample.skeleton_file)
-        if not recording.ids:
-            raise DataError(
-                f"no body in any of its {recording.length} frames", path=sample.skeleton_file,
-                advice="Leave the sample out: the sensor saw nobody",
-            )  # fmt: skip
-        joints, pixels, repairs = choose(recording.bodies, recording.length, self.skeleton)
-        clip = self._clip(sample, joints, pixels, repairs)
-        truth = self.root / "nturgb+d_truth" / f"{sample.name}.json"
-        if truth.exists():
-            from pcsta.data.synthetic.truth import read_truth
+    def tracks(self, path: Path) -> Tracks:
+        recording = read_skeleton(path)
+        states = recording.values[..., -1]
+        tracked = float((states == 2).mean()) if states.size else None
+        return Tracks(recording.bodies, recording.length, tracked)
 
-            clip = replace(clip, truth=read_truth(truth, clip.hands))
-        return clip
+    def read(self, sample: Sample | str) -> Clip:
+        clip = super().read(sample)
+        truth = self.root / "nturgb+d_truth" / f"{clip.name}.json"
+        if not truth.exists():
+            return clip
+        from pcsta.data.synthetic.truth import read_truth
+
+        return replace(clip, truth=read_truth(truth, clip.hands))
 
 
 class Synthetic(NTU):

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pcsta.data.bodies import Body, fill_missing
-from pcsta.data.clip import Clip
+from pcsta.data.bodies import Body, Tracks, in_order
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.text import AGAIN, parse_table, read_lines
 from pcsta.skeletons import SBU
@@ -53,10 +52,8 @@ def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shap
     return (origin + scale * fractions).astype(np.float32)
 
 
-def read_skeleton(
-    path: Path,
-) -> tuple[Float[np.ndarray, "T 2 15 3"], Float[np.ndarray, "T 2 15 2"], tuple[str, ...]]:
-    """Joints in metres, pixels (x * 640, y * 480) and repairs of one `skeleton_pos.txt`.
+def read_skeleton(path: Path) -> Tracks:
+    """Bodies 1 and 2 (persons A and B) of one `skeleton_pos.txt`, pixels at (x * 640, y * 480).
 
     A person whose numbers are all zero is absent. Raises DataError with file, frame and line.
     """
@@ -69,27 +66,17 @@ def read_skeleton(
         raise DataError(
             "frame numbers should rise", path=path, frame=row, line=row + 1, advice=AGAIN
         )
-    repairs: list[str] = []
-    if (steps > 1).any():
-        repairs.append(
-            f"frame numbers skip {int((steps - 1).sum())} frames: rows taken as consecutive"
-        )
+    skipped = int((steps - 1).sum())
+    notes = (f"frame numbers skip {skipped} frames: rows taken as consecutive",) if skipped else ()
     fractions = table[:, 1:].reshape(len(lines), 2, len(SBU), 3)
-    joints = np.zeros_like(fractions)
-    pixels = np.full((*fractions.shape[:-1], 2), np.nan, np.float32)
+    bodies = []
     for person in range(2):
-        here = np.flatnonzero((fractions[:, person] != 0).any((1, 2)))
-        found = fractions[here, person]  # (n, 15, 3)
-        if not np.isfinite(found).any():
-            continue
-        body, done = fill_missing(
-            Body((person + 1,), here, metres(found), found[..., :2] * np.array(IMAGE, np.float32))
-        )
-        repairs += done
-        joints[here, person], pixels[here, person] = body.joints, body.pixels
-    if not joints.any():
-        raise DataError("nobody in any frame", path=path, advice="Leave the sample out")
-    return joints, pixels, tuple(repairs)
+        rows = np.flatnonzero(np.nan_to_num(fractions[:, person]).any((1, 2)))
+        found = fractions[rows, person]  # (n, 15, 3)
+        if len(rows):
+            pixels = found[..., :2] * np.array(IMAGE, np.float32)
+            bodies.append(Body((person + 1,), rows, metres(found), pixels))
+    return Tracks(bodies, len(lines), notes=notes)
 
 
 class SBUInteraction(Dataset):
@@ -110,7 +97,7 @@ class SBUInteraction(Dataset):
             images = next(path.parent.glob("rgb*.png"), None)
             yield sample_name(path), path, path.parent if images else None
 
-    def _sample(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         match = NAME.fullmatch(name)
         if not match:
             return "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt"
@@ -127,5 +114,8 @@ class SBUInteraction(Dataset):
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return sample.subject not in FOLDS[self.protocols.index(protocol)]
 
-    def _read(self, sample: Sample) -> Clip:
-        return self._clip(sample, *read_skeleton(sample.skeleton_file))
+    def tracks(self, path: Path) -> Tracks:
+        return read_skeleton(path)
+
+    def _people(self, tracks: Tracks):
+        return in_order(tracks.bodies, tracks.length, self.skeleton)
