@@ -38,7 +38,6 @@ class PoseNet(nn.Module):
         self.conv1 = nn.Conv2d(3, first, KERNEL)
         self.conv2 = nn.Conv2d(first, second, KERNEL)
         self.conv3 = nn.Linear(second * (self.frames // 4) * (self.width // 4), self.features)
-        self.to(memory_format=torch.channels_last)
 
     def forward(self, X: Float[Tensor, "B 3 T W"]) -> Float[Tensor, "B S"]:
         """Pose features s, (B, 1024) in the paper. Raises ValueError for another size of X."""
