@@ -20,10 +20,11 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+from pcsta.data import data_root
+
 ROOT = Path(__file__).resolve().parents[1]
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m` form
 BOOK = ROOT / "book"
-MADE = ROOT / "data"
 
 # npm package -> (sha256 of its tarball, files that the pages need: in the tarball -> in _static)
 VENDORED: dict[str, tuple[str, dict[str, str]]] = {
@@ -124,12 +125,15 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
         """A line per file would bury the address."""
 
 
-def vendor(folder: Path = MADE / "vendor") -> Path | None:
+def vendor(folder: Path | None = None) -> Path | None:
     """The scripts that the pages load, fetched once with `npm pack` and checked by hash.
+
+    folder: where they are kept; by default `vendor` in the data folder
 
     Returns the folder to copy into the pages' `_static`, or None (after a plain message) when
     they cannot be had: the pages then load them from the network.
     """
+    folder = folder or data_root() / "vendor"
     static = folder / "static"
     folder.mkdir(parents=True, exist_ok=True)
     for package, (sha256, files) in VENDORED.items():
@@ -211,7 +215,7 @@ def setup(app: Any) -> dict[str, bool]:
 def _configure(_: Any, config: Any) -> None:
     # jupyter-cache looks only at a notebook's own code; a cache per state of the package makes
     # it run a chapter again when the code that it imports has changed.
-    caches = MADE / "book-cache"
+    caches = data_root() / "book-cache"
     cache = caches / source_fingerprint()
     for old in caches.glob("*"):
         if old != cache:

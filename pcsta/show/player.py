@@ -57,7 +57,7 @@ def player(
     last = len(frames) - 1
     play = ipywidgets.Play(min=0, max=last, interval=interval)
     slider = ipywidgets.IntSlider(
-        min=0, max=last, description=description, layout={"flex": "1 1 200px", "width": "auto"}
+        min=0, max=last, description=description, layout={"flex": "1 1 300px", "width": "auto"}
     )
     ipywidgets.jslink((play, "value"), (slider, "value"))
     ipywidgets.jslink((slider, "value"), (pictures, "selected_index"))
@@ -83,7 +83,7 @@ def attention_player(
     frames: UInt8[np.ndarray, "T H W 3"],
     spatial_attention: Float[np.ndarray, "T N"] | None,
     temporal_attention: Float[np.ndarray, "T"] | None,
-    indices: np.ndarray | None = None,
+    indices: Sequence[int] | np.ndarray | None = None,
     *,
     crop_size: int | None = None,
     width: int = 720,

@@ -19,6 +19,7 @@ def source(obj: Any, docstring: bool = True) -> Markdown:
     docstring: False leaves the object's own docstring out, where the text has just said it.
     Raises TypeError for objects without Python source (numbers, arrays, instances).
     """
+    obj = inspect.unwrap(obj)  # what is behind a decorator
     lines, first = inspect.getsourcelines(obj)
     code = textwrap.dedent("".join(lines))
     if not docstring:

@@ -1,0 +1,130 @@
+"""Gates: what must hold for the repository as a whole, whoever changes it."""
+
+import ast
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+
+import pytest
+
+from pcsta.book import BOOK, ROOT
+
+NOTEBOOKS = sorted(BOOK.rglob("[!_.]*.ipynb"))
+NOTEBOOKS = [path for path in NOTEBOOKS if "_build" not in path.parts]
+KEPT = "nbval-check-output"
+LAYOUT = {
+    "README.md", "requirements.txt", "pyproject.toml", "LICENSE", "book", "pcsta", "data", "tests",
+    ".gitignore", ".ci", ".github", ".pre-commit-config.yaml",
+}  # fmt: skip
+FORBIDDEN = re.compile(r"\b(?:TODO|FIXME|XXX|lorem ipsum|np\.float)\b|/work/|/root/")
+
+
+def tracked():
+    listing = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def code_cells(notebook):
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_only_tagged_cells_keep_an_output(notebook):
+    for number, cell in enumerate(code_cells(notebook), 1):
+        if KEPT in cell["metadata"].get("tags", []):
+            kept = json.dumps(cell["outputs"])
+            assert cell["outputs"], f"cell {number} is tagged {KEPT} but keeps nothing to compare"
+            assert "image/" not in kept and len(kept) < 3000, f"cell {number}: keep short text only"
+        else:
+            assert not cell["outputs"], f"cell {number} keeps an output; clear it before you commit"
+        assert cell["execution_count"] is None, f"cell {number} keeps its execution count"
+
+
+def test_no_code_stands_in_two_notebooks():
+    """Longer blocks that chapters share belong in the package."""
+    places = defaultdict(set)
+    for notebook in NOTEBOOKS:
+        lines = [
+            line.strip()
+            for cell in code_cells(notebook)
+            for line in "".join(cell["source"]).splitlines()
+            if line.strip() and not line.strip().startswith(("#", "import ", "from "))
+        ]
+        for start in range(len(lines) - 5):
+            places["\n".join(lines[start : start + 6])].add(notebook.name)
+    shared = {block: sorted(names) for block, names in places.items() if len(names) > 1}
+    assert not shared
+
+
+def test_every_requirement_has_a_reason():
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    packages = [line for line in lines if line and not line.startswith("#")]
+    assert packages.pop() == "-e ."
+    for line in packages:
+        assert re.fullmatch(r"[a-z0-9-]+[=<>~!].*\S +# \S.{4,}", line), (
+            f"no version or reason: {line}"
+        )
+
+
+def test_every_import_is_required():
+    """A package that comes along with another one today may not come tomorrow."""
+    text = (ROOT / "requirements.txt").read_text("utf-8")
+    required = {re.split(r"[=<>~!\[ ]", line)[0] for line in text.splitlines()}
+    owners = importlib.metadata.packages_distributions()
+    local = {"pcsta"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    for path in [*(ROOT / "pcsta").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        if path.name.startswith("doctor"):
+            continue  # it looks for packages that may be absent
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            else:
+                continue
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - local:
+                found = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
+                assert found & (required | {"tensorboard"}), f"{path.name}: {name} is not required"
+
+
+def test_the_top_level_holds_what_the_readme_says():
+    assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= LAYOUT
+
+
+def test_no_leftovers():
+    for path in tracked():
+        if (
+            path.suffix in {".py", ".md", ".yml", ".ipynb", ".toml", ".txt"}
+            and path.name != "test_repository.py"
+        ):
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                assert not FORBIDDEN.search(line), (
+                    f"{path.relative_to(ROOT)}:{number}: {line[:120]}"
+                )
+
+
+def test_chapters_are_in_the_table_of_contents():
+    listed = re.findall(r"file: (\S+)", (BOOK / "_toc.yml").read_text("utf-8"))
+    for notebook in NOTEBOOKS:
+        assert notebook.relative_to(BOOK).with_suffix("").as_posix() in listed
+    for name in listed:
+        assert any((BOOK / f"{name}{suffix}").exists() for suffix in (".md", ".ipynb")), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "check", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join
+)
+def test_static_checks(check):
+    done = subprocess.run(
+        [sys.executable, "-m", *check], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]

@@ -1,0 +1,234 @@
+"""Figures and players show what they are given."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcsta import show
+from pcsta.data.clip import HANDS, Clip, Truth
+from pcsta.show.style import HAND_COLOURS, HAND_LINES, HAND_MARKERS
+from pcsta.skeletons import SKELETONS
+
+STEPS = 6
+
+
+@pytest.fixture(params=sorted(SKELETONS))
+def clip(request):
+    """Two standing people whose hands are 32 px boxes apart; the second leaves at step 3."""
+    return make_clip(request.param)
+
+
+def make_clip(name="kinect_v2"):
+    skeleton = SKELETONS[name]
+    rest = show.rest_pose(skeleton)
+    joints = np.zeros((STEPS, 2, len(skeleton), 3), np.float32)
+    for person, x in enumerate((-0.8, 0.8)):
+        joints[:, person, :, 0] = 0.13 * rest[:, 0] + x
+        joints[:, person, :, 1] = 0.19 * rest[:, 1] - 1
+        joints[:, person, :, 2] = 3
+    x, y = 480 + 530 * joints[..., 0] / 3, 270 - 530 * joints[..., 1] / 3
+    pixels = np.stack([x, y], axis=-1).astype(np.float32)
+    joints[3:, 1], pixels[3:, 1] = 0, np.nan
+    truth = Truth(np.array([-1, -1, 1, 1, -1, -1]), np.full((STEPS, 4), ""))
+    return Clip("S001", joints, pixels, skeleton, 0, "1", action="drink", image_size=(960, 540), truth=truth)  # fmt: skip
+
+
+def rgb(colour):
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+
+
+def amount(picture, colour):
+    """How many pixels have nearly this colour."""
+    return int((np.abs(picture.astype(int) - rgb(colour)).max(axis=-1) < 24).sum())
+
+
+def test_each_hand_has_its_own_colour_marker_and_line():
+    for look in (HAND_COLOURS, HAND_MARKERS, HAND_LINES):
+        assert len(set(look)) == len(HANDS) == 4
+
+
+def test_more_weight_gives_a_thicker_box(clip):
+    image = show.blank(clip)
+    amounts = [
+        amount(show.paint(image, clip, 0, np.array([1 - w, w, 0, 0])), HAND_COLOURS[1])
+        for w in (0.0, 0.5, 1.0)
+    ]
+    assert amounts[0] < amounts[1] < amounts[2]
+
+
+def test_an_absent_person_is_not_drawn(clip):
+    painted = show.paint(show.blank(clip), clip, 4, np.full(4, 0.25))
+    assert amount(painted, HAND_COLOURS[0]) > 50 and amount(painted, HAND_COLOURS[1]) > 50
+    assert amount(painted, HAND_COLOURS[2]) == amount(painted, HAND_COLOURS[3]) == 0
+
+
+def test_boxes_are_centred_on_the_hands(clip):
+    """At a width of 960 a pixel of the picture is a pixel of the colour image."""
+    painted = show.paint(show.blank(clip), clip, 0, width=960, crop_size=32)
+    for hand, (x, y) in enumerate(clip.hands[0]):
+        rows, columns = np.nonzero(
+            np.abs(painted.astype(int) - rgb(HAND_COLOURS[hand])).max(-1) < 24
+        )
+        assert (columns.min() + columns.max()) / 2 == pytest.approx(x, abs=1.5)
+        assert (rows.min() + rows.max()) / 2 == pytest.approx(y, abs=1.5)
+        assert columns.max() - columns.min() == pytest.approx(32 + 4, abs=3)
+
+
+def test_pixels_scale_with_a_smaller_image(clip):
+    """A video of half the size that `clip.pixels` refer to gives the same picture."""
+    full = show.paint(show.blank(clip), clip, 0)
+    half = show.paint(show.blank(clip)[::2, ::2], clip, 0)
+    np.testing.assert_array_equal(full, half)
+
+
+def test_painting_names_a_missing_frame(clip):
+    with pytest.raises(IndexError, match=f"0 to {STEPS - 1}, not {STEPS}"):
+        show.paint(show.blank(clip), clip, STEPS)
+
+
+def test_temporal_strip_draws_larger_weights_taller():
+    strip = show.temporal_strip(np.array([0.1, 0.6, 0.3]), now=1, width=300, height=60)
+    dark = (strip[20:].astype(int).sum(axis=-1) < 500).sum(axis=0)  # text stays above
+    first, second, third = (int(dark[x]) for x in (50, 150, 250))
+    assert first < third < second
+
+
+def test_tensor_image_puts_a_joint_where_its_label_is():
+    skeleton, order = SKELETONS["kinect_v2"], [1, 0, 7]
+    tensor = np.zeros((3, 4, 2, 3, 3), np.float32)
+    tensor[1, :, 1, 2] = [1, -1, 0]  # velocity of person 2's third path entry
+    figure, ax = plt.subplots()
+    show.tensor_image(ax, tensor.reshape(3, 4, 18), skeleton, order, channel=1, person=1)
+    picture = ax.images[0].get_array()
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels == [skeleton.joints[j] for j in order]
+    np.testing.assert_allclose(picture[0, 2], [1, 0, 0.5])
+    np.testing.assert_allclose(picture[0, :2], 0.5)
+    with pytest.raises(ValueError, match="do not hold person"):
+        show.tensor_image(ax, tensor.reshape(3, 4, 18), skeleton, order, person=2)
+    plt.close(figure)
+
+
+def test_confusion_shows_shares_of_the_true_class():
+    figure, ax = plt.subplots()
+    show.confusion(ax, np.array([[3, 1], [0, 0]]), ["drink", "eat"])
+    assert {text.get_text() for text in ax.texts} == {"75", "25"}
+    with pytest.raises(ValueError, match="does not fit"):
+        show.confusion(ax, np.eye(3), ["drink", "eat"])
+    plt.close(figure)
+
+
+def test_heatmap_outlines_the_planted_hand(clip):
+    figure, ax = plt.subplots()
+    attention = np.full((STEPS, 4), 0.25)
+    show.attention_heatmap(ax, attention, clip.truth.active)
+    assert [patch.get_xy() for patch in ax.patches] == [(1.5, 0.5), (2.5, 0.5)]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(HANDS)
+    plt.close(figure)
+
+
+def test_tour_steps_along_bones_are_solid_and_jumps_dashed(clip):
+    figure, ax = plt.subplots()
+    parent, child = clip.skeleton.bones[0]
+    hands = clip.skeleton.hand_indices
+    show.tour(ax, clip.skeleton, [parent, child, hands[0], hands[1]])
+    styles = [text.arrow_patch.get_linestyle() for text in ax.texts if text.arrow_patch]
+    assert styles[0] in ("-", "solid") and styles[-1] not in ("-", "solid")
+    plt.close(figure)
+
+
+def test_every_joint_has_a_place_of_its_own(clip):
+    places = show.rest_pose(clip.skeleton)
+    assert len({tuple(place) for place in places}) == len(clip.skeleton)
+
+
+@pytest.mark.parametrize("view", ["front", "side", "top"])
+def test_stick_figures_have_every_bone_of_those_present(clip, view):
+    figure, ax = plt.subplots()
+    show.skeleton(ax, clip, 4, view)
+    assert len(ax.lines) == len(clip.skeleton.bones)
+    with pytest.raises(ValueError, match="front, side, top"):
+        show.skeleton(ax, clip, 4, "below")
+    plt.close(figure)
+
+
+def pictures(widget):
+    """The pictures of a player and their alternative texts, as the page gets them."""
+    pattern = r'src="data:image/webp;base64,([^"]+)" alt="([^"]+)"'
+    found = [re.search(pattern, child.value).groups() for child in widget.children[0].children]
+    files = [io.BytesIO(base64.b64decode(data)) for data, _ in found]
+    return [np.asarray(Image.open(file)) for file in files], [text for _, text in found]
+
+
+def test_player_links_slider_and_pictures_without_a_kernel(monkeypatch):
+    links = []
+    monkeypatch.setattr("ipywidgets.jslink", lambda source, target: links.append((source, target)))
+    frames = [np.full((30, 40, 3), 60 * i, np.uint8) for i in range(4)]
+    widget = show.player(frames, alt="a grey ground")
+    stack, controls = widget.children
+    play, slider = controls.children
+    assert (slider.min, slider.max) == (play.min, play.max) == (0, 3)
+    assert ((play, "value"), (slider, "value")) in links
+    assert ((slider, "value"), (stack, "selected_index")) in links
+    shown, texts = pictures(widget)
+    assert [round(float(picture.mean()) / 60) for picture in shown] == [0, 1, 2, 3]
+    assert texts == [f"a grey ground: step {i}" for i in range(4)]
+
+
+def test_player_takes_figures_and_closes_them():
+    before = plt.get_fignums()
+    figures = []
+    for i in range(2):
+        figure, ax = plt.subplots()
+        ax.plot([0, i])
+        figures.append(figure)
+    shown, _ = pictures(show.player(figures))
+    assert shown[0].shape == shown[1].shape and not np.array_equal(*shown)
+    assert plt.get_fignums() == before
+
+
+def test_player_refuses_what_does_not_fit():
+    frame = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match="at least one"):
+        show.player([])
+    with pytest.raises(ValueError, match="1 frames but 2 captions"):
+        show.player([frame], ["a", "b"])
+
+
+def test_attention_player_says_where_the_model_looks(clip):
+    frames = np.stack([show.blank(clip)] * 3)
+    spatial = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
+    widget = show.attention_player(clip, frames, spatial, np.array([0.2, 0.5, 0.3]), [0, 2, 5])
+    shown, texts = pictures(widget)
+    assert len({picture.tobytes() for picture in shown}) == 3
+    assert "frame 2; most weight on right 1; planted hand: right 1" in texts[1]
+    assert "frame 5; most weight on right 2; planted hand: none" in texts[2]
+    with pytest.raises(ValueError, match="frames 3, indices 2"):
+        show.attention_player(clip, frames, None, None, [0, 1])
+
+
+def test_attention_player_without_attention_or_truth(clip):
+    frames = np.stack([show.blank(clip)] * 2)
+    _, texts = pictures(show.attention_player(replace(clip, truth=None), frames, None, None))
+    assert texts[1].endswith("drink, frame 1")
+
+
+def test_a_clip_shows_itself(clip):
+    html = replace(clip, action="<drink>")._repr_html_()
+    assert "&lt;drink&gt;" in html and "<drink>" not in html
+    assert "6 frames" in html and "2 people" in html and 'alt="S001' in html
+
+
+def test_source_is_the_live_source():
+    text = show.source(show.player).data
+    assert text.startswith("`pcsta/show/player.py`, line ")
+    assert "ipywidgets.jslink((slider" in text
+    short = show.source(show.player, docstring=False).data
+    assert "Raises ValueError" in text and "Raises ValueError" not in short
+    assert show.source(Clip.hands.fget).data.count("def hands") == 1
