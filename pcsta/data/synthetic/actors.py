@@ -162,7 +162,7 @@ def _arm(subject: Subject, shoulder: np.ndarray, target: np.ndarray, side: int):
     hand = shoulder + along * distance
     x = (upper**2 - lower**2 + distance**2) / (2 * distance)  # from shoulder to the elbow's foot
     bend = np.sqrt(np.maximum(upper**2 - x**2, 0))
-    hint = np.array([0.55 * outward, -1.0, -0.35])  # elbows point down, out and a little back
+    hint = np.array([0.35 * outward, -1.0, -0.45])  # elbows point down, out and a little back
     hint = hint - along * (along @ hint)[:, None]
     hint /= np.maximum(np.linalg.norm(hint, axis=-1, keepdims=True), 1e-6)
     elbow = shoulder + along * x + hint * bend

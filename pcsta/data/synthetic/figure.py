@@ -302,13 +302,8 @@ class Figure:
                     (0.0105 * m * squeeze, 0.0115 * m),
                     (42, 36, 34),
                 )
-                lid = [0.020 * m * squeeze, 0.0]
-                stroke(
-                    image,
-                    [eye - lid - [0, 0.027 * m], eye + lid - [0, 0.030 * m]],
-                    2,
-                    bgr(s.hair, 0.8),
-                )
+                arch = np.array([[-0.021, -0.027], [0.0, -0.033], [0.021, -0.027]]) * m
+                stroke(image, eye + arch * [squeeze, 1], 1, bgr(s.hair, 0.7))
         nose, shown = spot(0.0, 0.30)
         tip = nose + [np.sin(self.gaze) * 0.020 * m, 0.006 * m]
         polygon(
@@ -317,10 +312,10 @@ class Figure:
             bgr(s.skin, 0.80),
         )
         ellipse(image, tip, (0.011 * m, 0.008 * m), bgr(s.skin, 0.84))
-        left, right = spot(-0.24, 0.60)[0], spot(0.24, 0.60)[0]
-        middle = spot(0.0, 0.645)[0]
+        left, right = spot(-0.28, 0.56)[0], spot(0.28, 0.56)[0]
+        middle = spot(0.0, 0.625)[0]
         stroke(
-            image, [left, middle, right], 2, (92, 84, 150) if sum(s.skin) > 480 else (70, 62, 112)
+            image, [left, middle, right], 1, (92, 84, 150) if sum(s.skin) > 480 else (70, 62, 112)
         )
 
     def _upper_arm(self, image, side: str):
@@ -335,14 +330,19 @@ class Figure:
             image, shoulder, elbow, 0.056, 0.045, s.shirt if s.long_sleeves else s.skin, shade
         )
         if not s.long_sleeves:
-            self._limb(
-                image, shoulder, shoulder + 0.58 * (elbow - shoulder), 0.062, 0.058, s.shirt, shade
-            )
+            sleeve = shoulder + 0.58 * (elbow - shoulder)
+            self._limb(image, shoulder, sleeve, 0.062, 0.058, s.shirt, shade)
+        # the sleeve grows out of the shirt: no edge where they meet
+        inside = self.at("spine shoulder") + [0, -0.01 * self.metre]
+        root, m = shoulder + 0.12 * (elbow - shoulder), self.metre
+        seam = shoulder + 0.30 * (inside - shoulder)
+        if float(np.linalg.norm(inside - shoulder)) > 0.09 * m:
+            capsule(image, root, seam, 0.044 * m, 0.046 * m, bgr(s.shirt, 0.92 * shade))
 
     def _forearm(self, image, side: str):
         s = self.subject
         elbow, wrist = self.at(f"{side} elbow"), self.at(f"{side} wrist")
-        self._limb(image, elbow, wrist, 0.043, 0.032, s.skin)
+        self._limb(image, elbow, wrist, 0.043, 0.029, s.skin)
         if s.long_sleeves:
             self._limb(image, elbow, elbow + 0.86 * (wrist - elbow), 0.046, 0.040, s.shirt)
         self._hand(image, side)
@@ -358,7 +358,15 @@ class Figure:
         across = np.array([-along[1], along[0]])
         if (thumb - hand) @ across < 0:
             across = -across
-        self._limb(image, wrist, hand + along * 0.012 * m, 0.031, 0.038, s.skin)
+        capsule(image, wrist, hand + along * 0.012 * m, 0.026 * m, 0.038 * m, bgr(s.skin, 0.78))
+        capsule(
+            image,
+            wrist + _LIGHT * 0.6,
+            hand + along * 0.010 * m + _LIGHT * 0.8,
+            0.024 * m,
+            0.033 * m,
+            bgr(s.skin, 0.95),
+        )
         pale, dark = bgr(s.skin, 1.0), bgr(s.skin, 0.74)
         if not held:
             reach = max(0.45, min(1.0, length / (0.15 * m)))  # fingers that point at us look short
@@ -384,7 +392,7 @@ class Figure:
         stamp(image, picture, hand + along * 0.012 * m, m, angle, flip=across[0] > 0)
         for k in (-1.2, 0.0, 1.2):
             root = hand + across * -0.046 * m + along * (0.012 + k * 0.017) * m
-            end = root + across * 0.034 * m
+            end = root + across * 0.022 * m
             capsule(image, root, end, 0.0115 * m, 0.0095 * m, dark)
             capsule(image, root + _LIGHT * 0.6, end + _LIGHT * 0.6, 0.009 * m, 0.0072 * m, pale)
         self._thumb(image, hand, along, across, 0.036)

@@ -40,7 +40,7 @@ def rest(rng: np.random.Generator, subject: Subject, frames: int, side: int) -> 
     outward = 2 * side - 1
     scale = subject.height / 1.72
     place = np.array(
-        [outward * rng.uniform(0.25, 0.33), rng.uniform(0.92, 1.04), rng.uniform(0.16, 0.28)]
+        [outward * rng.uniform(0.25, 0.33), rng.uniform(0.86, 0.98), rng.uniform(0.14, 0.24)]
     )
     idle = np.stack([sway(rng, frames, 0.012, 18) for _ in range(3)], -1)
     where = rng.uniform(-1, 1, 3) * [0.04, 0.05, 0.05] + [outward * 0.02, 0.03, 0.02]
@@ -56,9 +56,9 @@ def _solo_target(rng: np.random.Generator, group: str, subject: Subject, frames:
     beat = np.sin(2 * np.pi * (t / rng.uniform(4.5, 7.5) + rng.random()))
     size = rng.uniform(0.5, 1.3)
     if group == "mouth":
-        spot, stroke = head + [outward * 0.055, -0.055, 0.155], [0.018, 0.014, 0.012]
+        spot, stroke = head + [outward * 0.06, -0.085, 0.16], [0.018, 0.014, 0.012]
     elif group == "head":
-        spot, stroke = head + [outward * 0.125, 0.025, 0.06], [0.006, 0.022, 0.012]
+        spot, stroke = head + [outward * 0.135, -0.02, 0.05], [0.006, 0.022, 0.012]
     elif group == "chest":
         spot, stroke = np.array([outward * 0.10, 1.27, 0.34]) * scale, [0.018, 0.012, 0.008]
     elif group == "wave":
@@ -116,10 +116,10 @@ def pair(
     a short movement, so that pose tells who matters and the two hands never share a crop.
     """
     giver, taker = subjects[actor], subjects[1 - actor]
-    height = {"reach": 1.20, "punch": 1.46, "pocket": 0.98}[action.group] * giver.height / 1.72
+    height = {"reach": 1.20, "punch": 1.46, "pocket": 0.92}[action.group] * giver.height / 1.72
     go = visit(frames, plan.start, plan.stop, 3 if action.group == "punch" else RAMP)
     hands = np.stack([rest(rng, giver, frames, s) for s in (0, 1)], 1)
-    ahead = 0.60 * gap + rng.uniform(-0.03, 0.03)
+    ahead = 0.72 * giver.height / 1.72 + rng.uniform(-0.03, 0.03)
     toward = _towards(ahead, opening, actor)
     target = np.stack(
         [
@@ -136,10 +136,13 @@ def pair(
     else:
         target[:, 1] += 0.012 * np.sin(2 * np.pi * t / rng.uniform(4.5, 7.5))
     hands[:, side] = _travel(hands[:, side], target, go, arc=0.02)
+    # the other arm swings back as the body leans: no object of its own in the reaching hand's crop
+    hands[:, 1 - side] += go[:, None] * np.array([0.05 * (1 - 2 * side), 0.0, -0.16])
     lean = {"reach": 0.14, "punch": 0.17, "pocket": 0.20}[action.group]
     active = _with_body(rng, hands, frames, lean * go)
 
     hands = np.stack([rest(rng, taker, frames, s) for s in (0, 1)], 1)
+    hands[..., 2] -= 0.08
     answer = visit(frames, plan.start + 4, plan.stop - 1, 5)
     if action.group == "reach":
         reply = int(rng.integers(2))

@@ -175,8 +175,8 @@ def _parcel(c, colour):
 
 
 _PAINTERS: dict[str, tuple[Callable, float, tuple[float, float], float]] = {
-    "cup": (_cup, 0.15, (0.45, 0.58), 15),
-    "apple": (_apple, 0.125, (0.50, 0.60), 25),
+    "cup": (_cup, 0.17, (0.45, 0.58), 15),
+    "apple": (_apple, 0.135, (0.50, 0.60), 25),
     "toothbrush": (_toothbrush, 0.185, (0.42, 0.54), 60),
     "comb": (_comb, 0.175, (0.46, 0.42), 60),
     "phone": (_phone, 0.165, (0.50, 0.58), 30),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,10 @@ class Take:
             "faults": [self.fault] if self.fault else [],
         }
 
-    def images(self) -> Iterator[UInt8[np.ndarray, "540 960 3"]]:
-        """The video's frames, BGR."""
+    def images(
+        self, wanted: Collection[int] | None = None
+    ) -> Iterator[UInt8[np.ndarray, "540 960 3"]]:
+        """The video's frames, BGR; only the `wanted` ones when these are named."""
         rng = np.random.default_rng(self.room)
         empty = background(rng, self.camera)
         people = range(len(self.subjects))
@@ -86,7 +88,7 @@ class Take:
             0, 4, (len(self.subjects), 2, 2)
         )  # colour of [actor][side][held, decoy]
         tilts = rng.uniform(-1, 1, (len(self.subjects), 2))
-        for t in range(self.frames):
+        for t in range(self.frames) if wanted is None else sorted(wanted):
             image = empty.copy()
             figures = []
             for i in people:
@@ -129,7 +131,7 @@ def take(seed: int, name: Name, frames: int) -> Take:
         facing = np.clip(np.deg2rad(rng.uniform(-50, 50)), camera.yaw - 0.8, camera.yaw + 0.8)
         places, facings = [tuple(rng.uniform(-0.15, 0.15, 2))], [facing]
     else:
-        gap, opening = rng.uniform(1.02, 1.18), np.deg2rad(rng.uniform(25, 40))
+        gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
         moves = list(
             motions.pair(rng, action, tuple(subjects), plan, *active, frames, gap, opening)
         )

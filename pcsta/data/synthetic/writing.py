@@ -61,7 +61,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], quality: int = 24) -> 
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.thread_count = 1
-        stream.options = {"preset": "ultrafast", "crf": str(quality), "g": "250"}
+        stream.options = {"preset": "veryfast", "crf": str(quality), "g": "250", "bf": "0"}
         for image in frames:
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             container.mux(stream.encode(frame))
