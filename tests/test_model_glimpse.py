@@ -70,6 +70,12 @@ def test_lite0_features_are_those_of_its_own_package(lite0, size):
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-3)
 
 
+def test_features_do_not_depend_on_the_rest_of_the_batch(lite0):
+    crops = torch.randint(0, 256, (70, 3, 32, 32), dtype=torch.uint8)
+    torch.testing.assert_close(lite0(crops)[66:68], lite0(crops[66:68]), atol=1e-4, rtol=1e-3)
+    assert lite0(crops[:0]).shape == (0, 1280)
+
+
 def test_the_sensor_is_frozen(lite0):
     assert not any(p.requires_grad for p in lite0.parameters())
     assert not any(module.training for module in lite0.train().modules())

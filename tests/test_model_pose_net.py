@@ -62,6 +62,7 @@ def test_the_pose_net_is_the_loops():
     torch.testing.assert_close(net(X), expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(
     ("skeleton", "order", "width"),
     [("kinect_v2", "tour", 300), ("kinect_v2", "single", 150), ("kinect_v1", "tour", 240), ("sbu", "tour", 180)],

@@ -60,8 +60,8 @@ class GlimpseSensor(nn.Module):
     that changes the features). Raises MissingWeights when there are no weights (they are never
     random), ValueError for an unknown name or a checkpoint of another network.
 
-    Batch normalisation is folded into the convolutions and channels come last: the same features
-    to rounding, faster.
+    The network is rearranged for speed (batch normalisation and padding folded into the
+    convolutions, channels last): the same features to rounding.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class GlimpseSensor(nn.Module):
         _load(backbone, state, name, source)
         self.fingerprint = f"{name}-{_digest(backbone)}-{self.input_size}"
         _fold_batch_norm(backbone)
+        _fold_padding(backbone)
         self.backbone = backbone.to(memory_format=torch.channels_last).requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> GlimpseSensor:
@@ -91,13 +92,17 @@ class GlimpseSensor(nn.Module):
     @torch.no_grad()
     def forward(self, crops: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B D"]:
         """Features v of each crop: resized, brought to the backbone's range, last layer but one."""
+        # a CPU is fastest while the maps of a batch fit its cache; a GPU takes them all
+        parts = crops.split(64) if crops.device.type == "cpu" else (crops,)
+        return torch.cat([self.backbone(self._resize(part)) for part in parts])
+
+    def _resize(self, crops: Tensor) -> Tensor:
         x = crops.contiguous(memory_format=torch.channels_last).float()
         size = (self.input_size, self.input_size)
-        if x.shape[2:] != size:
-            # antialias matters only where a crop is shrunk
-            shrinks = min(x.shape[2:]) > self.input_size
-            x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=shrinks)
-        return self.backbone(x)
+        if x.shape[2:] == size:
+            return x
+        shrinks = min(x.shape[2:]) > self.input_size  # antialias has no effect on enlarging
+        return F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=shrinks)
 
 
 # --- backbones ----------------------------------------------------------------------------------
@@ -218,6 +223,19 @@ def _fold_batch_norm(backbone: nn.Module) -> None:
                     module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
                 )
                 setattr(module, norm, nn.Identity())
+
+
+def _fold_padding(backbone: nn.Module) -> None:
+    """Let convolutions pad their own input where Lite0 pads alike on all sides; ReLU in place."""
+    for module in backbone.modules():
+        padding = getattr(module, "static_padding", None)
+        if isinstance(module, nn.Conv2d) and isinstance(padding, nn.ZeroPad2d):
+            left, right, top, bottom = padding.padding
+            if left == right and top == bottom:
+                module.padding = (top, left)
+                module.static_padding = nn.Identity()
+        elif isinstance(module, nn.ReLU6):
+            module.inplace = True
 
 
 _BACKBONES: dict[str, tuple] = {
