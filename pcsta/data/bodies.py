@@ -81,30 +81,28 @@ class Tracks(NamedTuple):
 def fill_missing(body: Body) -> tuple[Body, list[str]]:
     """Joints that are not finite, interpolated in time (the nearest report at either end).
 
-    A joint with no finite report takes the place of the body's other joints' mean. Pixels that are
-    not finite become NaN: that hand counts as absent.
+    A joint that is never finite takes the mean place of the body's other joints; a body without any
+    finite joint comes back as zeros, which is to say absent. Pixels that are not finite become NaN
+    in both coordinates: that hand counts as absent.
     """
-    repairs = []
+    unseen = ~np.isfinite(body.pixels).all(-1, keepdims=True)
+    pixels = np.where(unseen, np.float32(np.nan), body.pixels)
     bad = ~np.isfinite(body.joints).all(-1)  # (n, J)
-    bad_pixels = ~np.isfinite(body.pixels).all(-1) & np.isfinite(body.pixels).any(-1)
-    infinite = np.isinf(body.pixels).any(-1)
-    pixels = np.where((bad_pixels | infinite)[..., None], np.float32(np.nan), body.pixels)
-    joints = body.joints
-    if bad.any():
-        joints = joints.copy()
-        for joint in np.flatnonzero(bad.any(0)):
-            good = ~bad[:, joint]
-            for axis in range(3):
-                known = joints[good, joint, axis]
-                if not len(known):
-                    others = joints[..., axis][~bad]
-                    known, good = others.mean(keepdims=True), np.eye(1, len(body), dtype=bool)[0]
-                at = body.frames
-                joints[:, joint, axis] = np.interp(at, at[good], known)
-        repairs.append(
-            f"{body}: {int(bad.sum())} joint positions are not a number: interpolated in time"
-        )
-    return replace(body, joints=joints, pixels=pixels), repairs
+    if not bad.any():
+        return replace(body, pixels=pixels), []
+    joints = body.joints.copy()
+    middle = joints[~bad].mean(0) if not bad.all() else np.zeros(3, np.float32)
+    for joint in np.flatnonzero(bad.any(0)):
+        good = ~bad[:, joint]
+        if not good.any():
+            joints[:, joint] = middle
+            continue
+        for axis in range(3):
+            joints[:, joint, axis] = np.interp(
+                body.frames, body.frames[good], body.joints[good, joint, axis]
+            )
+    done = f"{body}: {int(bad.sum())} joint positions are not a number: interpolated in time"
+    return replace(body, joints=joints, pixels=pixels), [done]
 
 
 def pieces(body: Body, skeleton: Skeleton) -> list[Body]:

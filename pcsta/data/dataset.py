@@ -184,12 +184,12 @@ class Dataset(ABC):
         if isinstance(sample, str):
             sample = self[sample]
         tracks = self.tracks(sample.skeleton_file)
-        if not tracks.bodies:
+        joints, pixels, repairs = self._people(tracks)
+        if not joints.any():
             raise DataError(
                 f"no body in any of its {tracks.length} frames", path=sample.skeleton_file,
                 advice="Leave the sample out: the sensor saw nobody",
             )  # fmt: skip
-        joints, pixels, repairs = self._people(tracks)
         clip = Clip(
             name=sample.name, joints=joints, pixels=pixels, skeleton=self.skeleton,
             label=sample.label, subject=sample.subject, camera=sample.camera,

@@ -49,8 +49,8 @@ def inspect(path: Path | str) -> dict[str, Any]:
         "tracked_share": None if tracks.tracked is None else round(tracks.tracked, 4),
         "range_metres": _ranges(tracks.bodies),
         "gaps": _gaps(people),
-        "nan": sum(int((~np.isfinite(b.joints)).sum()) for b in tracks.bodies),
-        "nan_pixels": sum(int((~np.isfinite(b.pixels)).sum()) for b in tracks.bodies),
+        "nan": sum(int((~np.isfinite(b.joints)).any(-1).sum()) for b in tracks.bodies),
+        "nan_pixels": sum(int((~np.isfinite(b.pixels)).any(-1).sum()) for b in tracks.bodies),
         "bodies": [_body(b, dataset.skeleton) for b in tracks.bodies],
     }
     if tracks.bodies:
@@ -100,8 +100,8 @@ def _ranges(bodies: list[Body]) -> dict[str, list[float]] | None:
     joints = joints[np.isfinite(joints).all(-1)]
     if not len(joints):
         return None
-    low, high = joints.min(0).round(3).tolist(), joints.max(0).round(3).tolist()
-    return {axis: [a, b] for axis, a, b in zip("xyz", low, high, strict=True)}
+    low, high = joints.min(0).tolist(), joints.max(0).tolist()
+    return {axis: [round(low[i], 3), round(high[i], 3)] for i, axis in enumerate("xyz")}
 
 
 def _gaps(people: np.ndarray) -> list[list[int]]:
@@ -141,7 +141,7 @@ def describe(facts: dict[str, Any]) -> str:
         say("range in metres", ", ".join(ranges))
     gaps = ", ".join(f"{a}-{b}" for a, b in facts["gaps"]) or "none"
     say("gaps", f"frames without anybody: {gaps}")
-    say("NaN", f"{facts['nan']} in joints, {facts['nan_pixels']} in pixels")
+    say("NaN", f"{facts['nan']} joint positions, {facts['nan_pixels']} pixel positions")
     for body in facts["bodies"]:
         size = (
             f", moves {body['motion_metres']} m, {body['stature_metres']} m from head to foot"

@@ -7,11 +7,12 @@ NTU's 20 training subjects is one person; by subject is the stricter estimate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 
+@runtime_checkable
 class Labelled(Protocol):
     """What a split looks at: a Sample, a Clip, a row of the store."""
 
