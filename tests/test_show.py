@@ -80,6 +80,34 @@ def test_boxes_are_centred_on_the_hands(clip):
         assert columns.max() - columns.min() == pytest.approx(32 + 4, abs=3)
 
 
+def test_what_the_model_sees_is_left_as_it_is(clip):
+    """No bone crosses a box, although every hand is the end of one."""
+    image = np.random.default_rng(0).integers(0, 255, (540, 960, 3), np.uint8)
+    painted = show.paint(image, clip, 0, width=960, crop_size=32)
+    plain = show.paint(image, replace(clip, pixels=np.full_like(clip.pixels, np.nan)), 0, width=960)
+    x, y = np.round(clip.hands[0, 1]).astype(int)
+    inside = np.s_[y - 12 : y + 12, x - 12 : x + 12]
+    np.testing.assert_array_equal(painted[inside], plain[inside])
+
+
+def test_the_window_holds_everybody_and_moves_nothing(clip):
+    left, top, right, bottom = window = show.people_window(clip)
+    seen = clip.pixels[np.isfinite(clip.pixels).all(axis=-1)]
+    assert (seen >= (left, top)).all() and (seen <= (right, bottom)).all()
+    assert 0 <= left < right <= 960 and 0 <= top < bottom <= 540
+    assert (right - left) / (bottom - top) >= 4 / 3 - 1e-6
+    painted = show.paint(show.blank(clip), clip, 0, width=720, window=window)
+    rows, columns = np.nonzero(np.abs(painted.astype(int) - rgb(HAND_COLOURS[1])).max(-1) < 24)
+    x, y = (clip.hands[0, 1] - (left, top)) * 720 / (right - left)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(x, abs=1.5)
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(y, abs=1.5)
+
+
+def test_without_people_the_window_is_the_image(clip):
+    empty = replace(clip, pixels=np.full_like(clip.pixels, np.nan))
+    assert show.people_window(empty) == (0, 0, 960, 540)
+
+
 def test_pixels_scale_with_a_smaller_image(clip):
     """A video of half the size that `clip.pixels` refer to gives the same picture."""
     full = show.paint(show.blank(clip), clip, 0)

@@ -6,7 +6,7 @@ the book's look. Players return a widget.
 
 from pcsta.show.arrays import attention_heatmap, confusion, temporal_bar, tensor_image
 from pcsta.show.body import card, frame, rest_pose, skeleton, tour
-from pcsta.show.paint import attention_picture, blank, paint, temporal_strip
+from pcsta.show.paint import attention_picture, blank, paint, people_window, temporal_strip
 from pcsta.show.pictures import encode, raster
 from pcsta.show.player import attention_player, player
 from pcsta.show.source import source
@@ -23,6 +23,6 @@ from pcsta.show.style import (
 __all__ = [
     "HAND_COLOURS", "HAND_LINES", "HAND_MARKERS", "PERSON_COLOURS",
     "attention_heatmap", "attention_picture", "attention_player", "blank", "card", "confusion",
-    "encode", "frame", "hand_style", "label_hands", "paint", "player", "raster", "rest_pose",
+    "encode", "frame", "hand_style", "label_hands", "paint", "people_window", "player", "raster", "rest_pose",
     "skeleton", "source", "temporal_bar", "temporal_strip", "tensor_image", "tour", "use",
 ]  # fmt: skip

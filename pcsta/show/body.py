@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 
 from pcsta.data.clip import HANDS, PEOPLE, Clip
-from pcsta.show.paint import blank, paint
+from pcsta.show.paint import blank, paint, people_window
 from pcsta.show.pictures import encode
 from pcsta.show.style import HAND_COLOURS, HAND_MARKERS, INK, PERSON_INKS
 from pcsta.skeletons import Skeleton
@@ -136,8 +136,9 @@ def card(clip: Clip, moments: int = 5) -> str:
         from pcsta.data.video import read_frames
 
         images |= dict(read_frames(clip.video, times))
+    window = people_window(clip)
     strip = np.concatenate(
-        [np.pad(paint(images[int(t)], clip, int(t), width=320), ((0, 0), (0, 4), (0, 0)),
+        [np.pad(paint(images[int(t)], clip, int(t), width=320, window=window), ((0, 0), (0, 4), (0, 0)),
                 constant_values=255) for t in times],
         axis=1,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from pcsta.data.clip import HANDS, Clip
-from pcsta.show.paint import attention_picture
+from pcsta.show.paint import attention_picture, people_window
 from pcsta.show.pictures import encode, raster
 
 
@@ -86,6 +86,7 @@ def attention_player(
     indices: Sequence[int] | np.ndarray | None = None,
     *,
     crop_size: int | None = None,
+    focus: bool = True,
     width: int = 720,
 ) -> ipywidgets.VBox:
     """Where the model looks, step by step: hand boxes weighted by p_t over the bar of p'.
@@ -94,6 +95,9 @@ def attention_player(
     spatial_attention:  (T, 4) p_t of eq. 4, or None for a model without it
     temporal_attention: (T,) p' of eq. 7, or None for a model without it
     indices:            (T,) which frame of the clip each step is; by default 0..T-1
+    crop_size:          side of the boxes, as for `paint`
+    focus:              show the part of the image where the people are; False shows all of it
+    width:              of the pictures, pixels
 
     Where the clip knows its truth, the informative steps have a yellow ground in the bar and the
     caption names the planted hand. Raises ValueError when the lengths differ.
@@ -110,13 +114,14 @@ def attention_player(
         )
 
     active = None if clip.truth is None else clip.truth.active[indices]  # (T,)
+    window = people_window(clip) if focus else None
     pictures, captions = [], []
     for step, t in enumerate(indices):
         weights = None if spatial_attention is None else np.asarray(spatial_attention[step])
         pictures.append(
             attention_picture(
                 frames[step], clip, int(t), weights, temporal_attention, step,
-                width=width, crop_size=crop_size,
+                width=width, crop_size=crop_size, window=window,
                 informative=None if active is None else active >= 0,
             )
         )  # fmt: skip

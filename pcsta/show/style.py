@@ -21,7 +21,7 @@ PERSON_INKS = ("#333333", "#999999")  # bones on paper
 INFORMATIVE = "#F7EFA0"  # the planted interval, where the truth is known
 INK = "#222222"
 
-RC: dict[str, Any] = {
+RC: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
     "savefig.bbox": "tight",
@@ -38,7 +38,9 @@ RC: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "image.cmap": "viridis",
-    "axes.prop_cycle": matplotlib.cycler(color=(*HAND_COLOURS, "#56B4E9", "#E69F00", "#000000")),
+    "axes.prop_cycle": matplotlib.rcsetup.cycler(
+        color=(*HAND_COLOURS, "#56B4E9", "#E69F00", "#000000")
+    ),
 }
 
 
