@@ -72,6 +72,6 @@ def test_what_cannot_be_split():
     with pytest.raises(ValueError, match="by subject"):
         validation_split(rows(4, 1), by="subject")
     with pytest.raises(ValueError, match="between 0 and 1"):
-        validation_split(rows(), fraction=5)
+        validation_split(rows(), fraction=5.0)
     with pytest.raises((ValueError, TypeCheckError), match="'clip'"):
         validation_split(rows(), by="class")

@@ -141,7 +141,7 @@ def clip_frames(clip: Clip) -> Iterator[tuple[int, Image]]:
 def write_video(
     path: Path | str,
     frames: Iterable[Image],
-    fps: float = 30,
+    fps: float | int = 30,
     crf: int = 23,
     preset: str = "fast",
 ) -> Path:
