@@ -1,7 +1,9 @@
 """NTU RGB+D: the text, the faults, the two bodies, the protocols."""
 
+import json
 import pickle
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import ntu_text, person, pixels, write_ntu
 
-from pcsta.data import DataError, open_dataset, read_clip
+from pcsta.data import DataError, data_root, open_dataset, read_clip
 from pcsta.data.bodies import JUMP, bridge, choose, motion, pieces, stature, stitch
 from pcsta.data.ntu import ACTION_NAMES, MISSING, NTU, TRAIN_SUBJECTS, read_skeleton
 from pcsta.skeletons import KINECT_V2
@@ -378,6 +380,29 @@ def test_open_dataset(tmp_path, monkeypatch):
         open_dataset("kinetics")
     with pytest.raises(DataError, match="pcsta data make"):
         open_dataset("synthetic")
+
+
+def test_data_root(tmp_path, monkeypatch):
+    monkeypatch.delenv("PCSTA_DATA", raising=False)
+    assert data_root() == Path(__file__).parents[1] / "data"  # the repository's, in any folder
+    monkeypatch.setenv("PCSTA_DATA", str(tmp_path))
+    assert data_root() == tmp_path
+
+
+def test_planted_truth_beside_a_clip_is_read(tmp_path):
+    joints = person(6)
+    hands = pixels(joints[:, [7, 11]])  # (6, 2 sides, 2)
+    truth = {
+        "hands": hands[:, None].tolist(),
+        "objects": [[["cup"] * 6, [""] * 6]],
+        "active": {"actor": 0, "side": "right", "start": 2, "stop": 4},
+        "faults": ["jitter"],
+    }
+    (tmp_path / "nturgb+d_truth").mkdir()
+    (tmp_path / "nturgb+d_truth" / f"{NAME}.json").write_text(json.dumps(truth))
+    found = read(tmp_path, (ONE, 0, joints), length=6).truth
+    assert found.active.tolist() == [-1, -1, 1, 1, -1, -1]
+    assert found.objects[0].tolist() == ["cup", "", "", ""] and found.faults == ("jitter",)
 
 
 def test_read_clip_of_any_name(tmp_path):

@@ -4,6 +4,10 @@ A `skeleton_pos.txt` has one row per frame: its number, then x, y, z of the 15 j
 of person B. x and y are fractions of a frame of 2560 x 1920 mm, z is a fraction too: `metres` undoes
 that. X then grows to the image's left, which gives the same handedness as NTU's mirrored images.
 
+Image positions are taken as (640 x, 480 y). As the fractions are metric (bones keep their length to
+1 % while people walk in depth), a hand at the image's edge is off by some pixels unless it is about
+2.3 m away, where 2560 mm fill the sensor's view.
+
 The dataset's documentation calls A the left person; that holds in 158 of the 282 sequences. The
 order of the file is kept: person 1 is A.
 """
