@@ -31,6 +31,7 @@ _STANDING = {
     "shoulder": (0.175, 1.36, 0), "hip": (0.085, 0.90, 0), "knee": (0.10, 0.50, 0.03),
     "ankle": (0.11, 0.09, -0.02), "foot": (0.13, 0.03, 0.11),
 }  # fmt: skip
+_SHARE_OF_FOOT = {"knee": 0.5, "ankle": 1.0, "foot": 1.0}  # all else goes with the trunk
 _UPPER_ARM, _FOREARM, _HAND, _TIP = 0.275, 0.24, 0.075, 0.08
 
 
@@ -86,6 +87,7 @@ class Motion:
 
     hands: (T, 2, 3) left and right hand, metres: (right, up, forward) of the body's own frame
     lean, twist, roll: (T,) radians of the upper body; turn: (T,) radians of the head
+    shift: (T, 3) metres (right, up, forward) by which the trunk moves; feet: (T, 2, 3) each foot
     """
 
     hands: Float[np.ndarray, "T 2 3"]
@@ -93,6 +95,8 @@ class Motion:
     twist: Float[np.ndarray, "T"]
     roll: Float[np.ndarray, "T"]
     turn: Float[np.ndarray, "T"]
+    shift: Float[np.ndarray, "T 3"]
+    feet: Float[np.ndarray, "T 2 3"]
 
 
 def pose(
@@ -123,6 +127,11 @@ def pose(
         parts |= {"hand tip": tip, "thumb": thumb}
         for part, where in parts.items():
             body[:, KINECT_V2.index(f"{name} {part}")] = where
+    for side, name in enumerate(("left", "right")):
+        for part, share in _SHARE_OF_FOOT.items():
+            where = body[:, KINECT_V2.index(f"{name} {part}")]
+            where += share * (motion.feet[:, side] - motion.shift)
+    body += motion.shift[:, None]
     return to_room(body, place, facing)
 
 

@@ -22,7 +22,7 @@ from .takes import Name, take
 from .tracking import HAND_NOISE, NOISE, SHARES
 from .writing import FPS, skeleton_text, write_text, write_video
 
-VERSION = 2  # raise it whenever the generator would write other files
+VERSION = 3  # raise it whenever the generator would write other files
 FRAMES = 32
 REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more takes
 SKELETONS, VIDEOS, TRUTHS = "nturgb+d_skeletons", "nturgb+d_rgb", "nturgb+d_truth"

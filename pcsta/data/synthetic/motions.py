@@ -56,9 +56,9 @@ def _solo_target(rng: np.random.Generator, group: str, subject: Subject, frames:
     beat = np.sin(2 * np.pi * (t / rng.uniform(4.5, 7.5) + rng.random()))
     size = rng.uniform(0.5, 1.3)
     if group == "mouth":
-        spot, stroke = head + [outward * 0.06, -0.085, 0.16], [0.018, 0.014, 0.012]
+        spot, stroke = head + np.array((outward * 0.06, -0.085, 0.16)), [0.018, 0.014, 0.012]
     elif group == "head":
-        spot, stroke = head + [outward * 0.135, -0.02, 0.05], [0.006, 0.022, 0.012]
+        spot, stroke = head + np.array((outward * 0.135, -0.02, 0.05)), [0.006, 0.022, 0.012]
     elif group == "chest":
         spot, stroke = np.array([outward * 0.10, 1.27, 0.34]) * scale, [0.018, 0.012, 0.008]
     elif group == "wave":
@@ -95,84 +95,33 @@ def solo(
     """One person: hand `side` visits its place during the interval, the other one rests."""
     hands = np.stack([rest(rng, subject, frames, s) for s in (0, 1)], 1)  # (T, 2, 3)
     target = _solo_target(rng, action.group, subject, frames, side)
-    hands[:, side] = _travel(hands[:, side], target, visit(frames, plan.start, plan.stop))
-    return _with_body(rng, hands, frames)
+    hands[:, side] = travel(hands[:, side], target, visit(frames, plan.start, plan.stop))
+    return with_body(rng, hands)
 
 
-def pair(
-    rng: np.random.Generator,
-    action: Action,
-    subjects: tuple[Subject, Subject],
-    plan: Schedule,
-    actor: int,
-    side: int,
-    frames: int,
-    gap: float,
-    opening: float,
-) -> tuple[Motion, Motion]:
-    """Two people who face each other over `gap` metres, each turned by `opening` to the camera.
-
-    The active one starts first, reaches further and leans in; the other one answers late and with
-    a short movement, so that pose tells who matters and the two hands never share a crop.
-    """
-    giver, taker = subjects[actor], subjects[1 - actor]
-    height = {"reach": 1.20, "punch": 1.46, "pocket": 0.92}[action.group] * giver.height / 1.72
-    go = visit(frames, plan.start, plan.stop, 3 if action.group == "punch" else RAMP)
-    hands = np.stack([rest(rng, giver, frames, s) for s in (0, 1)], 1)
-    ahead = 0.72 * giver.height / 1.72 + rng.uniform(-0.03, 0.03)
-    toward = _towards(ahead, opening, actor)
-    target = np.stack(
-        [
-            np.full(frames, toward[0]),
-            np.full(frames, height + rng.normal(0, 0.02)),
-            np.full(frames, toward[1]),
-        ],
-        -1,
-    )
-    t = np.arange(frames)
-    beat = 0.5 - 0.5 * np.cos(2 * np.pi * (t - plan.start) / rng.uniform(4.5, 6))
-    if action.group == "punch":
-        target -= 0.35 * (1 - beat)[:, None] * [toward[0], 0.0, toward[1]]
-    else:
-        target[:, 1] += 0.012 * np.sin(2 * np.pi * t / rng.uniform(4.5, 7.5))
-    hands[:, side] = _travel(hands[:, side], target, go, arc=0.02)
-    # the other arm swings back as the body leans: no object of its own in the reaching hand's crop
-    hands[:, 1 - side] += go[:, None] * np.array([0.05 * (1 - 2 * side), 0.0, -0.16])
-    lean = {"reach": 0.14, "punch": 0.17, "pocket": 0.20}[action.group]
-    active = _with_body(rng, hands, frames, lean * go)
-
-    hands = np.stack([rest(rng, taker, frames, s) for s in (0, 1)], 1)
-    hands[..., 2] -= 0.08
-    answer = visit(frames, plan.start + 4, plan.stop - 1, 5)
-    if action.group == "reach":
-        reply = int(rng.integers(2))
-        hands[:, reply] += answer[:, None] * np.array(
-            [0.0, rng.uniform(0.06, 0.12), rng.uniform(0.03, 0.07)]
-        )
-    back = {"reach": 0.02, "punch": -0.10, "pocket": 0.0}[action.group]
-    passive = _with_body(rng, hands, frames, back * answer)
-    return (active, passive) if actor == 0 else (passive, active)
-
-
-def _towards(distance: float, opening: float, actor: int) -> np.ndarray:
-    """(right, forward) of a point `distance` ahead on the line to the partner, who is not straight
-    ahead because the body is turned to the camera by `opening`."""
-    to_the_right = np.sin(opening) if actor == 0 else -np.sin(opening)
-    return distance * np.array([to_the_right, np.cos(opening)])
-
-
-def _travel(start: np.ndarray, target: np.ndarray, go: np.ndarray, arc: float = 0.10) -> np.ndarray:
+def travel(start: np.ndarray, target: np.ndarray, go: np.ndarray, arc: float = 0.10) -> np.ndarray:
     """Blend from rest to target, on a path that bows forward."""
     path = start + go[:, None] * (target - start)
     path[:, 2] += arc * 4 * go * (1 - go)
     return path
 
 
-def _with_body(rng: np.random.Generator, hands: np.ndarray, frames: int, lean=0.0) -> Motion:
+def with_body(
+    rng: np.random.Generator,
+    hands: Float[np.ndarray, "T 2 3"],
+    lean: Float[np.ndarray, "T"] | float = 0.0,
+    step: tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 2 3"]] | None = None,
+) -> Motion:
+    """A whole Motion around moving hands: idle sway, `lean` (radians), and `step` if one is made."""
+    frames = len(hands)
+    shift, feet = step or (np.zeros((frames, 3)), np.zeros((frames, 2, 3)))
+    weight = [sway(rng, frames, 0.015, 30), np.zeros(frames), sway(rng, frames, 0.010, 30)]
     return Motion(
         hands=hands,
         lean=sway(rng, frames, 0.018) + 0.02 + lean,
         twist=sway(rng, frames, 0.03),
         roll=sway(rng, frames, 0.012),
         turn=sway(rng, frames, 0.12),
+        shift=shift + np.stack(weight, -1),
+        feet=feet,
     )

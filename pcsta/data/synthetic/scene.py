@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
@@ -47,7 +49,7 @@ def _floor(image, rng, colour, top, horizon):
     polygon(image, _box(0, top, WIDTH, HEIGHT), bgr(colour))
     vanish = np.array([WIDTH / 2 + rng.uniform(-160, 160), horizon])
     edges = np.linspace(-2200, WIDTH + 2200, 46)
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         ends = np.array([(left, HEIGHT), (right, HEIGHT)])
         tops = vanish + (ends - vanish) * (top - horizon) / (HEIGHT - horizon)
         shade = rng.uniform(0.93, 1.06)

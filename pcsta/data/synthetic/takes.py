@@ -10,11 +10,12 @@ from jaxtyping import Float, UInt8
 
 from pcsta.skeletons import KINECT_V2
 
-from . import motions
+from . import duets, motions
 from .actions import BY_NTU, SIDES, Action, Schedule, schedules
 from .actors import TEST, TRAIN, Subject, pose
 from .camera import FOCAL, Camera, colour_pixels
 from .figure import Figure
+from .hand import Grip
 from .scene import background
 from .tracking import Body, draw_fault, track
 
@@ -83,28 +84,21 @@ class Take:
         """The video's frames, BGR; only the `wanted` ones when these are named."""
         rng = np.random.default_rng(self.room)
         empty = background(rng, self.camera)
-        people = range(len(self.subjects))
-        looks = rng.integers(
-            0, 4, (len(self.subjects), 2, 2)
-        )  # colour of [actor][side][held, decoy]
+        colours = rng.integers(0, 4, (len(self.subjects), 2, 2))  # [actor][side][decoy, held]
         tilts = rng.uniform(-1, 1, (len(self.subjects), 2))
+
+        def grip(actor: int, side: int, t: int) -> Grip:
+            plan = self.plans[actor][side]
+            inside = plan.start <= t < plan.stop
+            held = plan.held if inside else plan.decoy
+            return Grip(held, int(colours[actor, side, int(inside)]), float(tilts[actor, side]))
+
         for t in range(self.frames) if wanted is None else sorted(wanted):
             image = empty.copy()
-            figures = []
-            for i in people:
-                held = [p.objects(self.frames)[t] for p in self.plans[i]]
-                inside = [int(p.start <= t < p.stop) for p in self.plans[i]]
-                colours = tuple(int(looks[i, s, inside[s]]) for s in (0, 1))
-                figures.append(
-                    Figure(
-                        self.subjects[i],
-                        self.joints[i][t],
-                        float(self.turns[i][t]),
-                        tuple(held),
-                        colours,
-                        tuple(tilts[i]),
-                    )
-                )
+            figures = [
+                Figure(subject, self.joints[i][t], self.turns[i][t], (grip(i, 0, t), grip(i, 1, t)))
+                for i, subject in enumerate(self.subjects)
+            ]
             _shadows(image, [j[t] for j in self.joints])
             for figure in sorted(figures, key=lambda f: -f.depth.mean()):
                 figure.paint(image)
@@ -133,7 +127,7 @@ def take(seed: int, name: Name, frames: int) -> Take:
     else:
         gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
         moves = list(
-            motions.pair(rng, action, tuple(subjects), plan, *active, frames, gap, opening)
+            duets.pair(rng, action, (subjects[0], subjects[1]), plan, active, frames, opening)
         )
         axis = camera.yaw + np.deg2rad(rng.uniform(-30, 30))
         half = gap / 2 * np.array([np.cos(axis), np.sin(axis)])
@@ -168,7 +162,7 @@ def _shadows(image: np.ndarray, actors: list[np.ndarray]) -> None:
     for joints in actors:
         feet = colour_pixels(joints[[15, 19]])
         m = FOCAL / joints[1, 2]
-        x, y = feet.mean(0) + [0.06 * m, 0.02 * m]
+        x, y = feet.mean(0) + np.array((0.06, 0.02)) * m
         half_w, half_h = int(0.55 * m), int(0.16 * m)
         x0, y0 = int(x) - half_w, int(y) - half_h
         patch = image[max(y0, 0) : y0 + 2 * half_h, max(x0, 0) : x0 + 2 * half_w]
