@@ -44,8 +44,8 @@ def literal(net, V, s):
             x = torch.cat([v, h])
             i = torch.sigmoid(W[:size] @ x + b[:size])
             f = torch.sigmoid(W[size : 2 * size] @ x + b[size : 2 * size])
-            g = torch.tanh(W[2 * size : 3 * size] @ x + b[2 * size : 3 * size])
-            o = torch.sigmoid(W[3 * size :] @ x + b[3 * size :])
+            o = torch.sigmoid(W[2 * size : 3 * size] @ x + b[2 * size : 3 * size])
+            g = torch.tanh(W[3 * size :] @ x + b[3 * size :])
             c = f * c + i * g
             h = o * torch.tanh(c)  # eq. 3
             U.append(torch.relu(net.step.weight @ h + net.step.bias))  # eq. 6
@@ -81,9 +81,10 @@ def test_the_stream_and_its_gradients_are_the_loop(letter):
 def test_the_recurrence_is_torchs_lstm():
     net = stream("B")
     lstm = torch.nn.LSTM(9, 6, batch_first=True).double()
-    lstm.weight_ih_l0.copy_(net.gates.weight[:, :9])
-    lstm.weight_hh_l0.copy_(net.gates.weight[:, 9:])
-    lstm.bias_ih_l0.copy_(net.gates.bias)
+    order = [*range(12), *range(18, 24), *range(12, 18)]  # torch: input, forget, cell, output
+    lstm.weight_ih_l0.copy_(net.gates.weight[order, :9])
+    lstm.weight_hh_l0.copy_(net.gates.weight[order, 9:])
+    lstm.bias_ih_l0.copy_(net.gates.bias[order])
     lstm.bias_hh_l0.zero_()
     V, s = inputs()
     expected = net.step(lstm(V.sum(2))[0]).relu().mean(1)

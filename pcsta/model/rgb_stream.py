@@ -59,7 +59,7 @@ class RGBStream(nn.Module):
         raw = config.glimpse_features
         self.glimpse_width = config.glimpse_projection or raw  # D, of what the LSTM sees
         context = self.glimpse_width * (hands if config.hands == "concat" else 1)
-        # the LSTM's four gates (input, forget, cell, output) of [v~_t, h_{t-1}] in one matrix
+        # the LSTM's gates (input, forget, output) and candidate cell of [v~_t, h_{t-1}] in one matrix
         self.gates = nn.Linear(context + config.hidden, 4 * config.hidden)
         self.step = nn.Linear(config.hidden, config.step_features)  # f_u
         attends = config.hands == "attention"
@@ -175,19 +175,23 @@ class RGBStream(nn.Module):
         later = _WeightLater.apply(self.gates.weight, inputs, frames, batch)
         weight = self.gates.weight.detach().T
 
-        h = c = V.new_zeros(batch, self.config.hidden)  # (B, H)
+        size = self.config.hidden
+        h = c = V.new_zeros(batch, size)  # (B, H)
         hidden, attention = [], []
-        for t, offset in enumerate((later + self.gates.bias).unbind()):
+        offsets = (later + self.gates.bias).unbind()
+        for t, (V_t, offset) in enumerate(zip(V.unbind(1), offsets, strict=True)):
             if self.spatial:
                 p = self.spatial(h, pose_term, None if present is None else present[:, t])
-                v = torch.einsum("bnd,bn->bd", V[:, t], p)  # eq. 5
+                v = (p.unsqueeze(1) @ V_t).squeeze(1)  # (B, D) eq. 5
                 attention.append(p)
             else:
                 v = context[:, t]
             x = torch.cat([v, h], 1)  # (B, D + H)
             inputs.append(x.detach())
-            i, f, g, o = torch.addmm(offset, x, weight).chunk(4, 1)  # (B, H) each
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()  # eq. 3
+            # one sigmoid for three gates: at small sizes the number of operations is the cost
+            gates, g = torch.addmm(offset, x, weight).split([3 * size, size], 1)
+            i, f, o = gates.sigmoid().chunk(3, 1)  # (B, H) each
+            c = f * c + i * g.tanh()
+            h = o * c.tanh()  # eq. 3
             hidden.append(h)
         return torch.stack(hidden, 1), torch.stack(attention, 1) if attention else None
