@@ -128,30 +128,29 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
 def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
     """Make the picture on the README and the welcome page from the trained model.
 
-    Four steps of the book's running example for two people, with the attention of one forward
-    pass. Run it after a change of the model or of the embedded dataset.
+    The book's running example at the steps with least and with most temporal attention, both from
+    one forward pass. Run it after a change of the model or of the embedded dataset.
     """
     import numpy as np
 
     from pcsta import ready, show
     from pcsta.predict import predict_clip
 
-    clip, store = ready.running_pair(), ready.store()
+    clip, store = ready.running_clip(), ready.store()
     model, _ = ready.model("K")
     prediction = predict_clip(model, clip, store.glimpses(store.index(clip.name)))
     assert prediction.spatial is not None and prediction.temporal is not None  # row K has both
     middle = len(prediction.frames) // 2
-    indices, images = prediction.frames[middle], ready.frames(clip)
-    spatial, temporal = prediction.spatial[middle], prediction.temporal[middle]
-    window = show.people_window(clip)
-    steps = np.linspace(2, len(indices) - 3, 3).round().astype(int)
-    row = [
-        show.paint(images[indices[s]], clip, int(indices[s]), spatial[s], width=480, window=window)
-        for s in steps
-    ]
-    picture = np.concatenate(row, axis=1)
-    strip = show.temporal_strip(temporal, int(steps[1]), width=picture.shape[1], height=110)
-    path.write_bytes(show.encode(np.concatenate([picture, strip]), quality=85))
+    frames, temporal = prediction.frames[middle], prediction.temporal[middle]
+    images, window = ready.frames(clip), show.people_window(clip)
+    pictures = [
+        show.attention_picture(
+            images[frames[step]], clip, int(frames[step]), prediction.spatial[middle, step],
+            temporal, step, window=window,
+        )
+        for step in (int(temporal.argmin()), int(temporal.argmax()))
+    ]  # fmt: skip
+    path.write_bytes(show.encode(np.concatenate(pictures, axis=1), quality=85))
     return path
 
 
