@@ -92,8 +92,9 @@ def build(book: Path = BOOK, output: Path | None = None) -> Path:
         command += ["--path-output", str(output)]
     # One torch thread a kernel: two busy processes with two threads each are several times slower.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
     pages = (output or book) / "_build" / "html"
+    shutil.rmtree(pages, ignore_errors=True)  # a chapter that is gone leaves no page behind
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
     if done.returncode or not (pages / "index.html").exists():
         raise BookError(
             f"the book in {book} was not built cleanly: see the warnings and errors above"
