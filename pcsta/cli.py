@@ -119,8 +119,8 @@ def train(
 
     configuration = sizes.row(row, _choice(sizes.CONFIGS, config, "configuration")())
     default = "none" if row == "A" else "efficientnet-lite0"
-    store = _prepared(dataset, root, None, sensor or default, weights, workers, device)
     chosen = _choice(training.RECIPES, recipe, "recipe")
+    store = _prepared(dataset, root, None, sensor or default, weights, workers, device)
     folds = [p for p in store.settings["splits"] if p.startswith("fold")]
     for name in folds if protocol == "folds" else [protocol]:
         folder = out / name if protocol == "folds" else out
@@ -185,9 +185,9 @@ def ablate(
     from pcsta import train as training
     from pcsta.model import config as sizes
 
-    store = _prepared(dataset, root, None, sensor, None, workers, device)
     base = _choice(sizes.CONFIGS, config, "configuration")()
     chosen = _choice(training.RECIPES, recipe, "recipe")
+    store = _prepared(dataset, root, None, sensor, None, workers, device)
     result = ablations.table6(store, base, chosen, out, range(seeds), protocol, device)
     _print(result, as_json, ablations.table)
 

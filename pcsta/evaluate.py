@@ -117,6 +117,7 @@ def attention_scores(predictions: Predictions, store: Store, seed: int = 0) -> d
     Spatial, over informative frames, for clips of one person and of two:
       top_hand        share of frames whose largest p_t is the planted hand
       other_clip      the same with p_t of another clip of the same number of people
+      best_constant   the same for always naming one hand, the best one
       uniform         chance: 1 / hands that are there
     Temporal, over clips that have an informative frame:
       mass            mean sum of p' over informative frames
@@ -142,6 +143,9 @@ def attention_scores(predictions: Predictions, store: Store, seed: int = 0) -> d
             scores["spatial"][name] = {
                 "top_hand": float((p.argmax(-1) == active)[informative].mean()),
                 "other_clip": float((other.argmax(-1) == active)[informative].mean()),
+                "best_constant": max(
+                    float((active == i)[informative].mean()) for i in range(p.shape[-1])
+                ),
                 "uniform": 0.5 / count,
                 "clips": len(rows),
                 "frames": int(informative.sum()),

@@ -38,6 +38,7 @@ def test_perfect_and_blind_attention_get_their_known_scores(store):
     scores = attention_scores(predictions(10, spatial, temporal), store)
     assert scores["spatial"]["one_person"]["top_hand"] == 1
     assert scores["spatial"]["one_person"]["uniform"] == 0.5
+    assert scores["spatial"]["one_person"]["best_constant"] == 1  # always the left hand here
     assert scores["spatial"]["one_person"]["frames"] == 80
     assert scores["temporal"]["mass"] == pytest.approx(1)
     assert scores["temporal"]["uniform"] == pytest.approx(8 / 24)
