@@ -89,7 +89,7 @@ def schedules(
     rng: np.random.Generator, action: Action, frames: int, actor: int, side: int
 ) -> list[list[Schedule]]:
     """Schedule of every hand, [actor][side]; the hand (actor, side) is the active one."""
-    plans = []
+    plans: list[list[Schedule]] = []
     for person in range(action.people):
         plans.append([])
         for hand in range(2):

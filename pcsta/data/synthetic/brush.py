@@ -20,8 +20,8 @@ class Brush:
     def __init__(self, image: UInt8[np.ndarray, "H W 3"], metre: float):
         self.image, self.metre = image, metre
 
-    def move(self, at, by) -> Float[np.ndarray, "2"]:
-        """A position moved by metres."""
+    def move(self, at, by) -> Float[np.ndarray, "*n 2"]:
+        """A position, or several, moved by metres."""
         return np.asarray(at) + self.metre * np.asarray(by)
 
     def ellipse(self, at, radii, colour, light: float = 1.0, by=(0.0, 0.0)) -> None:

@@ -28,19 +28,19 @@ def polygon(image: UInt8[np.ndarray, "H W C"], points: Float[np.ndarray, "n 2"],
     cv2.fillPoly(image, [_fixed(points)], colour, cv2.LINE_AA, _SHIFT)
 
 
-def ellipse(image, centre, radii, colour, angle: float = 0.0, start: float = 0, stop: float = 360):
-    """Filled ellipse (or a pie slice of it, degrees clockwise from the right)."""
+def ellipse(image, centre, radii, colour, angle: float = 0.0) -> None:
+    """Filled ellipse with half axes `radii`, turned by `angle` degrees clockwise."""
     (x, y), (a, b) = _fixed(centre), _fixed(radii)
-    cv2.ellipse(image, (int(x), int(y)), (max(int(a), 1), max(int(b), 1)), angle, start, stop,
-                colour, -1, cv2.LINE_AA, _SHIFT)  # fmt: skip
+    axes = (max(int(a), 1), max(int(b), 1))
+    cv2.ellipse(image, (int(x), int(y)), axes, angle, 0, 360, colour, -1, cv2.LINE_AA, _SHIFT)
 
 
-def stroke(image, points, width: float, colour) -> None:
-    """Line through points, `width` pixels thick."""
-    cv2.polylines(image, [_fixed(points)], False, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+def stroke(image, points, width: int, colour) -> None:
+    """Line through points, `width` whole pixels thick."""
+    cv2.polylines(image, [_fixed(points)], False, colour, width, cv2.LINE_AA, _SHIFT)
 
 
-def capsule(image, a, b, radius_a: float, radius_b: float, colour) -> None:
+def capsule(image, a, b, radius_a, radius_b, colour) -> None:
     """A limb: two circles and what lies between them."""
     za, zb = complex(*a), complex(*b)
     along = zb - za

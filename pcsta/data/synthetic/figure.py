@@ -151,5 +151,5 @@ class Figure:
         brush.limb(elbow, wrist, 0.043, 0.029, s.skin)
         if s.long_sleeves:
             brush.limb(elbow, elbow + 0.86 * (wrist - elbow), 0.046, 0.040, s.shirt)
-        joints = (self.at(f"{side} {p}") for p in ("wrist", "hand", "hand tip", "thumb"))
-        hand.paint(brush, s, *joints, self.grips[side])
+        joints = np.stack([self.at(f"{side} {p}") for p in ("wrist", "hand", "hand tip", "thumb")])
+        hand.paint(brush, s, joints, self.grips[side])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from .actors import Subject
 from .brush import LIGHT, Brush
@@ -20,16 +21,9 @@ class Grip:
     tilt: float = 0.0
 
 
-def paint(
-    brush: Brush,
-    s: Subject,
-    wrist: np.ndarray,
-    hand: np.ndarray,
-    tip: np.ndarray,
-    thumb: np.ndarray,
-    grip: Grip,
-) -> None:
-    """Joints are pixels (x, y)."""
+def paint(brush: Brush, s: Subject, joints: Float[np.ndarray, "4 2"], grip: Grip) -> None:
+    """joints: pixels (x, y) of wrist, hand, hand tip and thumb."""
+    wrist, hand, tip, thumb = joints
     length = float(np.linalg.norm(tip - wrist))
     along = (tip - wrist) / length if length > 1e-3 else np.array([0.0, 1.0])
     across = np.array([-along[1], along[0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 from tqdm.auto import tqdm
 
-from .actions import DECOY, EMPTY, INTERVAL, REPERTOIRE, SAME_GROUP
+from .actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
 from .actors import SUBJECTS
 from .camera import HEIGHT, WIDTH, YAW
 from .takes import Name, take
@@ -24,22 +24,35 @@ from .writing import FPS, skeleton_text, write_text, write_video
 
 VERSION = 3  # raise it whenever the generator would write other files
 FRAMES = 32
+SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
 REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more takes
 SKELETONS, VIDEOS, TRUTHS = "nturgb+d_skeletons", "nturgb+d_rgb", "nturgb+d_truth"
 
 
 def settings(
-    seed: int = 0, frames: int = FRAMES, subjects: Iterable[int] = SUBJECTS
+    seed: int = 0,
+    frames: int = FRAMES,
+    subjects: Sequence[int] = SUBJECTS,
+    actions: Sequence[int] = tuple(BY_NTU),
 ) -> dict[str, Any]:
-    """Everything that the files depend on."""
+    """Everything that the files depend on; `actions` are NTU's numbers.
+
+    Raises ValueError for what cannot be filmed.
+    """
+    if frames < SUBSEQUENCE:
+        raise ValueError(f"frames is {frames}; ask for at least {SUBSEQUENCE}, one sub-sequence")
+    if unknown := sorted(set(actions) - set(BY_NTU)):
+        raise ValueError(f"no actor knows action {unknown}; choose from {sorted(BY_NTU)}")
+    if unknown := sorted(set(subjects) - set(SUBJECTS)):
+        raise ValueError(f"there is no subject {unknown}; choose from {list(SUBJECTS)}")
     return {
         "version": VERSION,
         "seed": seed,
         "frames": frames,
+        "subjects": sorted(subjects),
+        "actions": sorted(actions),
         "fps": FPS,
         "size": [WIDTH, HEIGHT],
-        "actions": [action.ntu for action in REPERTOIRE],
-        "subjects": sorted(subjects),
         "cameras": sorted(YAW),
         "replications": {str(people): count for people, count in REPLICATIONS.items()},
         "interval": list(INTERVAL),
@@ -51,95 +64,84 @@ def settings(
     }
 
 
-def fingerprint(seed: int = 0, frames: int = FRAMES, subjects: Iterable[int] = SUBJECTS) -> str:
-    """A short name of `settings`: equal for equal files."""
-    text = json.dumps(settings(seed, frames, subjects), sort_keys=True)
+def fingerprint(**choice: Any) -> str:
+    """A short name of `settings(**choice)`: equal for equal files."""
+    text = json.dumps(settings(**choice), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def names(subjects: Iterable[int] = SUBJECTS) -> list[Name]:
-    """Every take of the dataset, sorted."""
-    return sorted(
-        (
-            Name(camera, subject, replication, action.ntu)
-            for camera in YAW
-            for subject in subjects
-            for action in REPERTOIRE
-            for replication in range(1, REPLICATIONS[action.people] + 1)
-        ),
-        key=str,
+def names(subjects: Sequence[int] = SUBJECTS, actions: Sequence[int] = tuple(BY_NTU)) -> list[Name]:
+    """Every take, sorted by name."""
+    found = (
+        Name(camera, subject, replication, action)
+        for camera in YAW
+        for subject in subjects
+        for action in actions
+        for replication in range(1, REPLICATIONS[BY_NTU[action].people] + 1)
     )
+    return sorted(found, key=str)
 
 
-def is_made(
-    root: Path | str, seed: int = 0, frames: int = FRAMES, subjects: Iterable[int] = SUBJECTS
-) -> bool:
-    """Whether `root` holds the finished dataset of these settings."""
+def is_made(root: Path | str, **choice: Any) -> bool:
+    """Whether `root` holds the finished dataset of `settings(**choice)`."""
     try:
         found = json.loads((Path(root) / "dataset.json").read_text(encoding="utf-8"))
-        return found["fingerprint"] == fingerprint(seed, frames, subjects)
+        return found["fingerprint"] == fingerprint(**choice)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def make(
-    root: Path | str,
-    seed: int = 0,
-    *,
-    frames: int = FRAMES,
-    subjects: Iterable[int] = SUBJECTS,
-    workers: int = 2,
-    progress: bool = True,
-) -> Path:
-    """Write the dataset below `root` and return `root`.
+def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice: Any) -> Path:
+    """Write the dataset of `settings(**choice)` (seed, frames, subjects, actions) below `root`.
 
     Finished takes of the same settings are kept, so interrupted work goes on where it stopped; files
-    of other settings are made again.  `dataset.json` is written last.  Raises ValueError for a
-    number of frames or workers that makes no sense.
+    of other settings are replaced.  `dataset.json` is written last.  Returns `root`.  Raises
+    ValueError for settings or a number of workers that make no sense, OSError when writing fails.
     """
-    if frames < 20:
-        raise ValueError(
-            f"frames is {frames}; a sub-sequence has 20, so ask for at least that many"
-        )
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
-    root, subjects = Path(root), tuple(sorted(subjects))
-    if is_made(root, seed, frames, subjects):
+    root, stated = Path(root), settings(**choice)
+    mark = fingerprint(**choice)
+    if is_made(root, **choice):
         return root
     (root / "dataset.json").unlink(missing_ok=True)
     for folder in (SKELETONS, VIDEOS, TRUTHS):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    mark = fingerprint(seed, frames, subjects)
-    everything = names(subjects)
+    everything = names(stated["subjects"], stated["actions"])
     _drop_others(root, {str(name) for name in everything})
-    work = partial(make_take, root, seed=seed, frames=frames, mark=mark)
-    bar = tqdm(total=len(everything), unit="clip", desc="embedded dataset", disable=not progress)
+    work = partial(make_take, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
     faults: list[str] = []
-    with bar:
-        if workers == 1:
-            for name in everything:
-                faults += work(name)
-                bar.update()
-        else:
-            context = get_context("spawn")  # forking a process that runs torch threads may hang
-            with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
-                try:
-                    for done in as_completed([pool.submit(work, name) for name in everything]):
-                        faults += done.result()
-                        bar.update()
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-    counted = {fault: faults.count(fault) / len(everything) for fault in SHARES}
+    with tqdm(
+        total=len(everything), unit="clip", desc="embedded dataset", disable=not progress
+    ) as bar:
+        for found in _each(work, everything, workers):
+            faults += found
+            bar.update()
     summary = {
         "fingerprint": mark,
         "clips": len(everything),
         "clips_by_action": dict(Counter(f"A{name.action:03d}" for name in everything)),
-        "faults": {fault: round(share, 4) for fault, share in counted.items()},
-        "settings": settings(seed, frames, subjects),
+        "faults": {fault: round(faults.count(fault) / len(everything), 4) for fault in SHARES},
+        "settings": stated,
     }
     write_text(root / "dataset.json", json.dumps(summary, indent=1) + "\n")
     return root
+
+
+def _each(work: Callable[[Name], list[str]], everything: list[Name], workers: int):
+    """Results of `work` for every name, as they come."""
+    if workers == 1:
+        yield from map(work, everything)
+        return
+    context = get_context("spawn")  # forking a process that runs torch threads may hang
+    with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
+        jobs = [pool.submit(work, name) for name in everything]
+        try:
+            for done in as_completed(jobs):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def make_take(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> list[str]:

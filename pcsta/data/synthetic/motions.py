@@ -22,13 +22,15 @@ def minimum_jerk(x: np.ndarray) -> np.ndarray:
     return x**3 * (10 - 15 * x + 6 * x**2)
 
 
-def visit(frames: int, start: float, stop: float, ramp: float = RAMP) -> Float[np.ndarray, "T"]:
+def visit(
+    frames: int, start: float | int, stop: float | int, ramp: int = RAMP
+) -> Float[np.ndarray, "T"]:
     """1 in start <= t < stop, 0 far from it, smooth ramps outside on both sides."""
     t = np.arange(frames)
     return minimum_jerk((t - start + ramp) / ramp) * minimum_jerk((stop - 1 + ramp - t) / ramp)
 
 
-def sway(rng: np.random.Generator, frames: int, size: float, slow: float = 24) -> np.ndarray:
+def sway(rng: np.random.Generator, frames: int, size: float, slow: float = 24.0) -> np.ndarray:
     """(T,) idle movement: two slow sines."""
     t = np.arange(frames)
     waves = [np.sin(2 * np.pi * (t / (slow * rng.uniform(0.7, 1.6)) + rng.random())) for _ in "ab"]
@@ -42,7 +44,7 @@ def rest(rng: np.random.Generator, subject: Subject, frames: int, side: int) -> 
     place = np.array(
         [outward * rng.uniform(0.25, 0.33), rng.uniform(0.86, 0.98), rng.uniform(0.14, 0.24)]
     )
-    idle = np.stack([sway(rng, frames, 0.012, 18) for _ in range(3)], -1)
+    idle = np.stack([sway(rng, frames, 0.012, 18.0) for _ in range(3)], -1)
     where = rng.uniform(-1, 1, 3) * [0.04, 0.05, 0.05] + [outward * 0.02, 0.03, 0.02]
     start = rng.uniform(-4, frames)
     fidget = visit(frames, start, start + rng.uniform(2, 8))
@@ -115,7 +117,7 @@ def with_body(
     """A whole Motion around moving hands: idle sway, `lean` (radians), and `step` if one is made."""
     frames = len(hands)
     shift, feet = step or (np.zeros((frames, 3)), np.zeros((frames, 2, 3)))
-    weight = [sway(rng, frames, 0.015, 30), np.zeros(frames), sway(rng, frames, 0.010, 30)]
+    weight = [sway(rng, frames, 0.015, 30.0), np.zeros(frames), sway(rng, frames, 0.010, 30.0)]
     return Motion(
         hands=hands,
         lean=sway(rng, frames, 0.018) + 0.02 + lean,

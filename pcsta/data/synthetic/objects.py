@@ -28,7 +28,7 @@ class Sprite:
 
 
 def _paint(colour, light: float = 1.0) -> tuple[float, float, float, float]:
-    return (*bgr(colour, light), 255)
+    return (*bgr(colour, light), 255.0)
 
 
 def _box(x0, y0, x1, y1) -> np.ndarray:
@@ -77,7 +77,7 @@ def _apple(c, colour):
     ellipse(c, (312, 290), (130, 150), dark)
     ellipse(c, (196, 280), (118, 138), _paint(red))
     ellipse(c, (300, 280), (118, 138), _paint(red))
-    ellipse(c, (160, 238), (34, 52), pale, 20)
+    ellipse(c, (160, 238), (34, 52), pale, 20.0)
     ellipse(c, (256, 160), (52, 20), dark)
     stroke(c, [(256, 168), (262, 120), (280, 70)], 22, _paint((86, 58, 38)))
     polygon(
@@ -175,14 +175,14 @@ def _parcel(c, colour):
 
 
 _PAINTERS: dict[str, tuple[Callable, float, tuple[float, float], float]] = {
-    "cup": (_cup, 0.17, (0.45, 0.58), 15),
-    "apple": (_apple, 0.135, (0.50, 0.60), 25),
-    "toothbrush": (_toothbrush, 0.185, (0.42, 0.54), 60),
-    "comb": (_comb, 0.175, (0.46, 0.42), 60),
-    "phone": (_phone, 0.165, (0.50, 0.58), 30),
-    "book": (_book, 0.185, (0.50, 0.66), 12),
-    "notepad": (_notepad, 0.165, (0.48, 0.66), 18),
-    "parcel": (_parcel, 0.165, (0.50, 0.66), 8),
+    "cup": (_cup, 0.17, (0.45, 0.58), 15.0),
+    "apple": (_apple, 0.135, (0.50, 0.60), 25.0),
+    "toothbrush": (_toothbrush, 0.185, (0.42, 0.54), 60.0),
+    "comb": (_comb, 0.175, (0.46, 0.42), 60.0),
+    "phone": (_phone, 0.165, (0.50, 0.58), 30.0),
+    "book": (_book, 0.185, (0.50, 0.66), 12.0),
+    "notepad": (_notepad, 0.165, (0.48, 0.66), 18.0),
+    "parcel": (_parcel, 0.165, (0.50, 0.66), 8.0),
 }
 
 
