@@ -11,6 +11,7 @@ from pcsta.model.rgb_stream import RGBStream
 SIZES = {
     "frames": 5, "pose_widths": (2, 2, 7), "glimpse_features": 9, "glimpse_projection": None,
     "standardise": False, "hidden": 6, "step_features": 8, "spatial_hidden": 5, "temporal_hidden": 5,
+    "glimpse_dropout": 0.0,
 }  # fmt: skip
 RGB_ROWS = ["B", "C", "E", "G", "G-unconditioned"]
 
@@ -206,3 +207,21 @@ def test_wrong_glimpses_are_an_error():
     for wrong in (V[:, :4], V[:, :, :2], V[..., :5]):
         with pytest.raises(ValueError, match=r"reads \(B, 5, 4, 9\) glimpses, got"):
             net(wrong, s)
+
+
+def test_glimpse_dropout_drops_features_for_all_hands_and_times_and_only_in_training():
+    net = stream("B", glimpse_dropout=0.5)
+    V = torch.ones(3, 5, 4, 9).double()
+    seen = []
+
+    def recur(V, s, present):
+        seen.append(V)
+        return torch.zeros(3, 5, 6).double(), None
+
+    net._recur = recur
+    net.train()(V)
+    net.eval()(V)
+    dropped, whole = seen
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}  # kept features are scaled up
+    assert (dropped == dropped[:, :1, :1]).all()
+    assert torch.equal(whole, V)

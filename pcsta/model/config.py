@@ -35,10 +35,11 @@ class ModelConfig:
     step_features: int = 1024
     spatial_hidden: int = 256
     temporal_hidden: int = 512
-    dropout: float = 0.5
+    dropout: float = 0.5  # of what the classifiers read
     # open points (design: what the paper leaves open)
     weights: Literal["softmax", "sigmoid"] = "softmax"
     mask_absent: bool = False
+    glimpse_dropout: float = 0.0  # laptop: drops features of V, the same for all hands and times
 
     def __post_init__(self) -> None:
         if self.temporal and self.streams != "pose" and self.hands != "attention":
@@ -67,6 +68,7 @@ def laptop(**changes: Any) -> ModelConfig:
     """A few hundred clips and two cores: the same model, narrower, on EfficientNet-Lite0 glimpses."""
     small = ModelConfig(
         pose_widths=(8, 16, 128), glimpse_features=1280, glimpse_projection=128, standardise=True,
+        glimpse_dropout=0.5,
         hidden=128, step_features=128, spatial_hidden=64, temporal_hidden=64,
     )  # fmt: skip
     return replace(small, **changes)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import dropout
 
 from pcsta.model.attention import HANDS_PER_PERSON, SpatialAttention, TemporalAttention
 from pcsta.model.config import ModelConfig
@@ -153,6 +154,10 @@ class RGBStream(nn.Module):
                 f"{'projected ' if projected else ''}glimpses, got {tuple(glimpses.shape)}"
             )
         V = glimpses if projected else self.project(glimpses)  # (B, T, N, D)
+        if self.training and self.config.glimpse_dropout:
+            # one mask for all hands and times: what is dropped is a feature, not a moment
+            mask = V.new_ones(len(V), 1, 1, V.shape[-1])
+            V = V * dropout(mask, self.config.glimpse_dropout)
         s = self._scaled_pose(s)
 
         hidden, attention = self._recur(V, s, present)  # (B, T, H), (B, T, N)
