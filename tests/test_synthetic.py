@@ -465,6 +465,7 @@ def test_a_wrong_truth_file_is_named(planted):
 @pytest.mark.slow
 def test_a_crop_of_32_pixels_shows_what_the_hand_holds():
     """A linear probe of EfficientNet-Lite0's features, subjects apart; chance is 1 in 8."""
+    import torch
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -486,14 +487,10 @@ def test_a_crop_of_32_pixels_shows_what_the_hand_holds():
                     crops.append(picture)
                     held.append(thing)
                     train.append(name.subject in TRAIN)
-    import torch
-
     sensor = GlimpseSensor("efficientnet-lite0")
     with torch.inference_mode():
         features = sensor(torch.from_numpy(np.stack(crops))).numpy()
     held, train = np.array(held), np.array(train)
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=200))
     probe.fit(features[train], held[train])
-    score = probe.score(features[~train], held[~train])
-    print("SCORE", score, len(held))
-    assert score > 0.6
+    assert probe.score(features[~train], held[~train]) > 0.6  # 0.87 when written
