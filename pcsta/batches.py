@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class SubSequences:
         store: Store,
         config: ModelConfig,
         device: torch.device,
-        sampling: str = "segments",
+        sampling: Literal["segments", "contiguous"] = "segments",
         features: np.ndarray | None = None,
         glimpses: bool | None = None,
         workers: int = 0,

@@ -221,7 +221,7 @@ class StoreWriter:
         try:
             for name, file in self._files.items():
                 shape, kind = self.shapes[name]
-                array = np.ascontiguousarray(arrays[name], kind)
+                array: np.ndarray = np.ascontiguousarray(arrays[name], kind)
                 if array.shape != (len(joints), *shape):
                     raise ValueError(
                         f"{clip['name']}: {name} is {array.shape}, not {(len(joints), *shape)}"
