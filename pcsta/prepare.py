@@ -142,7 +142,7 @@ def prepare(
         if sensor is not None:
             sensor.to(chosen)
         bar = tqdm(total=len(dataset.samples), initial=len(writer.seen), unit="clip",
-                   desc=f"prepare {dataset.name}", disable=not progress)  # fmt: skip
+                   desc=f"prepare {dataset.name}", disable=not (progress and samples))  # fmt: skip
         with bar:
             for result in _results(clips, workers):
                 if "error" in result:
