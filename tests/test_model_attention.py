@@ -90,7 +90,7 @@ def test_attention_is_uniform_for_zero_scores():
 def test_absent_hands_can_be_masked():
     torch.manual_seed(0)
     h, present = torch.randn(2, 128), torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0]]).bool()
-    plain = SpatialAttention(laptop(conditioned=False))
+    plain = SpatialAttention(laptop(conditioned=False, mask_absent=False))
     masked = SpatialAttention(laptop(conditioned=False, mask_absent=True))
     masked.load_state_dict(plain.state_dict())
     p, q = plain(h, None, present), masked(h, None, present)

@@ -101,9 +101,13 @@ def test_early_stopping_keeps_the_best_epoch(store, tmp_path):
     folder = run(store, tmp_path / "a", "A", recipe)
     best = json.loads((folder / "record.json").read_text())["best"]
     rows = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()]
-    losses = [float(r[rows[0].index("validation_loss")]) for r in rows[1:]]
+    column = {name: i for i, name in enumerate(rows[0])}
+    scores = [
+        (float(r[column["validation_accuracy"]]), -float(r[column["validation_loss"]]))
+        for r in rows[1:]
+    ]
     assert best["epochs"] < 40
-    assert best["epoch"] == len(losses) - 1 - losses[::-1].index(min(losses))
+    assert scores[best["epoch"]] == max(scores)
     assert best["epochs"] == best["epoch"] + 1 + recipe.patience
 
 

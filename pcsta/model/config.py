@@ -65,10 +65,15 @@ def paper(**changes: Any) -> ModelConfig:
 
 
 def laptop(**changes: Any) -> ModelConfig:
-    """A few hundred clips and two cores: the same model, narrower, on EfficientNet-Lite0 glimpses."""
+    """A few hundred clips and two cores: the same model, narrower, on EfficientNet-Lite0 glimpses.
+
+    Four things that the paper does not have: the glimpses' frozen projection and standardisation,
+    dropout of their features, and no weight for absent hands.  The last follows from the dropout: a
+    zero glimpse is the only one without its noise, and attention learns to hide there.
+    """
     small = ModelConfig(
         pose_widths=(8, 16, 128), glimpse_features=1280, glimpse_projection=128, standardise=True,
-        glimpse_dropout=0.5,
+        glimpse_dropout=0.5, mask_absent=True,
         hidden=128, step_features=128, spatial_hidden=64, temporal_hidden=64,
     )  # fmt: skip
     return replace(small, **changes)
