@@ -7,14 +7,18 @@ wait for each other.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock
 
 from pcsta.data import Clip, Dataset, data_root, open_dataset, synthetic
@@ -110,8 +114,15 @@ def frames(clip: Clip) -> np.ndarray:
     return np.stack([image for _, image in clip_frames(clip)])
 
 
-def everything() -> None:
-    """Make all that the chapters use, so that none of them waits."""
+ROWS = ("B", "E", "K", "K-unconditioned")  # that chapters compare, beside A
+
+
+def everything(processes: int | None = None) -> None:
+    """Make all that the chapters use, so that none of them waits; models side by side."""
     store()
-    for letter in ("A", "B", "E", "K", "K-unconditioned"):
-        run(letter)
+    run("A")  # every other row takes over its pose stream
+    with ProcessPoolExecutor(
+        processes or min(os.cpu_count() or 1, len(ROWS)),
+        mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,),
+    ) as pool:  # fmt: skip
+        list(pool.map(run, ROWS))

@@ -25,7 +25,9 @@ def call(*arguments, ok=True):
 
 def test_help_names_every_command_and_starts_without_torch():
     code = "import sys; from pcsta import cli; assert 'torch' not in sys.modules; cli.main()"
-    said = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False
+    )
     assert said.returncode == 0, said.stderr
     for command in ("book", "data", "inspect", "prepare", "train", "evaluate", "predict", "doctor"):
         assert command in said.stdout

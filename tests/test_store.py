@@ -32,7 +32,7 @@ def test_files_are_ordinary_memory_mapped_npy(tmp_path):
 def test_an_unfinished_store_says_so_and_is_continued(tmp_path):
     with StoreWriter(tmp_path / "s", settings(4)) as writer:
         writer.add(row(0), **clip_arrays(0))
-    with pytest.raises(StoreError, match="unfinished .3 clips to go"):
+    with pytest.raises(StoreError, match=r"unfinished .3 clips to go"):
         Store(tmp_path / "s")
     with StoreWriter(tmp_path / "s", settings(4)) as writer:
         assert writer.seen == {"clip-000"}
