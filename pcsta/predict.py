@@ -125,7 +125,8 @@ def predict_files(
             f"{skeleton} is a {clip.skeleton.name} skeleton, the model reads {model.config.skeleton}"
         )
     glimpses = None
-    crop_size = record["crop_size"]
+    # the same share of the image as in training, whatever the video's size
+    crop_size = round(record["crop_share"] * clip.image_size[0])
     if model.config.streams != "pose":
         if clip.video is None:
             raise ValueError(

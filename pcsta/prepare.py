@@ -106,6 +106,7 @@ def settings_of(dataset: Dataset, sensor: GlimpseSensor | None) -> dict[str, Any
         "skeleton": dataset.skeleton.name,
         "classes": list(dataset.classes),
         "crop_size": dataset.crop_size,
+        "image_width": dataset.image_size(dataset.samples[0])[0],
         "sensor_name": sensor.name if sensor else None,
         "sensor": sensor.fingerprint if sensor else None,
         "glimpse_features": sensor.features if sensor else 0,

@@ -158,7 +158,7 @@ def train(
         "stage": stage,
         "classes": list(store.classes),
         "sensor": store.settings["sensor_name"],
-        "crop_size": store.settings["crop_size"],
+        "crop_share": store.settings["crop_size"] / store.settings["image_width"],
         "best": best,
         "clips": {"fitting": len(fitting), "validation": len(validating)},
         "parameters": model.parameter_counts(),

@@ -17,7 +17,7 @@ def settings(clips: int, features: int = 6, **changes) -> dict:
     half = clips // 2
     return {
         "dataset": "fake", "samples": clips, "skeleton": "kinect_v2", "classes": list(CLASSES),
-        "crop_size": 8, "sensor_name": None, "sensor": None, "glimpse_features": features,
+        "crop_size": 8, "image_width": 240, "sensor_name": None, "sensor": None, "glimpse_features": features,
         "splits": {"cross-subject": {"train": names[:half], "test": names[half:]}},
         **changes,
     }  # fmt: skip

@@ -110,6 +110,7 @@ def test_predict_on_the_real_ntu_clip_writes_an_overlay(real_data, tmp_path):
     settings = read_json(store.path / "settings.json") | {
         "sensor_name": "efficientnet-lite0",
         "crop_size": 50,
+        "image_width": 1920,
     }
     write_json(store.path / "settings.json", settings)
     recipe = Recipe(pose_epochs=1, rgb_epochs=1, batch=4, validation=0.25)
