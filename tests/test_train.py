@@ -101,14 +101,19 @@ def test_early_stopping_keeps_the_best_epoch(store, tmp_path):
     folder = run(store, tmp_path / "a", "A", recipe)
     best = json.loads((folder / "record.json").read_text())["best"]
     rows = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()]
-    column = {name: i for i, name in enumerate(rows[0])}
-    scores = [
-        (float(r[column["validation_accuracy"]]), -float(r[column["validation_loss"]]))
-        for r in rows[1:]
-    ]
+    losses = [float(r[rows[0].index("validation_loss")]) for r in rows[1:]]
     assert best["epochs"] < 40
-    assert scores[best["epoch"]] == max(scores)
+    assert losses[best["epoch"]] == min(losses) == pytest.approx(best["loss"], rel=1e-5)
     assert best["epochs"] == best["epoch"] + 1 + recipe.patience
+
+
+def test_a_recipe_may_keep_the_last_epoch(store, tmp_path):
+    last = run(store, tmp_path / "l", "A", replace(RECIPE, pose_epochs=6, rate=0.3, keep="last"))
+    best = run(store, tmp_path / "b", "A", replace(RECIPE, pose_epochs=6, rate=0.3))
+    kept = [json.loads((f / "record.json").read_text())["best"]["epoch"] for f in (last, best)]
+    assert kept[0] == 5 and kept[1] < 5
+    tensors = [load_file(f / "model.safetensors") for f in (last, best)]
+    assert not all(torch.equal(tensors[0][k], tensors[1][k]) for k in tensors[0])
 
 
 def test_a_folder_of_another_run_is_refused(store, tmp_path):
