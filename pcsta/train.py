@@ -81,7 +81,7 @@ RECIPES = {
     # A few hundred clips of real poses (SBU), narrow pose net.
     "small": Recipe(
         name="small", pose_epochs=60, rgb_epochs=40, rate=2e-3, schedule="one-cycle",
-        weight_decay=1e-4, keep="last",
+        weight_decay=1e-4, patience=60,
     ),
 }  # fmt: skip
 
