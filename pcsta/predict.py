@@ -38,8 +38,8 @@ class Prediction(NamedTuple):
     def per_frame(self, length: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Both attentions spread over all frames of the clip, (length, 4) and (length,).
 
-        A frame takes the mean over the sub-sequences of its nearest sampled frame.  Temporal
-        weights are scaled so that 1 is the mean over the clip's frames.
+        A frame takes the mean over the sub-sequences of its nearest sampled frame; the temporal
+        weights sum to 1 over the clip's frames.
         """
         if self.spatial is None:
             return None, None
@@ -48,7 +48,7 @@ class Prediction(NamedTuple):
         if self.temporal is None:
             return spatial, None
         temporal = np.take_along_axis(self.temporal, nearest, 1).mean(0)  # (length,)
-        return spatial, temporal / temporal.mean()
+        return spatial, temporal / temporal.sum()
 
 
 @torch.no_grad()
