@@ -70,6 +70,6 @@ def label_hands(ax: Axes, axis: str = "y") -> None:
     else:
         ax.set_xticks(range(len(HANDS)), HANDS)
         labels = ax.get_xticklabels()
-    for label, colour in zip(labels, HAND_COLOURS, strict=True):
+    for label, colour in zip(labels, HAND_COLOURS, strict=False):
         label.set_color(colour)
         label.set_fontweight("bold")
