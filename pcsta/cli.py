@@ -87,10 +87,8 @@ def prepare(
 ) -> None:
     """Raw files -> store: poses and glimpse features, memory-mapped. Continues if interrupted."""
     store = _prepared(dataset, root, out, sensor, weights, workers, device)
-    skipped = f", {len(store.skipped)} skipped" if store.skipped else ""
+    skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}: {store.path}")
-    for name, reason in store.skipped.items():
-        typer.echo(f"  skipped {name}: {reason}")
 
 
 @app.command()
