@@ -81,7 +81,7 @@ RECIPES = {
     # A few hundred clips of real poses (SBU), narrow pose net. Batch, rate and epochs were chosen
     # on training folds alone, a fifth of each fold's training pairs held out.
     "small": Recipe(
-        name="small", pose_epochs=80, rgb_epochs=40, rate=4e-3, schedule="one-cycle", batch=16,
+        name="small", pose_epochs=60, rgb_epochs=40, rate=4e-3, schedule="one-cycle", batch=16,
         weight_decay=1e-4, keep="last",
     ),
 }  # fmt: skip
