@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from tqdm.auto import tqdm
 
 from pcsta.data.clip import Clip
@@ -137,7 +138,9 @@ def prepare(
     """
     chosen = choose(device)
     on_cpu = chosen.type == "cpu"
-    with StoreWriter(path, settings_of(dataset, sensor)) as writer:
+    path.mkdir(parents=True, exist_ok=True)
+    # two processes that append to one store would interleave their clips: the second one waits
+    with FileLock(path / ".lock"), StoreWriter(path, settings_of(dataset, sensor)) as writer:
         samples = [s for s in dataset.samples if s.name not in writer.seen]
         clips = _Clips(dataset, samples, sensor, here=on_cpu)
         if sensor is not None:

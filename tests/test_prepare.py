@@ -1,10 +1,12 @@
 """Preparation: raw files -> store, on made recordings and on the real NTU clip."""
 
 import errno
+import threading
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from recordings import ntu_text, person, write_ntu
 
 from pcsta.data.ntu import NTU
@@ -105,6 +107,20 @@ def test_interrupted_work_resumes(tmp_path, monkeypatch):
     sensor = MeanColour()
     assert len(prepare(data, tmp_path / "s", sensor, 0, progress=False)) == 4
     assert sensor.crops_seen == 2 * 2 * FRAMES, "finished clips are not computed again"
+
+
+def test_two_processes_do_not_write_one_store_at_once(tmp_path):
+    data = dataset(tmp_path / "raw", clips=2)
+    (tmp_path / "s").mkdir()
+    second = threading.Thread(
+        target=prepare, args=(data, tmp_path / "s", MeanColour(), 0), kwargs={"progress": False}
+    )
+    with FileLock(tmp_path / "s" / ".lock"):  # the first is still at it
+        second.start()
+        second.join(1)
+        assert second.is_alive() and not (tmp_path / "s/index.jsonl").exists()
+    second.join(60)
+    assert len(Store(tmp_path / "s")) == 2
 
 
 def test_a_full_disk_says_what_to_do_and_keeps_what_was_done(tmp_path, monkeypatch):
