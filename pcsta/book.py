@@ -129,8 +129,8 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
 def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
     """Make the picture on the README and the welcome page from the trained model.
 
-    The book's running example at the steps with least and with most temporal attention, both from
-    one forward pass. Run it after a change of the model or of the embedded dataset.
+    The book's running example at its first step and in the middle of its planted interval, both
+    from one forward pass. Run it after a change of the model or of the embedded dataset.
     """
     import numpy as np
 
@@ -143,13 +143,15 @@ def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
     assert prediction.spatial is not None and prediction.temporal is not None  # row K has both
     middle = len(prediction.frames) // 2
     frames, temporal = prediction.frames[middle], prediction.temporal[middle]
+    assert clip.truth is not None
+    informative = np.flatnonzero(clip.truth.active[frames] >= 0)
     images, window = ready.frames(clip), show.people_window(clip)
     pictures = [
         show.attention_picture(
             images[frames[step]], clip, int(frames[step]), prediction.spatial[middle, step],
             temporal, step, window=window,
         )
-        for step in (int(temporal.argmin()), int(temporal.argmax()))
+        for step in (0, int(informative[len(informative) // 2]))
     ]  # fmt: skip
     path.write_bytes(show.encode(np.concatenate(pictures, axis=1), quality=85))
     return path
