@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tqdm.auto import tqdm
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
 from pcsta.evaluate import Predictions, accuracy, attention_scores, predict
-from pcsta.files import read_json, write_json
+from pcsta.files import fingerprint, read_json, write_json
 from pcsta.model.config import ModelConfig, row
 from pcsta.train import Recipe, load, train
 
@@ -47,6 +48,7 @@ def table6(
     """Train and evaluate every row for every seed; finished runs are not repeated.
 
     processes: seeds computed side by side, one torch thread each; default one per core
+    Raises ValueError when `out` holds a grid of other settings.
     Returns {"rows": {letter: {"accuracy": [per seed], "attention": [per seed] or absent}}, ...}.
     """
     seeds = tuple(seeds)
@@ -80,9 +82,17 @@ def _one_seed(
     path: Path, base: ModelConfig, recipe: Recipe, out: Path, seed: int, protocol: str, device: str
 ) -> dict[str, Any]:
     """All rows of one seed: {letter: {"accuracy": share, "attention": scores}}."""
-    if (out / "rows.json").exists():
-        return read_json(out / "rows.json")
     store = Store(path)
+    made_from = fingerprint(
+        [base.to_dict(), asdict(recipe), seed, protocol, fingerprint(store.settings)]
+    )
+    if (out / "rows.json").exists():
+        done = read_json(out / "rows.json")
+        if done["made_from"] != made_from:
+            raise ValueError(
+                f"{out} holds another grid; choose another --out, or delete that folder"
+            )
+        return done["rows"]
     _, test = store.split(protocol)
     said: dict[str, Predictions] = {}
     rows: dict[str, Any] = {}
@@ -102,7 +112,7 @@ def _one_seed(
     for letter, (pose, rgb) in FUSED.items():
         logits = said[pose].logits + said[rgb].logits
         rows[letter] = {"accuracy": accuracy(logits, said[pose].labels)}
-    write_json(out / "rows.json", rows)
+    write_json(out / "rows.json", {"made_from": made_from, "rows": rows})
     return rows
 
 
