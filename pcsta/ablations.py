@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
+from pcsta.device import side_by_side
 from pcsta.evaluate import Predictions, accuracy, attention_scores, predict
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.model.config import ModelConfig, row
@@ -61,12 +60,7 @@ def table6(
                 results[job[4]] = _one_seed(*job)
                 bar.update(len(TRAINED))
         else:
-            with ProcessPoolExecutor(
-                processes,
-                mp_context=get_context("spawn"),
-                initializer=torch.set_num_threads,
-                initargs=(1,),
-            ) as pool:
+            with side_by_side(processes) as pool:
                 waiting = {pool.submit(_one_seed, *job): job[4] for job in work}
                 for done in as_completed(waiting):
                     results[waiting[done]] = done.result()

@@ -83,7 +83,7 @@ class SubSequences:
     def _batches(self, items: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Batch]:
         loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
             self.gather, sampler=items, batch_size=None, num_workers=self.workers,
-            collate_fn=_as_is, pin_memory=self.device.type == "cuda",
+            collate_fn=tuple, pin_memory=self.device.type == "cuda",
         )  # fmt: skip
         for joints, glimpses, present, labels, clips, frames in loader:
             yield Batch(
@@ -113,7 +113,3 @@ class SubSequences:
         cuts = range(batch, len(repeated), batch)
         items = list(zip(np.split(repeated, cuts), np.split(frames, cuts), strict=True))
         return self._batches(items)
-
-
-def _as_is(value):
-    return value

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import torch
 
 
@@ -22,3 +25,16 @@ def choose(device: str = "auto") -> torch.device:
     if chosen.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError("torch finds no MPS here; use --device auto, or see `pcsta doctor`")
     return chosen
+
+
+def side_by_side(processes: int) -> ProcessPoolExecutor:
+    """Processes that train beside each other, one torch thread each.
+
+    Started afresh (spawn): a fork of a process that has run torch's threads may hang.
+    """
+    return ProcessPoolExecutor(
+        processes,
+        mp_context=get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(1,),
+    )

@@ -176,13 +176,9 @@ def _results(clips: _Clips, workers: int) -> Iterator[dict[str, Any]]:
     workers = min(workers, len(clips))
     loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
         clips, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None,
-        collate_fn=_as_is, worker_init_fn=_one_thread,
+        collate_fn=dict, worker_init_fn=_one_thread,
     )  # fmt: skip
     yield from loader
-
-
-def _as_is(value: Any) -> Any:
-    return value
 
 
 def _one_thread(_: int) -> None:

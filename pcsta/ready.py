@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from filelock import FileLock
 
 from pcsta.data import Clip, Dataset, data_root, open_dataset, synthetic
 from pcsta.data.store import Store
 from pcsta.data.video import clip_frames
+from pcsta.device import side_by_side
 from pcsta.files import fingerprint, read_json
 from pcsta.model.config import laptop, row
 from pcsta.model.glimpse import GlimpseSensor
@@ -60,9 +58,7 @@ def sensor() -> GlimpseSensor:
 def store() -> Store:
     """The embedded dataset prepared: poses and glimpse features of every frame."""
     data = dataset()
-    path = store_path(data, sensor(), data_root() / "prepared")
-    with _alone("prepared"):
-        return prepare(data, path, sensor())
+    return prepare(data, store_path(data, sensor(), data_root() / "prepared"), sensor())
 
 
 @lru_cache
@@ -121,8 +117,5 @@ def everything(processes: int | None = None) -> None:
     """Make all that the chapters use, so that none of them waits; models side by side."""
     store()
     run("A")  # every other row takes over its pose stream
-    with ProcessPoolExecutor(
-        processes or min(os.cpu_count() or 1, len(ROWS)),
-        mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,),
-    ) as pool:  # fmt: skip
+    with side_by_side(processes or min(os.cpu_count() or 1, len(ROWS))) as pool:
         list(pool.map(run, ROWS))

@@ -30,7 +30,8 @@ from pcsta.data.synthetic.camera import colour_pixels
 from pcsta.data.synthetic.making import FRAMES, SKELETONS, TRUTHS, VIDEOS, names
 from pcsta.data.synthetic.takes import Name, take
 from pcsta.data.synthetic.tracking import SHARES, draw_fault, track
-from pcsta.data.synthetic.writing import skeleton_text, whole_file, write_video
+from pcsta.data.synthetic.writing import skeleton_text, write_video
+from pcsta.files import atomic
 
 SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
@@ -327,7 +328,7 @@ def test_nothing_half_written_stays_behind(tmp_path):
 
     with pytest.raises(RuntimeError, match="stopped"):
         write_video(tmp_path / "a_rgb.avi", frames())
-    with pytest.raises(OSError), whole_file(tmp_path / "b.skeleton") as part:
+    with pytest.raises(OSError), atomic(tmp_path / "b.skeleton") as part:
         part.write_text("half")
         raise OSError("disk full")
     assert not list(tmp_path.iterdir())

@@ -151,8 +151,6 @@ class StoreWriter:
     Raises StoreError if `path` holds a store made with other settings.
     """
 
-    ARRAYS = ("joints", "hands", "active", "glimpses")
-
     def __init__(self, path: Path, settings: dict[str, Any]):
         self.path = path
         path.mkdir(parents=True, exist_ok=True)

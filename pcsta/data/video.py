@@ -6,7 +6,6 @@ video is a file that FFmpeg reads, or a folder of numbered images (SBU).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from jaxtyping import UInt8
 
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError
+from pcsta.files import atomic
 
 Image = UInt8[np.ndarray, "H W 3"]
 
@@ -151,28 +151,21 @@ def write_video(
     ValueError when there is no frame or when frames differ in size.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix tells FFmpeg the container, so the temporary name keeps it
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        with av.open(str(part), "w") as container:
-            stream: Any = None
-            for image in frames:
-                height, width = image.shape[:2]
-                even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-                if stream is None:
-                    stream = container.add_stream("libx264", rate=round(fps))
-                    stream.height, stream.width = even.shape[:2]
-                    stream.pix_fmt = "yuv420p"
-                    stream.thread_count = 1
-                    stream.options = {"crf": str(crf), "preset": preset}
-                if even.shape[:2] != (stream.height, stream.width):
-                    raise ValueError(f"frames of {path.name} differ in size: {image.shape[:2]}")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+    with atomic(path) as part, av.open(str(part), "w") as container:
+        stream: Any = None
+        for image in frames:
+            height, width = image.shape[:2]
+            even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if stream is None:
-                raise ValueError(f"no frames to write to {path}")
-            container.mux(stream.encode())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+                stream = container.add_stream("libx264", rate=round(fps))
+                stream.height, stream.width = even.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.thread_count = 1
+                stream.options = {"crf": str(crf), "preset": preset}
+            if even.shape[:2] != (stream.height, stream.width):
+                raise ValueError(f"frames of {path.name} differ in size: {image.shape[:2]}")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        if stream is None:
+            raise ValueError(f"no frames to write to {path}")
+        container.mux(stream.encode())
     return path

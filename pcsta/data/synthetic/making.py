@@ -172,5 +172,5 @@ def _drop_others(root: Path, wanted: set[str]) -> None:
     """Remove takes that these settings do not have, and what an interrupted run left behind."""
     for folder in (SKELETONS, VIDEOS, TRUTHS):
         for path in (root / folder).iterdir():
-            if path.suffix == ".part" or path.name[:20] not in wanted:
+            if path.name[:20] not in wanted:
                 path.unlink()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
 import numpy as np
+
+from pcsta.files import atomic
 
 from .camera import HEIGHT, WIDTH, colour_pixels, depth_pixels
 from .tracking import Body
@@ -17,17 +17,6 @@ FPS = 15
 # x y z depthX depthY colorX colorY, orientation W X Y Z (not simulated: 0), tracking state
 _JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
 _BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it when the block ends well, else vanishes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def skeleton_text(bodies: list[Body]) -> str:
@@ -51,13 +40,13 @@ def skeleton_text(bodies: list[Body]) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    with whole_file(path) as temporary:
+    with atomic(path) as temporary:
         temporary.write_text(text, encoding="ascii", newline="\n")
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], quality: int = 24) -> None:
     """(540, 960, 3) uint8 BGR frames -> H.264 in AVI; quality is x264's crf, less is better."""
-    with whole_file(path) as temporary, av.open(str(temporary), "w", format="avi") as container:
+    with atomic(path) as temporary, av.open(str(temporary), "w", format="avi") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.thread_count = 1
