@@ -1,129 +1,296 @@
-"""The rows of Tables 5 and 6 as one grid: each row, each seed, resumable, side by side.
+"""The experiments of section 5 as one grid: variants x seeds x protocols, resumable, side by side.
 
-A fused row is two rows' logits added (section 3.4; the paper writes K as A+G), so the grid trains
-six models a seed and reads ten rows off them.
+A variant is the base configuration with a few named changes. Most train one model; a fused row of
+Tables 5 and 6 adds two variants' logits (section 3.4; the paper writes K as A+G).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from concurrent.futures import as_completed
-from dataclasses import asdict
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, as_completed
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from sklearn.metrics import confusion_matrix
 from tqdm.auto import tqdm
 
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
-from pcsta.device import side_by_side
-from pcsta.evaluate import Predictions, accuracy, attention_scores, predict
-from pcsta.files import fingerprint, read_json, write_json
-from pcsta.model.config import ModelConfig, row
+from pcsta.device import choose, side_by_side
+from pcsta.evaluate import accuracy, attention_scores, predict
+from pcsta.files import atomic, fingerprint, read_json, write_json
+from pcsta.model.config import ROWS, ModelConfig
 from pcsta.train import Recipe, load, train
 
-TRAINED = ("A", "B", "C", "E", "G", "G-unconditioned")
-FUSED = {
-    "H": ("A", "B"),
-    "I": ("A", "E"),
-    "K": ("A", "G"),
-    "K-unconditioned": ("A", "G-unconditioned"),
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of a table of results.
+
+    says:    what it is, in words         table: of the paper, 0 for what the paper does not have
+    model, recipe: the fields of ModelConfig and Recipe that it changes, and nothing else
+    against: the variant that it differs from in these changes alone
+    pose:    the variant whose trained pose stream it takes over
+    adds:    the two variants whose logits a fused row adds
+    """
+
+    says: str
+    table: int = 0
+    model: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    against: str = ""
+    pose: str = ""
+    adds: tuple[str, ...] = ()
+
+    @property
+    def reads_video(self) -> bool:
+        return bool(self.pose or self.adds)
+
+
+def _of_paper(letter: str, says: str, table: int = 6) -> Variant:
+    return Variant(says, table, ROWS[letter], pose="" if letter == "A" else "A")
+
+
+def _pose(says: str, table: int = 0, recipe: Mapping[str, Any] | None = None, **model) -> Variant:
+    return Variant(says, table, {**ROWS["A"], **model}, recipe or {}, "A")
+
+
+def _attention(says: str, **model) -> Variant:
+    return Variant(says, 0, {**ROWS["G"], **model}, {}, "G", "A")
+
+
+VARIANTS: dict[str, Variant] = {
+    # Tables 5 and 6
+    "A": _of_paper("A", "pose only"),
+    "B": _of_paper("B", "RGB only, sum of hands"),
+    "C": _of_paper("C", "RGB only, concatenation"),
+    "E": _of_paper("E", "RGB only, spatial attention"),
+    "G": _of_paper("G", "RGB only, spatio-temporal attention"),
+    "G-unconditioned": _of_paper("G-unconditioned", "G, not conditioned on pose", 5),
+    "H": Variant("A + B: fused, no attention", 6, adds=("A", "B")),
+    "I": Variant("A + E: fused, spatial attention", 6, adds=("A", "E")),
+    "K": Variant("A + G: fused, spatio-temporal attention", 6, adds=("A", "G")),
+    "K-unconditioned": Variant("K, not conditioned on pose", 5, adds=("A", "G-unconditioned")),
+    # Table 4; the control that it lacks is the fourth order
+    "order-single": _pose("tour without double entries", 4, order="single"),
+    "order-random": _pose("joints in random order", 4, order="random"),
+    "order-random-doubles": _pose("the tour's entries in random order", order="random-doubles"),
+    # what the paper leaves open, each alone
+    "origin-own": _pose("each person on their own spine", origin="own"),
+    "derivatives-video": _pose("derivatives of the video's frames", derivatives="video"),
+    "derivatives-none": _pose("positions alone", derivatives="none"),
+    "contiguous": _pose("20 frames in a row", recipe={"sampling": "contiguous"}),
+    "widths-64-60": _pose("second layer 60/64 as wide", pose_widths=(64, 60, 1024)),
+    "G-contiguous": Variant(
+        "20 frames in a row", 0, ROWS["G"], {"sampling": "contiguous"}, "G", "contiguous"
+    ),
+    "G-absent": _attention("absent hands masked or not, the other way", mask_absent="other"),
+    "G-without-h": _attention("f_p does not see h", hidden_in_attention=False),
+    "G-sigmoid": _attention("sigmoid weights that need not sum to 1", weights="sigmoid"),
+    "G-no-dropout": _attention("no dropout of glimpse features", glimpse_dropout=0.0),
 }
 
 
-def table6(
+def configured(
+    variant: Variant, base: ModelConfig, recipe: Recipe, seed: int
+) -> tuple[ModelConfig, Recipe]:
+    """`base` and `recipe` with the variant's changes; relative changes are resolved here.
+
+    A random joint order is another one for every seed: what is measured is any random order.
+    """
+    changes = dict(variant.model)
+    if changes.get("order", "").startswith("random"):
+        changes["order_seed"] = seed
+    if "pose_widths" in changes:
+        first, second, third = base.pose_widths
+        changes["pose_widths"] = (first, round(second * 60 / 64), third)
+    if changes.get("mask_absent") == "other":
+        changes["mask_absent"] = not base.mask_absent
+    return replace(base, **changes), replace(recipe, **variant.recipe)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One model to train: all that a process needs to know."""
+
+    store: Path
+    base: ModelConfig
+    recipe: Recipe
+    name: str
+    protocol: str
+    seed: int
+    out: Path  # of the whole grid
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.protocol / f"seed-{self.seed}" / self.name
+
+
+def _compute(cell: _Cell, device: str) -> None:
+    """Train and test one model, unless its folder holds the finished result."""
+    store, variant = Store(cell.store), VARIANTS[cell.name]
+    config, recipe = configured(variant, cell.base, cell.recipe, cell.seed)
+    settings = [config.to_dict(), asdict(recipe), store.settings, cell.protocol, cell.seed]
+    made_from = fingerprint(settings)
+    done = cell.folder / "result.json"
+    if done.exists():
+        if read_json(done)["made_from"] != made_from:
+            raise ValueError(
+                f"{cell.folder} holds a result of other settings; choose another --out, or delete it"
+            )
+        return
+    began = time.perf_counter()
+    pose_from = replace(cell, name=variant.pose).folder if variant.pose else None
+    run = train(
+        store, config, recipe, cell.folder, cell.protocol, cell.seed, device, pose_from,
+        progress=False,
+    )  # fmt: skip
+    model = load(run, device)
+    batches = SubSequences(store, model.config, next(model.parameters()).device, recipe.sampling)
+    said = predict(model, batches, np.asarray(store.split(cell.protocol)[1]))
+    with atomic(cell.folder / "predictions.npz") as temporary:
+        np.savez(temporary, logits=said.logits, labels=said.labels, clips=said.clips)
+    result: dict[str, Any] = {"accuracy": said.accuracy}
+    if said.spatial is not None:
+        result |= {"attention": attention_scores(said, store)}
+    seconds = round(time.perf_counter() - began, 1)
+    write_json(done, {"made_from": made_from, "seconds": seconds, **result})
+
+
+def chosen(names: Iterable[str], poses_alone: bool = False) -> list[str]:
+    """These variants in the order of VARIANTS, each with those whose results it builds on.
+
+    poses_alone: leave out what reads the video. Raises ValueError for an unknown name.
+    """
+    wanted = set(names)
+    if unknown := wanted - set(VARIANTS):
+        raise ValueError(f"no variant {sorted(unknown)[0]!r}; choose from {', '.join(VARIANTS)}")
+    for name in list(wanted):
+        variant = VARIANTS[name]
+        wanted |= {n for n in (variant.pose, *variant.adds) if n}
+        wanted |= {VARIANTS[n].pose for n in variant.adds if VARIANTS[n].pose}
+    return [n for n, v in VARIANTS.items() if n in wanted and not (poses_alone and v.reads_video)]
+
+
+def run_grid(
     store: Store,
     base: ModelConfig,
     recipe: Recipe,
     out: Path,
+    names: Iterable[str] = tuple(VARIANTS),
+    protocols: Iterable[str] = ("cross-subject",),
     seeds: Iterable[int] = (0, 1),
-    protocol: str = "cross-subject",
     device: str = "auto",
     processes: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Train and evaluate every row for every seed; finished runs are not repeated.
+    """Train and test every variant for every protocol and seed; finished models are not repeated.
 
-    processes: seeds computed side by side, one torch thread each; default one per core
-    Raises ValueError when `out` holds a grid of other settings.
-    Returns {"rows": {letter: {"accuracy": [per seed], "attention": [per seed] or absent}}, ...}.
+    processes: models computed side by side, one torch thread each; default one per core, or one
+               per GPU
+    Returns {variant: {"says", "changes", "results": {protocol: [one per seed]},
+    "confusion": {protocol: counts summed over seeds, rows truth}}}.
+    Raises ValueError when `out` holds results of other settings.
     """
-    seeds = tuple(seeds)
-    processes = min(processes or os.cpu_count() or 1, len(seeds))
-    work = [(store.path, base, recipe, out / f"seed-{s}", s, protocol, device) for s in seeds]
-    results: dict[int, dict[str, Any]] = {}
-    with tqdm(total=len(seeds) * len(TRAINED), unit="model", disable=not progress) as bar:
-        if processes == 1:
-            for job in work:
-                results[job[4]] = _one_seed(*job)
-                bar.update(len(TRAINED))
-        else:
+    names = chosen(names, poses_alone=not store.glimpse_features)
+    protocols, seeds, out = tuple(protocols), tuple(seeds), Path(out)
+    cells = [
+        _Cell(store.path, base, recipe, name, protocol, seed, out)
+        for protocol in protocols for seed in seeds
+        for name in names if not VARIANTS[name].adds
+    ]  # fmt: skip
+    gpus = torch.cuda.device_count() if choose(device).type == "cuda" else 0
+    processes = min(processes or gpus or os.cpu_count() or 1, len(cells))
+    with tqdm(total=len(cells), unit="model", disable=not progress) as bar:
+        # pose streams first: the others take them over
+        for first in (True, False):
+            wave = [cell for cell in cells if (not VARIANTS[cell.name].pose) == first]
+            if processes == 1:
+                for cell in wave:
+                    _compute(cell, device)
+                    bar.update()
+                continue
             with side_by_side(processes) as pool:
-                waiting = {pool.submit(_one_seed, *job): job[4] for job in work}
-                for done in as_completed(waiting):
-                    results[waiting[done]] = done.result()
-                    bar.update(len(TRAINED))
-    rows = {
-        letter: {key: [results[s][letter][key] for s in seeds] for key in results[seeds[0]][letter]}
-        for letter in results[seeds[0]]
-    }
-    return {"protocol": protocol, "seeds": list(seeds), "rows": rows}
+                waiting: list[Future] = []
+                for i, cell in enumerate(wave):
+                    where = f"cuda:{i % gpus}" if gpus > 1 else device
+                    waiting.append(pool.submit(_compute, cell, where))
+                try:
+                    for done in as_completed(waiting):
+                        done.result()
+                        bar.update()
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+    return {
+        name: _line(name, base, recipe, out, protocols, seeds, len(store.classes))
+        for name in names
+    }  # fmt: skip
 
 
-def _one_seed(
-    path: Path, base: ModelConfig, recipe: Recipe, out: Path, seed: int, protocol: str, device: str
+def _line(
+    name: str,
+    base: ModelConfig,
+    recipe: Recipe,
+    out: Path,
+    protocols: tuple[str, ...],
+    seeds: tuple[int, ...],
+    classes: int,
 ) -> dict[str, Any]:
-    """All rows of one seed: {letter: {"accuracy": share, "attention": scores}}."""
-    store = Store(path)
-    made_from = fingerprint(
-        [base.to_dict(), asdict(recipe), seed, protocol, fingerprint(store.settings)]
-    )
-    if (out / "rows.json").exists():
-        done = read_json(out / "rows.json")
-        if done["made_from"] != made_from:
-            raise ValueError(
-                f"{out} holds another grid; choose another --out, or delete that folder"
-            )
-        return done["rows"]
-    _, test = store.split(protocol)
-    said: dict[str, Predictions] = {}
-    rows: dict[str, Any] = {}
-    for letter in TRAINED:
-        run = train(
-            store, row(letter, base), recipe, out / letter, protocol, seed, device,
-            pose_from=None if letter == "A" else out / "A", progress=False,
-        )  # fmt: skip
-        model = load(run, device)
-        batches = SubSequences(
-            store, model.config, next(model.parameters()).device, recipe.sampling
-        )
-        said[letter] = predict(model, batches, np.asarray(test))
-        rows[letter] = {"accuracy": said[letter].accuracy}
-        if said[letter].spatial is not None:
-            rows[letter]["attention"] = attention_scores(said[letter], store)
-    for letter, (pose, rgb) in FUSED.items():
-        logits = said[pose].logits + said[rgb].logits
-        rows[letter] = {"accuracy": accuracy(logits, said[pose].labels)}
-    write_json(out / "rows.json", {"made_from": made_from, "rows": rows})
-    return rows
+    """The finished results of one variant, read back from the grid's folder."""
+    variant = VARIANTS[name]
+    results: dict[str, list[dict[str, Any]]] = {}
+    confusion: dict[str, list[list[int]]] = {}
+    for protocol in protocols:
+        counts = np.zeros((classes, classes), int)
+        results[protocol] = []
+        for seed in seeds:
+            folder = out / protocol / f"seed-{seed}"
+            parts = [np.load(folder / n / "predictions.npz") for n in variant.adds or (name,)]
+            logits, labels = sum(p["logits"] for p in parts), parts[0]["labels"]
+            one: dict[str, Any] = {"accuracy": accuracy(logits, labels)}
+            if not variant.adds:
+                one |= read_json(folder / name / "result.json")
+                del one["made_from"]
+            results[protocol].append({"seed": seed, "clips": len(labels), **one})
+            counts += confusion_matrix(labels, logits.argmax(-1), labels=range(classes))
+        confusion[protocol] = counts.tolist()
+    if variant.adds:
+        changes: dict[str, Any] = {"adds": list(variant.adds)}
+    else:
+        config, own = configured(variant, base, recipe, seeds[0])
+        changes = differences(base, config) | differences(recipe, own)
+    return {"says": variant.says, "changes": changes, "results": results, "confusion": confusion}
 
 
-def table(result: dict[str, Any]) -> str:
-    """The grid as text: mean and spread over seeds, in percent."""
-    lines = [f"{'row':<18}{'accuracy':>10}{'spread':>9}   top hand, 1 person / 2 people"]
-    for letter, figures in result["rows"].items():
-        values = 100 * np.array(figures["accuracy"])
-        spread = f"{values.std(ddof=1):8.1f}" if len(values) > 1 else "       -"
-        line = f"{letter:<18}{values.mean():>10.1f} {spread}"
-        if "attention" in figures:
-            spatial = [a["spatial"] for a in figures["attention"] if "spatial" in a]
-            tops = [
-                f"{100 * np.mean([s[who]['top_hand'] for s in spatial if who in s]):.1f}"
-                for who in ("one_person", "two_people")
-                if any(who in s for s in spatial)
-            ]
-            line += "   " + " / ".join(tops)
-        lines.append(line)
-    return "\n".join(lines)
+def differences(before: Any, after: Any) -> dict[str, Any]:
+    """The fields of a dataclass that differ, with their new values."""
+    old, new = asdict(before), asdict(after)
+    return {k: v for k, v in new.items() if old[k] != v}
+
+
+def per_seed(line: Mapping[str, Any], value: str = "accuracy") -> np.ndarray:
+    """(S,) one figure a seed: the mean over the protocols (folds) that the line holds."""
+    return np.mean([[r[value] for r in rows] for rows in line["results"].values()], axis=0)
+
+
+def table(lines: Mapping[str, Mapping[str, Any]]) -> str:
+    """The grid as text: for every protocol mean and spread over seeds, in percent."""
+    protocols = list(next(iter(lines.values()))["results"])
+    folds = all(p.startswith("fold") for p in protocols)
+    columns = ["mean of folds"] if folds else protocols
+    text = [f"{'':<22}" + "".join(f"{c:>22}" for c in columns)]
+    for name, line in lines.items():
+        cells = ""
+        for column in columns:
+            part = line if folds else {"results": {column: line["results"][column]}}
+            values = 100 * per_seed(part)
+            spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
+            cells += f"{f'{values.mean():.1f}{spread}':>22}"
+        text.append(f"{name:<22}{cells}   {line['says']}")
+    return "\n".join(text)

@@ -30,15 +30,20 @@ class Batch(NamedTuple):
 class _Gather(torch.utils.data.Dataset):
     """(clips, frames) -> the arrays of the store, for a DataLoader with or without workers."""
 
-    def __init__(self, store: Store, features: np.ndarray | None, wants_glimpses: bool):
-        self.store, self.features, self.wants_glimpses = store, features, wants_glimpses
+    def __init__(
+        self, store: Store, build: PoseTensor, features: np.ndarray | None, wants_glimpses: bool
+    ):
+        self.store, self.build = store, build
+        self.features, self.wants_glimpses = features, wants_glimpses
         self.start = np.array([clip.start for clip in store.clips])
+        self.length = np.array([clip.length for clip in store.clips])
         self.labels = store.labels
 
     def __getitem__(self, item: tuple[np.ndarray, np.ndarray]):
         clips, frames = item
         rows = self.start[clips, None] + frames  # (B, T)
-        joints = torch.from_numpy(self.store.all_joints[rows])
+        seen = self.start[clips, None] + self.build.frames(frames, self.length[clips])
+        joints = torch.from_numpy(self.store.all_joints[seen])
         present = torch.from_numpy(np.isfinite(self.store.all_hands[rows]).all(-1))
         labels = torch.from_numpy(self.labels[clips])
         glimpses = None
@@ -68,9 +73,9 @@ class SubSequences:
         wants = config.streams != "pose" if glimpses is None else glimpses
         self.store, self.device, self.sampling, self.workers = store, device, sampling, workers
         self.projected = features is not None
-        self.gather = _Gather(store, features, wants)
         self.frames = config.frames
         self.build = PoseTensor.from_config(config)
+        self.gather = _Gather(store, self.build, features, wants)
 
     def _indices(
         self, clips: np.ndarray, rng: np.random.Generator | None, count: int

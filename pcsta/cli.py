@@ -119,9 +119,9 @@ def train(
     default = "none" if row == "A" else "efficientnet-lite0"
     chosen = _choice(training.RECIPES, recipe, "recipe")
     store = _prepared(dataset, root, None, sensor or default, weights, workers, device)
-    folds = [p for p in store.settings["splits"] if p.startswith("fold")]
-    for name in folds if protocol == "folds" else [protocol]:
-        folder = out / name if protocol == "folds" else out
+    protocols = _protocols(store, protocol)
+    for name in protocols:
+        folder = out / name if len(protocols) > 1 else out
         run = training.train(store, configuration, chosen, folder, name, seed, device)
         _remember(run, store.path)
         typer.echo(f"trained: {run}")
@@ -169,25 +169,49 @@ def ablate(
     out: Annotated[Path, typer.Option(help="Folder of the runs.")],
     dataset: Annotated[str, typer.Argument(help=DATASET_HELP)] = "synthetic",
     root: Root = None,
-    config: Annotated[str, typer.Option(help="Sizes: paper, laptop.")] = "laptop",
-    recipe: Annotated[str, typer.Option(help="Training: paper, laptop.")] = "laptop",
-    protocol: str = "cross-subject",
+    rows: Annotated[
+        str, typer.Option(help="Variants, with commas (default: all that the data can carry).")
+    ] = "",
+    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow.")] = "laptop",
+    recipe: Annotated[str, typer.Option(help="Training: paper, laptop, small.")] = "laptop",
+    protocol: Annotated[
+        str, typer.Option(help="Protocols, with commas; `folds` for all five of SBU's.")
+    ] = "cross-subject",
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
-    sensor: Annotated[str, typer.Option(help="Glimpse sensor.")] = "efficientnet-lite0",
+    sensor: Annotated[str, typer.Option(help="Glimpse sensor; none for poses alone.")] = "",
     workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
     device: Device = "auto",
+    record: Annotated[
+        Path | None, typer.Option(help="Write a record, e.g. book/results/mine.json.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """The rows of Table 6 and the unconditioned rows of Table 5, several seeds, one command."""
-    from pcsta import ablations
+    """Tables 4 to 6 and the paper's open points as one grid. Continues if interrupted.
+
+    Without video (SBU) it computes the rows that read poses alone.
+    """
+    from pcsta import ablations, results
     from pcsta import train as training
     from pcsta.model import config as sizes
 
     base = _choice(sizes.CONFIGS, config, "configuration")()
-    chosen = _choice(training.RECIPES, recipe, "recipe")
+    how = _choice(training.RECIPES, recipe, "recipe")
+    sensor = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
     store = _prepared(dataset, root, None, sensor, None, workers, device)
-    result = ablations.table6(store, base, chosen, out, range(seeds), protocol, device)
-    _print(result, as_json, ablations.table)
+    protocols = _protocols(store, protocol)
+    names = rows.split(",") if rows else tuple(ablations.VARIANTS)
+    lines = ablations.run_grid(store, base, how, out, names, protocols, range(seeds), device)
+    if record:
+        command = (
+            f"pcsta ablate {dataset} --config {config} --recipe {recipe} --protocol {protocol} "
+            f"--seeds {seeds} --out runs/{record.stem}" + (f" --rows {rows}" if rows else "")
+        )
+        found = results.record(
+            f"Ablations on {dataset}", command, store, base, how, protocols, range(seeds), lines,
+            device,
+        )  # fmt: skip
+        results.write(record, found)
+    _print(lines, as_json, ablations.table)
 
 
 @app.command()
@@ -232,6 +256,13 @@ def _choice(options: dict[str, Any], name: str, what: str) -> Any:
     if name not in options:
         raise ValueError(f"no {what} {name!r}; choose {', '.join(options)}")
     return options[name]
+
+
+def _protocols(store, named: str) -> list[str]:
+    """The protocols that an option names; `folds` stands for all five of SBU's."""
+    if named == "folds":
+        return [p for p in store.settings["splits"] if p.startswith("fold")]
+    return named.split(",")
 
 
 def _prepared(dataset, root, out, sensor, weights, workers, device):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pcsta.model.config import ModelConfig
@@ -129,12 +129,25 @@ def derivatives(
     return (velocity * reach).movedim(0, -4), (acceleration * reach).movedim(0, -4)
 
 
+def _between_neighbours(joints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames, velocity and acceleration from frames that stand between their neighbours.
+
+    (B, 3T, P, J, 3) -> three times (B, T, P, J, 3). As above, a difference that would reach into a
+    frame without the person is zero.
+    """
+    before, here, after = joints.unflatten(1, (-1, 3)).unbind(2)
+    reach = (present(before) & present(here) & present(after))[..., None, None]
+    return here, (after - before) / 2 * reach, (after - 2 * here + before) * reach
+
+
 class PoseTensor:
     """Builds X from joints: normalise, differentiate, walk the tour (section 3.1).
 
     skeleton: the tree of joints          order:  name of the joint order, see `joint_order`
     seed:     of the random orders        origin: of the coordinates, see `normalise`
     people:   P, how many people stand side by side (the paper's 2)
+    derivatives: "sampled": of the T frames that the network sees; "video": of the clip's own
+              frames, each sampled one between its two neighbours; "none": zero, positions alone
 
     Attributes: `order`, the E path entries of one person (0-based joint indices); `width`, P·E·3
     columns (300 in the paper).
@@ -147,8 +160,12 @@ class PoseTensor:
         seed: int = 0,
         origin: str = "first",
         people: int = 2,
+        derivatives: str = "sampled",
     ) -> None:
+        if derivatives not in ("sampled", "video", "none"):
+            raise ValueError(f"derivatives are sampled, video or none, not {derivatives!r}")
         self.skeleton = skeleton
+        self.derivatives = derivatives
         self.order = joint_order(order, skeleton, seed)
         self.origin = origin
         self.people = people
@@ -163,11 +180,28 @@ class PoseTensor:
             config.order_seed,
             config.origin,
             config.people,
+            config.derivatives,
         )
 
-    def __call__(self, joints: Float[Tensor, "B T P J 3"]) -> Float[Tensor, "B 3 T W"]:
+    def frames(
+        self, sampled: Int[np.ndarray, "B T"], lengths: Int[np.ndarray, "B"] | int
+    ) -> Int[np.ndarray, "B F"]:
+        """Which frames of each clip `__call__` wants for these sampled ones.
+
+        The sampled ones themselves (F = T), or with "video" each of them between its neighbours
+        (F = 3T: t - 1, t, t + 1, t' - 1, t', ...), which stop at the clip's two ends.
+        """
+        if self.derivatives != "video":
+            return sampled
+        three = sampled[..., None] + np.array([-1, 0, 1])  # (B, T, 3)
+        return np.clip(three, 0, np.asarray(lengths).reshape(-1, 1, 1) - 1).reshape(
+            len(sampled), -1
+        )
+
+    def __call__(self, joints: Float[Tensor, "B F P J 3"]) -> Float[Tensor, "B 3 T W"]:
         """Joints in camera space (metres, an absent person all zero) -> X.
 
+        joints: of the frames that `frames` names: F = T, or 3T with derivatives of the video
         Channels of X: position, velocity, acceleration. Columns: person, path entry, xyz.
         Raises ValueError when the joints are not those of this skeleton.
         """
@@ -178,7 +212,12 @@ class PoseTensor:
                 f"got {tuple(joints.shape)}"
             )
         x = normalise(joints, self.skeleton.root_index, self.origin)
-        velocity, acceleration = derivatives(x)
+        if self.derivatives == "sampled":
+            velocity, acceleration = derivatives(x)
+        elif self.derivatives == "video":
+            x, velocity, acceleration = _between_neighbours(x)
+        else:
+            velocity = acceleration = torch.zeros_like(x)
         stacked = torch.stack([x, velocity, acceleration], dim=1)  # (B, 3, T, P, J, 3)
         # index_select copies whole xyz triplets: several times faster than fancy indexing
         path = torch.tensor(self.order, device=joints.device)

@@ -61,8 +61,8 @@ def predict_clip(
     """
     device = next(model.parameters()).device
     frames = frame_indices(len(clip), model.config.frames, sampling, count=SUBSEQUENCES)  # (S, 20)
-    joints = torch.from_numpy(clip.joints[frames]).to(device)
-    X = PoseTensor.from_config(model.config)(joints)
+    build = PoseTensor.from_config(model.config)
+    X = build(torch.from_numpy(clip.joints[build.frames(frames, len(clip))]).to(device))
     V = None if glimpses is None else torch.from_numpy(glimpses[frames]).float().to(device)
     present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1)).to(device)
     out = model.eval()(X, V, present)

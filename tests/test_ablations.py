@@ -1,6 +1,6 @@
-"""The grid of Tables 5 and 6: every row, every seed, resumable, nothing mixed."""
+"""The grid of Tables 4 to 6: every variant, seed and protocol, resumable, nothing mixed."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -8,13 +8,14 @@ import torch
 from fakes import make_store, tiny
 
 from pcsta import ablations
-from pcsta.ablations import FUSED, TRAINED, table, table6
+from pcsta.ablations import VARIANTS, chosen, configured, differences, per_seed, run_grid, table
 from pcsta.batches import SubSequences
 from pcsta.evaluate import accuracy, predict
-from pcsta.model.config import ROWS
+from pcsta.model.config import ModelConfig, laptop, paper
 from pcsta.train import Recipe, load
 
 RECIPE = Recipe(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=8, validation=0.2)
+NAMES = ("K", "H", "order-random", "G-contiguous", "derivatives-video")
 
 
 @pytest.fixture(scope="module")
@@ -22,53 +23,114 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("fake") / "store", clips=24)
 
 
+def grid_of(store, out, names=NAMES, base=None, recipe=RECIPE, **options):
+    options = {"seeds": (0, 1), "processes": 1, "progress": False} | options
+    return run_grid(store, base or tiny(), recipe, out, names, **options)
+
+
 @pytest.fixture(scope="module")
 def grid(store, tmp_path_factory):
     out = tmp_path_factory.mktemp("grid")
-    return out, table6(store, tiny(), RECIPE, out, (0, 1), processes=1, progress=False)
+    return out, grid_of(store, out)
 
 
-def test_every_row_of_both_tables_for_every_seed(grid):
-    _, result = grid
-    assert set(result["rows"]) == set(ROWS) == {*TRAINED, *FUSED}
-    for letter, figures in result["rows"].items():
-        assert len(figures["accuracy"]) == 2, letter
-        assert all(0 <= a <= 1 for a in figures["accuracy"])
-    assert "attention" in result["rows"]["G"] and "attention" not in result["rows"]["B"]
+def test_what_a_variant_builds_on_comes_with_it(grid):
+    _, lines = grid
+    assert set(lines) == {*NAMES, "A", "B", "G", "contiguous"}
+    for line in lines.values():
+        rows = line["results"]["cross-subject"]
+        assert [row["seed"] for row in rows] == [0, 1]
+        assert all(0 <= row["accuracy"] <= 1 for row in rows)
+        confusion = np.array(line["confusion"]["cross-subject"])
+        assert confusion.sum() == sum(row["clips"] for row in rows)
+        assert np.isclose(confusion.trace() / confusion.sum(), per_seed(line).mean())
+
+
+def test_without_video_the_pose_rows_are_left():
+    names = chosen(VARIANTS, poses_alone=True)
+    assert "A" in names and "order-random" in names and "derivatives-none" in names
+    assert not set(names) & set("BCEGHIK")
+    with pytest.raises(ValueError, match=r"no variant .D.; choose from"):
+        chosen(["A", "D"])
+
+
+@pytest.mark.parametrize("base", [paper(), laptop()], ids=["paper", "laptop"])
+@pytest.mark.parametrize("name", [n for n, v in VARIANTS.items() if not v.adds])
+def test_a_variant_changes_what_it_says_and_nothing_else(name, base):
+    variant = VARIANTS[name]
+    config, recipe = configured(variant, base, RECIPE, seed=3)
+    changed = differences(base, config) | differences(RECIPE, recipe)
+    allowed = {*variant.model, *variant.recipe}
+    if variant.model.get("order", "").startswith("random"):
+        allowed.add("order_seed")
+    assert set(changed) <= allowed
+    if variant.against:  # beside its reference it differs, and in its own fields alone
+        reference, how = configured(VARIANTS[variant.against], base, RECIPE, seed=3)
+        own = set(variant.model) - set(VARIANTS[variant.against].model) | set(variant.recipe)
+        beside = set(differences(reference, config)) | set(differences(how, recipe))
+        if base == laptop():
+            assert beside
+        assert beside <= own | {"order_seed"}
+
+
+def test_rows_share_a_seeds_pose_stream_and_its_clips(grid):
+    out, _ = grid
+    pose = load(out / "cross-subject" / "seed-1" / "A").pose_net.state_dict()
+    rgb = load(out / "cross-subject" / "seed-1" / "G").pose_net.state_dict()
+    other = load(out / "cross-subject" / "seed-0" / "A").pose_net.state_dict()
+    assert all(torch.equal(pose[k], rgb[k]) for k in pose)
+    assert not all(torch.equal(pose[k], other[k]) for k in pose)
+
+
+def test_a_random_order_is_another_one_for_every_seed():
+    first, second = (configured(VARIANTS["order-random"], tiny(), RECIPE, s)[0] for s in (0, 1))
+    assert first.order_seed != second.order_seed
+    assert replace(first, order_seed=1) == second
 
 
 def test_a_fused_row_is_the_sum_of_two_rows_logits(grid, store):
-    out, result = grid
+    out, lines = grid
     _, test = store.split("cross-subject")
     said = {}
     for letter in ("A", "G"):
-        model = load(out / "seed-1" / letter)
+        model = load(out / "cross-subject" / "seed-1" / letter)
         said[letter] = predict(model, SubSequences(store, model.config, torch.device("cpu")), test)
     fused = accuracy(said["A"].logits + said["G"].logits, said["A"].labels)
-    assert result["rows"]["K"]["accuracy"][1] == pytest.approx(fused)
+    assert lines["K"]["results"]["cross-subject"][1]["accuracy"] == pytest.approx(fused)
+    assert lines["K"]["changes"] == {"adds": ["A", "G"]}
 
 
 def test_the_table_shows_mean_and_spread(grid):
-    _, result = grid
-    lines = {line.split()[0]: line for line in table(result).splitlines()}
-    values = 100 * np.array(result["rows"]["K"]["accuracy"])
-    assert f"{values.mean():.1f}" in lines["K"] and f"{values.std(ddof=1):.1f}" in lines["K"]
+    _, lines = grid
+    text = {line.split()[0]: line for line in table(lines).splitlines()}
+    values = 100 * per_seed(lines["K"])
+    assert f"{values.mean():.1f}" in text["K"] and f"{values.std(ddof=1):.1f}" in text["K"]
 
 
 def test_a_finished_grid_is_not_computed_again(grid, store, monkeypatch):
-    out, result = grid
+    out, lines = grid
     monkeypatch.setattr(ablations, "train", None)
-    assert table6(store, tiny(), RECIPE, out, (0, 1), processes=1, progress=False) == result
+    assert grid_of(store, out) == lines
 
 
 def test_a_grid_of_other_settings_is_refused(grid, store):
     out, _ = grid
     for base, recipe in ((tiny(hidden=9), RECIPE), (tiny(), replace(RECIPE, rate=2e-2))):
-        with pytest.raises(ValueError, match="holds another grid"):
-            table6(store, base, recipe, out, (0,), processes=1, progress=False)
+        with pytest.raises(ValueError, match="result of other settings"):
+            grid_of(store, out, base=base, recipe=recipe)
 
 
 def test_processes_side_by_side_give_the_same_rows(grid, store, tmp_path):
-    _, result = grid
-    again = table6(store, tiny(), RECIPE, tmp_path, (0, 1), processes=2, progress=False)
-    assert again == result
+    _, lines = grid
+    again = grid_of(store, tmp_path, ("K",), processes=2)
+    for name in again:
+        assert np.array_equal(per_seed(again[name]), per_seed(lines[name]))
+
+
+def test_every_switch_of_the_model_is_a_field(monkeypatch):
+    fields, of_recipe = asdict(ModelConfig()), asdict(Recipe())
+    for name, variant in VARIANTS.items():
+        assert set(variant.model) <= set(fields), name
+        assert set(variant.recipe) <= set(of_recipe), name
+        for other in (variant.pose, variant.against, *variant.adds):
+            assert not other or other in VARIANTS, name

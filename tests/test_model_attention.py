@@ -103,3 +103,15 @@ def test_absent_hands_can_be_masked():
 def test_conditioned_attention_wants_pose_features():
     with pytest.raises(ValueError, match="needs the pose features s"):
         SpatialAttention(laptop()).pose_term(None)
+
+
+def test_without_hidden_state_attention_reads_the_pose_alone():
+    torch.manual_seed(0)
+    config = laptop(hidden_in_attention=False)
+    blind, sees = SpatialAttention(config), SpatialAttention(laptop())
+    sees.load_state_dict(blind.state_dict())
+    s, h = torch.randn(3, 128), torch.randn(3, 128)
+    present = torch.ones(3, 4, dtype=torch.bool)
+    term = blind.pose_term(s)
+    torch.testing.assert_close(blind(h, term, present), sees(torch.zeros_like(h), term, present))
+    assert not torch.allclose(sees(h, term, present), blind(h, term, present))

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -207,3 +208,35 @@ def test_the_papers_X_has_300_columns():
 def test_joints_of_another_skeleton_are_an_error():
     with pytest.raises(ValueError, match=r"sbu needs \(B, T, 2, 15, 3\) joints"):
         PoseTensor(SBU)(bodies())
+
+
+# --- derivatives of the video -------------------------------------------------------------------
+def test_derivatives_of_the_video_against_loops():
+    rng = np.random.default_rng(0)
+    clip = torch.from_numpy(rng.normal(size=(30, 2, 25, 3)).astype(np.float32))
+    clip[12, 1] = 0  # the second person is lost for a frame
+    build = PoseTensor(KINECT_V2, derivatives="video")
+    sampled = np.array([[0, 3, 11, 12, 20, 29]])
+    X = build(clip[build.frames(sampled, 30)])  # (1, 3, 6, 300)
+    centred = normalise(clip, KINECT_V2.root_index)
+    for row, t in enumerate(sampled[0]):
+        before, after = max(t - 1, 0), min(t + 1, 29)
+        for person in range(2):
+            lost = person == 1 and 12 in (before, t, after)
+            for entry, joint in enumerate(build.order):
+                columns = slice((person * 50 + entry) * 3, (person * 50 + entry) * 3 + 3)
+                x = centred[:, person, joint]
+                velocity = torch.zeros(3) if lost else (x[after] - x[before]) / 2
+                bend = torch.zeros(3) if lost else x[after] - 2 * x[t] + x[before]
+                torch.testing.assert_close(X[0, 0, row, columns], x[t])
+                torch.testing.assert_close(X[0, 1, row, columns], velocity)
+                torch.testing.assert_close(X[0, 2, row, columns], bend)
+
+
+def test_positions_alone_leave_the_other_channels_empty():
+    joints = torch.rand(2, 20, 2, 25, 3)
+    X = PoseTensor(KINECT_V2, derivatives="none")(joints)
+    assert (X[:, 1:] == 0).all()
+    torch.testing.assert_close(X[:, 0], PoseTensor(KINECT_V2)(joints)[:, 0])
+    with pytest.raises(ValueError, match="sampled, video or none"):
+        PoseTensor(KINECT_V2, derivatives="forward")

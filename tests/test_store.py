@@ -112,5 +112,5 @@ def test_skipped_clips_keep_their_reason_and_leave_the_split(tmp_path):
     assert store.skipped == {"clip-000": "its video is gone"}
     train, test = store.split("cross-subject")
     assert train.tolist() == [] and test.tolist() == [0]
-    with pytest.raises(KeyError, match="cross-subject"):
+    with pytest.raises(StoreError, match="cross-subject"):
         store.split("cross-planet")

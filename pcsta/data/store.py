@@ -132,10 +132,12 @@ class Store:
         return np.asarray(self.all_glimpses[self._rows(i)])
 
     def split(self, protocol: str) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of (training, test) clips. Raises KeyError naming the protocols there are."""
+        """Positions of (training, test) clips. Raises StoreError naming the protocols there are."""
         splits = self.settings["splits"]
         if protocol not in splits:
-            raise KeyError(f"no protocol {protocol!r} for this dataset; it has {', '.join(splits)}")
+            raise StoreError(
+                f"no protocol {protocol!r} for this dataset; it has {', '.join(splits)}"
+            )
         train, test = (
             np.array(
                 [self._position[n] for n in splits[protocol][part] if n in self._position], int

@@ -62,6 +62,7 @@ class SpatialAttention(_Attention):
         hands = HANDS_PER_PERSON * config.people
         super().__init__(config.hidden, config.spatial_hidden, hands, config)
         self.mask_absent = config.mask_absent
+        self.sees_hidden = config.hidden_in_attention
 
     def forward(
         self,
@@ -75,6 +76,8 @@ class SpatialAttention(_Attention):
         pose_term:  `pose_term(s)`, computed once per sub-sequence
         present:    hands that exist; read with `mask_absent` only, where the others get weight 0
         """
+        if not self.sees_hidden:
+            hidden = torch.zeros_like(hidden)
         return self._distribution(hidden, pose_term, present if self.mask_absent else None)
 
 

@@ -19,6 +19,9 @@ class ModelConfig:
     order: Literal["tour", "single", "random", "random-doubles"] = "tour"
     order_seed: int = 0
     origin: Literal["first", "own"] = "first"
+    derivatives: Literal["sampled", "video", "none"] = (
+        "sampled"  # of which frames, or X is positions
+    )
     frames: int = 20
     people: int = 2
     # streams (section 3.4) and integration of the hands (Table 6)
@@ -38,6 +41,7 @@ class ModelConfig:
     dropout: float = 0.5  # of what the classifiers read
     # open points (design: what the paper leaves open)
     weights: Literal["softmax", "sigmoid"] = "softmax"
+    hidden_in_attention: bool = True  # f_p sees h_{t-1} (eq. 4); False: the pose features alone
     mask_absent: bool = False
     glimpse_dropout: float = 0.0  # laptop: drops features of V, the same for all hands and times
 

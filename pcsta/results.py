@@ -1,0 +1,150 @@
+"""Results as data: one record for each group of runs, in book/results, with all its provenance.
+
+The book's tables are rendered from records and from `pcsta.paper`; nothing is typed in. A record
+without provenance is refused when it is read, so it cannot reach a page.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pcsta.data.store import Store
+from pcsta.device import choose
+from pcsta.files import atomic, fingerprint, read_json
+from pcsta.model.config import ModelConfig
+from pcsta.train import Recipe
+
+FOLDER = Path(__file__).parents[1] / "book" / "results"
+
+FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "title": str,  # what was asked
+    "command": str,  # regenerates the record; starts with "pcsta"
+    "data": dict,  # name, synthetic or real, clips, fingerprint of the prepared store
+    "model": dict,  # ModelConfig that the lines change
+    "recipe": dict,  # Recipe that the lines change
+    "protocols": list,
+    "seeds": list,
+    "lines": dict,  # as `pcsta.ablations.run_grid` returns them
+    "versions": dict,  # python, torch, pcsta
+    "commit": str,  # of the code that computed it
+    "hardware": str,
+    "date": str,  # ISO
+    "seconds": (int, float),  # of computing, summed over the models
+}
+
+
+def record(
+    title: str,
+    command: str,
+    store: Store,
+    base: ModelConfig,
+    recipe: Recipe,
+    protocols: Iterable[str],
+    seeds: Iterable[int],
+    lines: Mapping[str, Any],
+    device: str = "auto",
+) -> dict[str, Any]:
+    """A record of what has just been computed here."""
+    cells = [r for line in lines.values() for rows in line["results"].values() for r in rows]
+    return {
+        "title": title,
+        "command": command,
+        "data": {
+            "name": store.settings["dataset"],
+            "synthetic": store.settings["dataset"] == "synthetic",
+            "clips": len(store),
+            "fingerprint": fingerprint(store.settings),
+        },
+        "model": base.to_dict(),
+        "recipe": asdict(recipe),
+        "protocols": list(protocols),
+        "seeds": list(seeds),
+        "lines": dict(lines),
+        **provenance(device),
+        "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
+    }
+
+
+def provenance(device: str = "auto") -> dict[str, Any]:
+    """What computes here and now: versions, commit, hardware, date."""
+    where = choose(device)
+    cores = f"{os.cpu_count()} cores {platform.machine()}"
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "pcsta": version("pcsta"),
+        },
+        "commit": _commit(),
+        "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _commit() -> str:
+    """The commit of the working tree, with + where files differ from it."""
+    here = Path(__file__).parent
+    try:
+        said = [
+            subprocess.run(
+                ["git", *words], cwd=here, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (
+                ("rev-parse", "--short=10", "HEAD"),
+                ("status", "--porcelain", "-uno", "--", "."),
+            )
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: not a git checkout"
+    return said[0] + ("+" if said[1] else "")
+
+
+def write(path: Path, found: Mapping[str, Any]) -> Path:
+    """Write a record, one line for each list of numbers. Raises ValueError as `check` does."""
+    check(found, path)
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[^][{}]*\]", lambda m: f"[{' '.join(m.group()[1:-1].split())}]", text)
+    with atomic(path) as temporary:
+        temporary.write_text(text + "\n", "utf-8")
+    return path
+
+
+def read(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """The record `name` of the book. Raises FileNotFoundError, or ValueError as `check` does."""
+    path = (folder or FOLDER) / f"{name}.json"
+    if not path.exists():
+        raise FileNotFoundError(f"no record {path}: this was not run")
+    found = read_json(path)
+    check(found, path)
+    return found
+
+
+def check(found: Mapping[str, Any], path: Path | str = "record") -> None:
+    """Refuse a record that does not say where its figures come from: ValueError names the field."""
+    for name, kind in FIELDS.items():
+        if not found.get(name) and found.get(name) != 0:
+            raise ValueError(f"{path}: a record needs {name!r}")
+        if not isinstance(found[name], kind):
+            raise ValueError(f"{path}: {name!r} is a {type(found[name]).__name__}")
+    if not found["command"].startswith("pcsta "):
+        raise ValueError(f"{path}: the command {found['command']!r} is not one of pcsta's")
+    for name, line in found["lines"].items():
+        for protocol in found["protocols"]:
+            rows = line["results"].get(protocol, [])
+            if [row.get("seed") for row in rows] != found["seeds"]:
+                raise ValueError(f"{path}: {name}, {protocol}: not one result for each seed")
+            for row in rows:
+                if not 0 <= row["accuracy"] <= 1 or row["clips"] < 1:
+                    raise ValueError(f"{path}: {name}, {protocol}: {row} is no accuracy of clips")

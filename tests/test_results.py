@@ -1,0 +1,88 @@
+"""Records: no figure without its provenance, no command that does not parse."""
+
+import json
+import shlex
+from copy import deepcopy
+
+import pytest
+import typer
+from fakes import make_store, tiny
+
+from pcsta import ablations, cli, results
+from pcsta.train import Recipe
+
+RECORDS = sorted(results.FOLDER.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    store = make_store(folder / "store", clips=12)
+    recipe = Recipe(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
+    lines = ablations.run_grid(
+        store, tiny(), recipe, folder / "runs", ("A",), seeds=(0, 1), processes=1, progress=False
+    )
+    command = "pcsta ablate --rows A --out runs/x"
+    return results.record(
+        "A test", command, store, tiny(), recipe, ("cross-subject",), (0, 1), lines
+    )
+
+
+def parses(command: str) -> dict:
+    """The options of a command, which is not run. Raises when the command line is wrong."""
+    words = shlex.split(command)
+    assert words.pop(0) == "pcsta"
+
+    def disarm(command):
+        for inner in getattr(command, "commands", {}).values():
+            disarm(inner)
+        if not hasattr(command, "commands"):
+            command.callback = lambda **options: options
+        return command
+
+    return disarm(typer.main.get_command(cli.app)).main(words, standalone_mode=False)
+
+
+def test_a_record_comes_back_as_it_was_written(found, tmp_path):
+    path = results.write(tmp_path / "one.json", found)
+    assert results.read("one", tmp_path) == json.loads(json.dumps(found))
+    assert "[0, 1]" in path.read_text()  # short lists stand in one line
+
+
+@pytest.mark.parametrize("name", results.FIELDS)
+def test_a_record_without_provenance_is_refused(found, name):
+    broken = deepcopy(found)
+    del broken[name]
+    with pytest.raises(ValueError, match=name):
+        results.check(broken)
+    broken[name] = object()
+    with pytest.raises(ValueError, match=name):
+        results.check(broken)
+
+
+def test_a_record_that_lacks_a_seed_is_refused(found):
+    broken = deepcopy(found)
+    broken["lines"]["A"]["results"]["cross-subject"].pop()
+    with pytest.raises(ValueError, match="one result for each seed"):
+        results.check(broken)
+
+
+def test_what_was_not_run_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="this was not run"):
+        results.read("ntu", tmp_path)
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda p: p.stem)
+def test_every_record_of_the_book(path):
+    record = results.read(path.stem)
+    parses(record["command"])
+    assert not record["commit"].endswith("+"), "recorded from files that no commit holds"
+
+
+def test_a_command_that_does_not_parse_is_seen():
+    assert parses("pcsta ablate --rows A,B --out runs/x")["rows"] == "A,B"
+    assert parses("pcsta data check sbu")["dataset"] == "sbu"
+    with pytest.raises(Exception, match="No such option: --sides"):
+        parses("pcsta ablate --sides A --out runs/x")
+    with pytest.raises(Exception, match="No such command 'conjure'"):
+        parses("pcsta conjure")
