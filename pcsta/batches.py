@@ -74,7 +74,7 @@ class SubSequences:
         self.store, self.device, self.sampling, self.workers = store, device, sampling, workers
         self.projected = features is not None
         self.frames = config.frames
-        self.build = PoseTensor.from_config(config)
+        self.build = PoseTensor.from_config(config, store.skeleton)
         self.gather = _Gather(store, self.build, features, wants)
 
     def _indices(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,11 +101,30 @@ def train(
         str,
         typer.Option(help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned."),
     ] = "K",
-    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow.")] = "laptop",
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="Sizes: paper, laptop (default), narrow; with --from, those of that run."
+        ),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Training: paper, laptop, small.")] = "laptop",
     protocol: Annotated[
         str, typer.Option(help="A protocol of the dataset, or `folds` for all five of SBU's.")
     ] = "cross-subject",
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Run on another dataset to start from: all layers are fine-tuned."
+        ),
+    ] = None,
+    rate_share: Annotated[
+        float | None,
+        typer.Option(help="Share of the recipe's learning rate; with --from a tenth, else all."),
+    ] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
+    ] = None,
     sensor: Annotated[str, typer.Option(help="Glimpse sensor, as for `prepare`.")] = "",
     weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
     seed: int = 0,
@@ -113,16 +133,33 @@ def train(
 ) -> None:
     """Train one row of Table 6: pose stream first, then RGB stream. Continues if interrupted."""
     from pcsta import train as training
+    from pcsta import transfer
     from pcsta.model import config as sizes
+    from pcsta.skeletons import SKELETONS
 
-    configuration = sizes.row(row, _choice(sizes.CONFIGS, config, "configuration")())
+    if source is not None and config is not None:
+        raise ValueError(f"the sizes are those of {source}: leave --config out")
+    base = (
+        _choice(sizes.CONFIGS, config or "laptop", "configuration")()
+        if source is None
+        else transfer.configuration(source)
+    )
+    configuration = sizes.row(row, base)
+    if skeleton is not None:
+        _choice(SKELETONS, skeleton, "skeleton")
     default = "none" if row == "A" else "efficientnet-lite0"
     chosen = _choice(training.RECIPES, recipe, "recipe")
+    if rate_share is None:
+        rate_share = 1.0 if source is None else transfer.RATE_SHARE
+    chosen = chosen.at(rate_share)
     store = _prepared(dataset, root, None, sensor or default, weights, workers, device)
     protocols = _protocols(store, protocol)
     for name in protocols:
         folder = out / name if len(protocols) > 1 else out
-        run = training.train(store, configuration, chosen, folder, name, seed, device)
+        run = training.train(
+            store, configuration, chosen, folder, name, seed, device,
+            source=source, skeleton=skeleton,
+        )  # fmt: skip
         _remember(run, store.path)
         typer.echo(f"trained: {run}")
 
@@ -252,7 +289,7 @@ def _print(found: Any, as_json: bool, describe) -> None:
     typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else describe(found))
 
 
-def _choice(options: dict[str, Any], name: str, what: str) -> Any:
+def _choice(options: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in options:
         raise ValueError(f"no {what} {name!r}; choose {', '.join(options)}")
     return options[name]

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pcsta.model.config import ModelConfig
-from pcsta.skeletons import SKELETONS, Skeleton
+from pcsta.skeletons import SKELETONS, Skeleton, conversion
 
 
 # --- joint orders (section 3.1 and Table 4) -----------------------------------------------------
@@ -144,6 +144,8 @@ class PoseTensor:
     """Builds X from joints: normalise, differentiate, walk the tour (section 3.1).
 
     skeleton: the tree of joints          order:  name of the joint order, see `joint_order`
+    source:   skeleton of the joints that are given, where it is another one: they are first
+              converted, see `pcsta.skeletons.conversion`
     seed:     of the random orders        origin: of the coordinates, see `normalise`
     people:   P, how many people stand side by side (the paper's 2)
     derivatives: "sampled": of the T frames that the network sees; "video": of the clip's own
@@ -161,19 +163,26 @@ class PoseTensor:
         origin: str = "first",
         people: int = 2,
         derivatives: str = "sampled",
+        source: Skeleton | None = None,
     ) -> None:
         if derivatives not in ("sampled", "video", "none"):
             raise ValueError(f"derivatives are sampled, video or none, not {derivatives!r}")
         self.skeleton = skeleton
         self.derivatives = derivatives
+        self.source = source or skeleton
+        self.convert = (
+            None
+            if self.source.name == skeleton.name
+            else torch.from_numpy(conversion(self.source, skeleton))
+        )
         self.order = joint_order(order, skeleton, seed)
         self.origin = origin
         self.people = people
         self.width = people * len(self.order) * 3
 
     @classmethod
-    def from_config(cls, config: ModelConfig) -> PoseTensor:
-        """The tensor that a model of this configuration reads."""
+    def from_config(cls, config: ModelConfig, source: Skeleton | None = None) -> PoseTensor:
+        """The tensor that a model of this configuration reads, from joints of `source`."""
         return cls(
             SKELETONS[config.skeleton],
             config.order,
@@ -181,6 +190,7 @@ class PoseTensor:
             config.origin,
             config.people,
             config.derivatives,
+            source,
         )
 
     def frames(
@@ -203,14 +213,16 @@ class PoseTensor:
 
         joints: of the frames that `frames` names: F = T, or 3T with derivatives of the video
         Channels of X: position, velocity, acceleration. Columns: person, path entry, xyz.
-        Raises ValueError when the joints are not those of this skeleton.
+        Raises ValueError when the joints are not those of the skeleton that was announced.
         """
         people, count = joints.shape[2:4]
-        if (people, count) != (self.people, len(self.skeleton)):
+        if (people, count) != (self.people, len(self.source)):
             raise ValueError(
-                f"{self.skeleton.name} needs (B, T, {self.people}, {len(self.skeleton)}, 3) joints, "
+                f"{self.source.name} needs (B, T, {self.people}, {len(self.source)}, 3) joints, "
                 f"got {tuple(joints.shape)}"
             )
+        if self.convert is not None:
+            joints = self.convert.to(joints) @ joints  # (B, T, P, J, 3)
         x = normalise(joints, self.skeleton.root_index, self.origin)
         if self.derivatives == "sampled":
             velocity, acceleration = derivatives(x)

@@ -61,7 +61,7 @@ def predict_clip(
     """
     device = next(model.parameters()).device
     frames = frame_indices(len(clip), model.config.frames, sampling, count=SUBSEQUENCES)  # (S, 20)
-    build = PoseTensor.from_config(model.config)
+    build = PoseTensor.from_config(model.config, clip.skeleton)
     X = build(torch.from_numpy(clip.joints[build.frames(frames, len(clip))]).to(device))
     V = None if glimpses is None else torch.from_numpy(glimpses[frames]).float().to(device)
     present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1)).to(device)
@@ -120,9 +120,10 @@ def predict_files(
     model = load(run, device)
     record = read_json(run / "record.json")
     clip = read_clip(skeleton, video)
-    if clip.skeleton.name != model.config.skeleton:
+    if clip.skeleton.name != record["skeleton"]:
         raise ValueError(
-            f"{skeleton} is a {clip.skeleton.name} skeleton, the model reads {model.config.skeleton}"
+            f"{skeleton} is a {clip.skeleton.name} skeleton, the model was trained on "
+            f"{record['skeleton']}"
         )
     glimpses = None
     # the same share of the image as in training, whatever the video's size

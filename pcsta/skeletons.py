@@ -149,43 +149,65 @@ SBU = Skeleton(
 SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in (KINECT_V2, KINECT_V1, SBU)}
 
 
-# Joints that a smaller skeleton lacks are the mean of the joints named here; all others map to the
-# joint of the same name.  A joint is thereby never invented, only repeated or averaged.
+# How each joint of a target is made from a source: the mean of the joints named here; a joint that is
+# not named is the joint of the same name.  So no joint is invented, only repeated or averaged.
+#
+# Names alone mislead where sensors define a joint differently.  SBU's joints come from another
+# tracker (NITE) than the Kinects' own: in its files the neck is the middle of the shoulders, the
+# torso is the middle of shoulders and hips, and the foot lies at the ankle (the shin is as long as
+# the thigh).  Kinect v2's neck lies 11 cm above the shoulders, its foot 5 cm beyond the ankle.
+_SIDES = ("left", "right")
+_SHOULDERS, _HIPS = ("left shoulder", "right shoulder"), ("left hip", "right hip")
+_KINECT_TO_SBU: Mapping[str, tuple[str, ...]] = {
+    "neck": _SHOULDERS,
+    "torso": (*_SHOULDERS, *_HIPS),
+    **{f"{side} foot": (f"{side} ankle",) for side in _SIDES},
+}
+_SBU_TO_KINECT: Mapping[str, tuple[str, ...]] = {
+    **{f"{side} wrist": (f"{side} hand",) for side in _SIDES},
+    **{f"{side} ankle": (f"{side} foot",) for side in _SIDES},
+}
+_FINGERS: Mapping[str, tuple[str, ...]] = {
+    f"{side} {part}": (f"{side} hand",) for side in _SIDES for part in ("hand tip", "thumb")
+}
 _ALIASES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
     ("kinect_v2", "kinect_v1"): {
         "hip centre": ("spine base",),
         "spine": ("spine middle",),
         "shoulder centre": ("spine shoulder",),
     },
-    ("kinect_v2", "sbu"): {"torso": ("spine middle",)},
-    ("kinect_v1", "sbu"): {"torso": ("spine",), "neck": ("shoulder centre",)},
     ("kinect_v1", "kinect_v2"): {
         "spine base": ("hip centre",),
         "spine middle": ("spine",),
         "spine shoulder": ("shoulder centre",),
         "neck": ("shoulder centre", "head"),
-        **{f"{s} {tip}": (f"{s} hand",) for s in ("left", "right") for tip in ("hand tip", "thumb")},
+        **_FINGERS,
     },
+    ("kinect_v2", "sbu"): _KINECT_TO_SBU,
+    ("kinect_v1", "sbu"): _KINECT_TO_SBU,
     ("sbu", "kinect_v2"): {
-        "spine base": ("left hip", "right hip"),
+        "spine base": _HIPS,
         "spine middle": ("torso",),
-        "spine shoulder": ("left shoulder", "right shoulder"),
-        **{f"{s} wrist": (f"{s} hand",) for s in ("left", "right")},
-        **{f"{s} ankle": (f"{s} foot",) for s in ("left", "right")},
-        **{f"{s} {tip}": (f"{s} hand",) for s in ("left", "right") for tip in ("hand tip", "thumb")},
+        "spine shoulder": ("neck",),
+        "neck": ("neck", "head"),
+        **_SBU_TO_KINECT,
+        **_FINGERS,
     },
     ("sbu", "kinect_v1"): {
-        "hip centre": ("left hip", "right hip"),
+        "hip centre": _HIPS,
         "spine": ("torso",),
         "shoulder centre": ("neck",),
-        **{f"{s} wrist": (f"{s} hand",) for s in ("left", "right")},
-        **{f"{s} ankle": (f"{s} foot",) for s in ("left", "right")},
+        **_SBU_TO_KINECT,
     },
-}  # fmt: skip
+}
 
 
 def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
-    """Matrix that writes every joint of `target` as a mean of joints of `source`.
+    """Matrix that writes every joint of `target` as a mean of joints of `source` (section 5).
+
+    The paper transfers from NTU to two datasets whose "skeleton definitions are different and were
+    adapted"; this is the adaptation. Axes and units are the readers' and alike: metres, y up, z away
+    from the camera.
 
     Returns (J_target, J_source) float32, rows sum to 1: ``target = conversion @ source``.
     An absent person (all zero) stays all zero. Raises KeyError when no map is defined.

@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
+from pcsta import transfer
 from pcsta.batches import Batch, SubSequences
 from pcsta.data.splits import validation_split
 from pcsta.data.store import Store, StoredClip
@@ -70,6 +71,11 @@ class Recipe:
     validation_by: Literal["clip", "subject"] = "clip"
     sampling: Literal["segments", "contiguous"] = "segments"
 
+    def at(self, share: float) -> Recipe:
+        """This recipe with its learning rates times `share`."""
+        rgb = None if self.rgb_rate is None else self.rgb_rate * share
+        return replace(self, rate=self.rate * share, rgb_rate=rgb)
+
 
 RECIPES = {
     "paper": Recipe(),
@@ -103,16 +109,23 @@ def train(
     pose_from: Path | str | None = None,
     workers: int = 0,
     progress: bool = True,
+    source: Path | str | None = None,
+    skeleton: str | None = None,
 ) -> Path:
     """Train one model into the folder `out` and return it; a finished run returns at once.
 
     pose_from: a finished run whose pose stream is taken over; by default a configuration that
                needs pose and RGB first trains its pose stream (row A) into `out`/pose
-    Raises ValueError when the folder holds another run, or the store has no glimpses to train on.
+    source:    a finished run on another dataset whose body this one starts from (section 5; see
+               `pcsta.transfer`, also for the recipe)
+    skeleton:  name of the skeleton that the network reads, to which the joints are converted;
+               default the dataset's own
+    Raises ValueError when the folder holds another run, the store has no glimpses to train on, or
+    `source` is another network.
     """
     out = Path(out)
     chosen = choose(device)
-    config = replace(config, classes=len(store.classes), skeleton=store.skeleton.name)
+    config = replace(config, classes=len(store.classes), skeleton=skeleton or store.skeleton.name)
     stage: Stage = "pose" if config.streams == "pose" else "rgb"
     if store.glimpse_features:
         config = replace(config, glimpse_features=store.glimpse_features)
@@ -127,6 +140,10 @@ def train(
         "protocol": protocol,
         "seed": seed,
     }
+    if source is not None:
+        source = Path(source)
+        transfer.check(source, config, store, stage)
+        settings["source"] = transfer.describe(source)
     if (out / "config.json").exists():
         if fingerprint(read_json(out / "config.json")) != fingerprint(settings):
             raise ValueError(
@@ -139,18 +156,23 @@ def train(
     if stage == "rgb" and needs_pose(config) and pose_from is None:
         pose = replace(config, streams="pose")
         pose_from = train(
-            store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress
-        )
+            store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress,
+            source, skeleton,
+        )  # fmt: skip
 
     fitting, validating = training_clips(store, recipe, protocol, seed)
     began = time.perf_counter()
     torch.manual_seed(seed)
     model = TwoStream(config).to(chosen)
     features = None
+    if source is not None:
+        load_part(model, source, (transfer.BODY[stage],))
     if stage == "rgb":
         if pose_from is not None and needs_pose(config):
             load_part(model, Path(pose_from), ("pose_net.", "pose_head."))
-        features = _scale(model, store, config, recipe, fitting, chosen)
+        if source is None:  # else the frozen scaling is the source's, like all that reads it
+            _fit_scaling(model, store, config, recipe, fitting, chosen)
+        features = _projected(model, store, chosen)
     batches = SubSequences(
         store, config, chosen, recipe.sampling, features, stage == "rgb", workers
     )
@@ -161,7 +183,9 @@ def train(
         **settings,
         "stage": stage,
         "classes": list(store.classes),
+        "skeleton": store.skeleton.name,
         "sensor": store.settings["sensor_name"],
+        "sensor_fingerprint": store.settings["sensor"],
         "crop_share": store.settings["crop_size"] / store.settings["image_width"],
         "best": best,
         "clips": {"fitting": len(fitting), "validation": len(validating)},
@@ -388,33 +412,34 @@ def _tensorboard(out: Path) -> Iterator[Any]:
         yield board
 
 
-def _scale(
+def _fit_scaling(
     model: TwoStream,
     store: Store,
     config: ModelConfig,
     recipe: Recipe,
     fitting: np.ndarray,
     device: torch.device,
-) -> np.ndarray | None:
-    """Fit the laptop's frozen scaling on the fitting clips; project all glimpses once.
-
-    Returns (F, 4, D') float32, or None where the configuration has no projection (the paper's).
-    """
+) -> None:
+    """Fit the laptop's frozen scaling on the fitting clips; the paper's configuration has none."""
     assert model.rgb is not None
     if config.standardise and model.pose_net is not None:
         batches = SubSequences(store, config, device, recipe.sampling, glimpses=False)
         with torch.no_grad():
             s = [model.pose_net(b.pose_tensor) for b in batches.testing(fitting, 3)]
         model.rgb.fit_scaling(pose_features=torch.cat(s))
-    if not (config.glimpse_projection or config.standardise):
+    if config.glimpse_projection or config.standardise:
+        for name, value in _glimpse_scaling(
+            store.path, tuple(fitting.tolist()), row("B", config)
+        ).items():
+            getattr(model.rgb, name).copy_(value)
+
+
+def _projected(model: TwoStream, store: Store, device: torch.device) -> np.ndarray | None:
+    """All glimpses projected once, (F, 4, D') float32; None where there is no projection."""
+    assert model.rgb is not None
+    if not model.config.glimpse_projection:
         return None
-    for name, value in _glimpse_scaling(
-        store.path, tuple(fitting.tolist()), row("B", config)
-    ).items():
-        getattr(model.rgb, name).copy_(value)
-    if not config.glimpse_projection:
-        return None
-    shape = (*store.all_glimpses.shape[:2], config.glimpse_projection)
+    shape = (*store.all_glimpses.shape[:2], model.config.glimpse_projection)
     projected = np.empty(shape, np.float32)
     with torch.no_grad():
         for start in range(0, len(projected), 4096):

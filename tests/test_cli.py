@@ -130,3 +130,22 @@ def test_predict_on_the_real_ntu_clip_writes_an_overlay(real_data, tmp_path):
     assert info.frames == 103 and info.size[0] == 960
     without = call(*arguments[:4], ok=False)
     assert "--video" in str(without.exception)
+
+
+def test_transfer_by_command(tmp_path, monkeypatch):
+    """Pretrain with the target's skeleton, fine-tune at a tenth of the rate, without and with --config."""
+    made = make_store(tmp_path / "store", clips=12)
+    monkeypatch.setattr(cli, "_prepared", lambda *a: type(made)(made.path))
+    monkeypatch.setitem(CONFIGS, "laptop", tiny)
+    recipe = Recipe(pose_epochs=1, rgb_epochs=1, validation=0.2, batch=4, rate=1e-2)
+    monkeypatch.setitem(RECIPES, "laptop", recipe)
+    source, out = tmp_path / "source", tmp_path / "out"
+    call("train", "ntu", "--row", "K", "--skeleton", "sbu", "--out", source)
+    call("train", "sbu", "--row", "A", "--from", source, "--skeleton", "sbu", "--out", out)
+    record = json.loads((out / "record.json").read_text())
+    assert record["recipe"]["rate"] == pytest.approx(1e-3)
+    assert record["model"]["pose_widths"] == list(tiny().pose_widths)
+    again = ["train", "sbu", "--row", "A", "--from", source, "--out", tmp_path / "b"]
+    assert "--skeleton" in str(call(*again, ok=False).exception)
+    assert "leave --config out" in str(call(*again, "--config", "paper", ok=False).exception)
+    assert "no skeleton 'bvh'" in str(call(*again, "--skeleton", "bvh", ok=False).exception)
