@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pcsta.model.attention import Given
 from pcsta.model.config import laptop, row
 from pcsta.model.rgb_stream import RGBStream
 
@@ -139,6 +140,52 @@ def test_equal_glimpses_make_attention_irrelevant():
     torch.testing.assert_close(net(V, s)[0], net(V, -s)[0])
 
 
+# --- given attention ----------------------------------------------------------------------------
+@torch.no_grad()
+@pytest.mark.parametrize("letter", ["G", "G-unconditioned"])
+def test_the_own_attention_given_back_changes_nothing(letter):
+    net = stream(letter)
+    V, s = inputs()
+    features, p, q = net(V, s)
+    for own in (Given(p, None), Given(None, q), Given(p, q)):
+        torch.testing.assert_close(net(V, s, given=own), (features, p, q))
+
+
+@torch.no_grad()
+def test_given_attention_is_the_loop_with_these_weights():
+    net = stream()
+    V, s = inputs()
+    p, q = torch.rand(3, 5, 4).double(), torch.rand(3, 5).double()
+    with_p = net(V, s, given=Given(p, None))
+    assert with_p[1] is p
+    torch.testing.assert_close(with_p[2], net.temporal(p.flatten(1), s))  # f_p' reads the given P
+    # without f_p: row B adds up the hands, and three of the four are nothing
+    weighted = torch.zeros_like(V)
+    weighted[:, :, 0] = (p.unsqueeze(-1) * V).sum(2)
+    alone = stream("B")
+    alone.load_state_dict(net.state_dict(), strict=False)
+    U = net.step(alone._recur(weighted, None, None, None)[0]).relu()
+    got = net(V, s, given=Given(p, q))
+    torch.testing.assert_close(got[0], (U * q.unsqueeze(-1)).sum(1))
+    assert got[2] is q
+
+
+def test_gradients_reach_the_stream_under_given_attention():
+    net = stream()
+    V, s = inputs()
+    net(V, s, given=Given(torch.rand(3, 5, 4).double(), None))[0].sum().backward()
+    assert net.gates.weight.grad.abs().max() > 0
+    assert net.spatial.score.weight.grad is None  # f_p was not asked
+
+
+def test_attention_given_to_a_row_without_it_is_an_error():
+    V, s = inputs()
+    with pytest.raises(ValueError, match="p is given"):
+        stream("B")(V, s, given=Given(torch.rand(3, 5, 4).double(), None))
+    with pytest.raises(ValueError, match="p' is given"):
+        stream("E")(V, s, given=Given(None, torch.rand(3, 5).double()))
+
+
 # --- the frozen scaling -------------------------------------------------------------------------
 def scaled_stream(**changes):
     return stream(glimpse_projection=3, standardise=True, **changes)
@@ -214,7 +261,7 @@ def test_glimpse_dropout_drops_features_for_all_hands_and_times_and_only_in_trai
     V = torch.ones(3, 5, 4, 9).double()
     seen = []
 
-    def recur(V, s, present):
+    def recur(V, s, present, given):
         seen.append(V)
         return torch.zeros(3, 5, 6).double(), None
 

@@ -7,6 +7,8 @@ the other way.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -14,6 +16,20 @@ from torch import Tensor, nn
 from pcsta.model.config import ModelConfig
 
 HANDS_PER_PERSON = 2
+
+
+class Given(NamedTuple):
+    """Attention to use in place of what f_p and f_p' would say; None leaves the network its own.
+
+    An intervention: the rest of the model runs on as if the networks had chosen these weights. With
+    p alone given, f_p' computes p' from the given P.
+    """
+
+    spatial: Float[Tensor, "B T N"] | None = None  # p_t
+    temporal: Float[Tensor, "B T"] | None = None  # p'
+
+
+OWN = Given()
 
 
 class _Attention(nn.Module):

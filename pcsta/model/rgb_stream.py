@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import dropout
 
-from pcsta.model.attention import HANDS_PER_PERSON, SpatialAttention, TemporalAttention
+from pcsta.model.attention import HANDS_PER_PERSON, OWN, Given, SpatialAttention, TemporalAttention
 from pcsta.model.config import ModelConfig
 
 
@@ -135,6 +135,7 @@ class RGBStream(nn.Module):
         s: Float[Tensor, "B S"] | None = None,
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
+        given: Given = OWN,
     ) -> tuple[Float[Tensor, "B U"], Float[Tensor, "B T N"] | None, Float[Tensor, "B T"] | None]:
         """(features u~, spatial attention p or None, temporal attention p' or None).
 
@@ -142,8 +143,10 @@ class RGBStream(nn.Module):
         s:          pose features; None when the configuration is not conditioned on pose
         present:    which hands exist; read with `mask_absent` only
         projected:  True when `project` has already been applied (training does it once for all)
+        given:      attention that replaces the networks' own (an intervention)
 
-        Raises ValueError when the glimpses have another number of hands, features or frames.
+        Raises ValueError when the glimpses have another number of hands, features or frames, or when
+        attention is given that the configuration does not have.
         """
         frames = glimpses.shape[1]
         hands = HANDS_PER_PERSON * self.config.people
@@ -153,6 +156,12 @@ class RGBStream(nn.Module):
                 f"this RGB stream reads (B, {self.config.frames}, {hands}, {width}) "
                 f"{'projected ' if projected else ''}glimpses, got {tuple(glimpses.shape)}"
             )
+        for weights, network, symbol in (
+            (given.spatial, self.spatial, "p"),
+            (given.temporal, self.temporal, "p'"),
+        ):
+            if weights is not None and network is None:
+                raise ValueError(f"{symbol} is given, and this configuration has no {symbol}")
         V = glimpses if projected else self.project(glimpses)  # (B, T, N, D)
         if self.training and self.config.glimpse_dropout:
             # one mask for all hands and times: what is dropped is a feature, not a moment
@@ -160,21 +169,26 @@ class RGBStream(nn.Module):
             V = V * dropout(mask, self.config.glimpse_dropout)
         s = self._scaled_pose(s)
 
-        hidden, attention = self._recur(V, s, present)  # (B, T, H), (B, T, N)
+        hidden, attention = self._recur(V, s, present, given.spatial)  # (B, T, H), (B, T, N)
         U = self.step(hidden).relu()  # (B, T, U) eq. 6
         if self.temporal is None or attention is None:
             return U.mean(1), attention, None
-        weights = self.temporal(attention.flatten(1), s)  # p' (B, T) eq. 7
+        weights = given.temporal
+        if weights is None:
+            weights = self.temporal(attention.flatten(1), s)  # p' (B, T) eq. 7
         return torch.einsum("btu,bt->bu", U, weights), attention, weights
 
     def _recur(
-        self, V: Tensor, s: Tensor | None, present: Tensor | None
+        self, V: Tensor, s: Tensor | None, present: Tensor | None, given: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Eq. 3, 4, 5 over time: all hidden states and, where there is one, all attention."""
         batch, frames = V.shape[:2]
-        if self.spatial:  # s describes the whole sub-sequence: its term is the same for every t
+        context = None  # v~ of all t, where it does not wait for h
+        if given is not None:
+            context = torch.einsum("btn,btnd->btd", given, V)  # eq. 5
+        elif self.spatial:  # s describes the whole sub-sequence: its term is the same for every t
             pose_term = self.spatial.pose_term(s)
-        else:  # rows B and C of Table 6: v~ does not wait for h
+        else:  # rows B and C of Table 6
             context = V.sum(2) if self.config.hands == "sum" else V.flatten(2)
         inputs: list[Tensor] = []
         later = _WeightLater.apply(self.gates.weight, inputs, frames, batch)
@@ -185,12 +199,12 @@ class RGBStream(nn.Module):
         hidden, attention = [], []
         offsets = (later + self.gates.bias).unbind()
         for t, (V_t, offset) in enumerate(zip(V.unbind(1), offsets, strict=True)):
-            if self.spatial:
+            if context is not None:
+                v = context[:, t]
+            else:
                 p = self.spatial(h, pose_term, None if present is None else present[:, t])
                 v = (p.unsqueeze(1) @ V_t).squeeze(1)  # (B, D) eq. 5
                 attention.append(p)
-            else:
-                v = context[:, t]
             x = torch.cat([v, h], 1)  # (B, D + H)
             inputs.append(x.detach())
             # one sigmoid for three gates: at small sizes the number of operations is the cost
@@ -199,4 +213,4 @@ class RGBStream(nn.Module):
             c = f * c + i * g.tanh()
             h = o * c.tanh()  # eq. 3
             hidden.append(h)
-        return torch.stack(hidden, 1), torch.stack(attention, 1) if attention else None
+        return torch.stack(hidden, 1), torch.stack(attention, 1) if attention else given

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from pcsta.model.attention import OWN, Given
 from pcsta.model.config import ModelConfig
 from pcsta.model.pose_net import PoseNet
 from pcsta.model.rgb_stream import RGBStream
@@ -51,6 +52,7 @@ class TwoStream(nn.Module):
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
         pose_features: Float[Tensor, "B S"] | None = None,
+        given: Given = OWN,
     ) -> Output:
         """Logits before softmax, and both attentions.
 
@@ -59,6 +61,7 @@ class TwoStream(nn.Module):
         present:        which hands exist, read with `mask_absent` only
         projected:      see `RGBStream.forward`
         pose_features:  s, when it is already known (the pose network is then not run)
+        given:          attention that replaces the model's own, see `Given`
 
         Raises ValueError when an input that the configuration needs is missing.
         """
@@ -73,7 +76,7 @@ class TwoStream(nn.Module):
         if self.rgb is not None:
             if glimpses is None:
                 raise ValueError("this model reads glimpses V, and none were given")
-            pooled, spatial, temporal = self.rgb(glimpses, s, present, projected)
+            pooled, spatial, temporal = self.rgb(glimpses, s, present, projected, given)
             rgb_logits = self.rgb_head(pooled)  # (B, C)
         streams = [x for x in (pose_logits, rgb_logits) if x is not None]
         logits = torch.stack(streams).sum(0)  # section 3.4: fusion on logit level
