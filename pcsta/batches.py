@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from pcsta.data.store import Store
 from pcsta.data.subsequences import frame_indices
 from pcsta.model.config import ModelConfig
+from pcsta.model.rgb_stream import RGBStream
 from pcsta.pose_tensor import PoseTensor
 
 
@@ -85,6 +87,19 @@ class SubSequences:
             [frame_indices(n, self.frames, self.sampling, rng=rng, count=count) for n in lengths]
         )
 
+    def projected_by(self, rgb: RGBStream, clips: np.ndarray, count: int) -> SubSequences:
+        """These batches for `testing(clips, count)`, with V behind the frozen map of `rgb`.
+
+        Every frame is projected once, however many of the sub-sequences hold it.
+        """
+        frames = self._indices(clips, None, count)  # (C, count, T)
+        rows = np.unique(self.gather.start[clips, None, None] + frames)
+        other = copy(self)
+        features = project_glimpses(rgb, self.store, rows)
+        other.gather = _Gather(self.store, features, self.gather.wants_glimpses)
+        other.projected = True
+        return other
+
     def _batches(self, items: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Batch]:
         loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
             self.gather, sampler=items, batch_size=None, num_workers=self.workers,
@@ -118,3 +133,22 @@ class SubSequences:
         cuts = range(batch, len(repeated), batch)
         items = list(zip(np.split(repeated, cuts), np.split(frames, cuts), strict=True))
         return self._batches(items)
+
+
+@torch.no_grad()
+def project_glimpses(
+    rgb: RGBStream, store: Store, rows: Int[np.ndarray, "R"] | None = None
+) -> Float[np.ndarray, "F 4 K"]:
+    """The store's glimpses behind the frozen map of `rgb`, one row a frame of the store.
+
+    rows: the frames wanted, by default all; the others are left zero
+    """
+    rows = np.arange(len(store.all_glimpses)) if rows is None else rows
+    device = next(rgb.parameters()).device
+    # zero pages cost no memory until they are written
+    projected = np.zeros((len(store.all_glimpses), 4, rgb.glimpse_width), np.float32)
+    for start in range(0, len(rows), 4096):
+        piece = rows[start : start + 4096]
+        glimpses = torch.from_numpy(store.all_glimpses[piece]).to(device)
+        projected[piece] = rgb.project(glimpses.float()).cpu()
+    return projected

@@ -172,7 +172,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Test a run by its protocol: accuracy, per class, confusion, attention against truth."""
-    from pcsta.evaluate import evaluate_run
+    from pcsta.evaluate import describe_scores, evaluate_run
 
     runs = (
         [run]
@@ -195,8 +195,9 @@ def evaluate(
         if len(runs) == 1:
             for label, share in result["per_class"].items():
                 typer.echo(f"  {label:<32} {100 * share:5.1f} %")
-            for kind, scores in result.get("attention", {}).items():
-                typer.echo(f"  {kind} attention against the planted truth: {json.dumps(scores)}")
+            if "attention" in result:
+                typer.echo("attention against the planted truth, 95 % intervals:")
+                typer.echo(describe_scores(result["attention"]))
     if len(runs) > 1:
         typer.echo(f"{'mean':<16} accuracy {100 * sum(accuracies) / len(accuracies):5.1f} %")
 

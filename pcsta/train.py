@@ -30,7 +30,7 @@ from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
 from pcsta import transfer
-from pcsta.batches import Batch, SubSequences
+from pcsta.batches import Batch, SubSequences, project_glimpses
 from pcsta.data.splits import validation_split
 from pcsta.data.store import Store, StoredClip
 from pcsta.device import choose
@@ -172,7 +172,7 @@ def train(
             load_part(model, Path(pose_from), ("pose_net.", "pose_head."))
         if source is None:  # else the frozen scaling is the source's, like all that reads it
             _fit_scaling(model, store, config, recipe, fitting, chosen)
-        features = _projected(model, store, chosen)
+        features = _projected(model, store)
     batches = SubSequences(
         store, config, chosen, recipe.sampling, features, stage == "rgb", workers
     )
@@ -434,18 +434,12 @@ def _fit_scaling(
             getattr(model.rgb, name).copy_(value)
 
 
-def _projected(model: TwoStream, store: Store, device: torch.device) -> np.ndarray | None:
+def _projected(model: TwoStream, store: Store) -> np.ndarray | None:
     """All glimpses projected once, (F, 4, D') float32; None where there is no projection."""
     assert model.rgb is not None
     if not model.config.glimpse_projection:
         return None
-    shape = (*store.all_glimpses.shape[:2], model.config.glimpse_projection)
-    projected = np.empty(shape, np.float32)
-    with torch.no_grad():
-        for start in range(0, len(projected), 4096):
-            piece = torch.from_numpy(np.array(store.all_glimpses[start : start + 4096]))
-            projected[start : start + 4096] = model.rgb.project(piece.to(device).float()).cpu()
-    return projected
+    return project_glimpses(model.rgb, store)
 
 
 @lru_cache(maxsize=4)
