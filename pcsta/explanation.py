@@ -329,7 +329,7 @@ def leakage(
     P, content blind; p', content blind:  the same when every glimpse is zero: what pose put there
     s:                      the pose features, which conditioned attention reads
 
-    Probes learn on `training` clips and average their log-probabilities over a clip's sub-sequences.
+    Probes learn on `training` clips and average their probabilities over a clip's sub-sequences.
     """
     learn, ask_about = gather(model, store, training, count), gather(model, store, test, count)
     parts: dict[str, list[np.ndarray]] = {}
@@ -347,7 +347,7 @@ def leakage(
     for name, (x, y) in parts.items():
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
         probe.fit(x, learn.labels)
-        scores = probe.predict_log_proba(y).reshape(len(test), count, -1).mean(1)
+        scores = probe.predict_proba(y).reshape(len(test), count, -1).mean(1)
         right = probe.classes_[scores.argmax(-1)] == labels
         result[name] = grouped_mean(right.astype(float), groups=groups)
     return result

@@ -271,6 +271,6 @@ def test_the_probe_is_scikit_learns_on_the_flat_maps(store):
     probe.fit(x.spatial.reshape(12, 80), np.repeat(x.labels, 2))
     right = []
     for clip in range(len(test)):
-        both = sum(probe.predict_log_proba(y.spatial[clip, k].reshape(1, 80))[0] for k in (0, 1))
+        both = sum(probe.predict_proba(y.spatial[clip, k].reshape(1, 80))[0] for k in (0, 1))
         right.append(both.argmax() == y.labels[clip])
     assert leakage(net, store, train, test)["P"].value == np.mean(right)
