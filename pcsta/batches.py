@@ -95,8 +95,8 @@ class SubSequences:
         frames = self._indices(clips, None, count)  # (C, count, T)
         rows = np.unique(self.gather.start[clips, None, None] + frames)
         other = copy(self)
-        features = project_glimpses(rgb, self.store, rows)
-        other.gather = _Gather(self.store, features, self.gather.wants_glimpses)
+        other.gather = copy(self.gather)
+        other.gather.features = project_glimpses(rgb, self.store, rows)
         other.projected = True
         return other
 
