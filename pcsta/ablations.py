@@ -163,17 +163,19 @@ def _compute(cell: _Cell, device: str) -> None:
 
 
 def chosen(names: Iterable[str], poses_alone: bool = False) -> list[str]:
-    """These variants in the order of VARIANTS, each with those whose results it builds on.
+    """These variants in the order of VARIANTS, each with those that it builds on or varies.
 
     poses_alone: leave out what reads the video. Raises ValueError for an unknown name.
     """
     wanted = set(names)
     if unknown := wanted - set(VARIANTS):
         raise ValueError(f"no variant {sorted(unknown)[0]!r}; choose from {', '.join(VARIANTS)}")
-    for name in list(wanted):
-        variant = VARIANTS[name]
-        wanted |= {n for n in (variant.pose, *variant.adds) if n}
-        wanted |= {VARIANTS[n].pose for n in variant.adds if VARIANTS[n].pose}
+    waiting = list(wanted)
+    while waiting:
+        variant = VARIANTS[waiting.pop()]
+        more = {n for n in (variant.pose, variant.against, *variant.adds) if n} - wanted
+        wanted |= more
+        waiting += more
     return [n for n, v in VARIANTS.items() if n in wanted and not (poses_alone and v.reads_video)]
 
 

@@ -19,10 +19,12 @@ from pcsta.show.style import (
     label_hands,
     use,
 )
+from pcsta.show.tables import effects, paper_table, provenance, result_table
 
 __all__ = [
     "HAND_COLOURS", "HAND_LINES", "HAND_MARKERS", "PERSON_COLOURS",
     "attention_heatmap", "attention_picture", "attention_player", "blank", "card", "confusion",
-    "encode", "frame", "hand_style", "label_hands", "paint", "people_window", "player", "raster", "rest_pose",
+    "effects", "encode", "frame", "hand_style", "label_hands", "paint", "paper_table",
+    "people_window", "player", "provenance", "raster", "rest_pose", "result_table",
     "skeleton", "source", "temporal_bar", "temporal_strip", "tensor_image", "tour", "use",
 ]  # fmt: skip

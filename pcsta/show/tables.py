@@ -1,0 +1,151 @@
+"""Tables of the book: the paper's as printed, ours from records. They share no column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from IPython.display import Markdown
+from matplotlib.axes import Axes
+from scipy.stats import t as student
+
+from pcsta import paper, results
+from pcsta.ablations import VARIANTS, per_seed
+
+
+def paper_table(number: int) -> Markdown:
+    """One of the paper's Tables 1 to 6 as printed; averages recomputed, misprints marked.
+
+    The column "mean" is ours, of the printed cells; † marks where the two disagree.
+    """
+    table = paper.TABLES[number]
+    marks, columns = list(table.rows[0].marks), list(table.rows[0].values)
+    has_letters = any(row.letter for row in table.rows)
+    head = [*(["row"] if has_letters else []), "method", *marks, *columns]
+    if "Avg" in columns:
+        head.append("mean")
+    lines = [head, ["---"] * (len(head) - len(columns) - ("Avg" in columns))]
+    lines[1] += ["--:"] * (len(head) - len(lines[1]))
+    slips = [s for s in paper.SLIPS if f"Table {number}" in s.where or s.table == number]
+    for row in table.rows:
+        wrong = any(s.table == number and s.method == row.method for s in slips)
+        cells = [*([row.letter] if has_letters else []), row.method]
+        cells += [row.marks[m] for m in marks]
+        cells += ["-" if v is None else f"{v:.1f}" for v in row.values.values()]
+        if "Avg" in columns:
+            mean = row.exact_average
+            if wrong:
+                cells[-1] += " †"
+            cells.append("-" if mean is None else f"{mean:.2f}")
+        lines.append(cells)
+    notes = "".join(f"\n† {s.where}: printed {s.printed}; {s.found}.\n" for s in slips)
+    where = paper.PROTOCOLS[table.dataset].dataset
+    caption = f"**The paper's Table {number}**, {table.title.lower()}: accuracy in % on {where}, as printed."
+    return Markdown(f"{caption}\n\n{_lines(lines)}\n{notes}")
+
+
+def result_table(
+    name: str, variants: Iterable[str], caption: str, command: str = ""
+) -> Markdown:
+    """Lines of a record as a table: mean and spread over seeds for every protocol.
+
+    The difference to the variant that a line varies is paired by seed, with a 95 % t-interval.
+    command: what a reader would run, printed in place of figures when there is no record
+    """
+    try:
+        record = results.read(name)
+    except FileNotFoundError:
+        return Markdown(f"**{caption}**: not run.\n\n```sh\n{command}\n```")
+    variants = [v for v in variants if v in record["lines"]]
+    columns = _columns(record)
+    lines = [["", "what", *columns], ["---", "---", *["--:"] * len(columns)]]
+    varied = any(VARIANTS[v].against for v in variants if v in VARIANTS)
+    if varied:
+        lines[0] += [f"difference, {c}" for c in columns]
+        lines[1] += ["--:"] * len(columns)
+    for variant in variants:
+        line = record["lines"][variant]
+        cells = [f"`{variant}`", line["says"]]
+        cells += [spread(100 * per_seed(part(line))) for part in columns.values()]
+        against = VARIANTS[variant].against if variant in VARIANTS else ""
+        if varied and against in record["lines"]:
+            base = record["lines"][against]
+            cells += [
+                interval(100 * (per_seed(part(line)) - per_seed(part(base))))
+                for part in columns.values()
+            ]
+        elif varied:
+            cells += [""] * len(columns)
+        lines.append(cells)
+    return Markdown(f"**{caption}**\n\n{_lines(lines)}\n\n{provenance(record, variants)}")
+
+
+def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
+    """Where the figures come from, and the command that makes them again, as Markdown."""
+    kind = "synthetic clips" if record["data"]["synthetic"] else "real recordings"
+    seeds = record["seeds"]
+    rows = ",".join(v for v in variants if v in VARIANTS)
+    command = record["command"].split(" --rows ")[0] + (f" --rows {rows}" if rows else "")
+    versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
+    return (
+        f"Accuracy in %, mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}. "
+        f"{record['data']['name']} ({kind}, {record['data']['clips']} clips, store "
+        f"`{record['data']['fingerprint']}`); configuration and recipe `{record['recipe']['name']}`; "
+        f"{record['hardware']}; {versions}; commit `{record['commit']}`; {record['date']}; "
+        f"{record['seconds'] / 60:.0f} min of computing for the whole record.\n\n"
+        f"```sh\n{command}\n```"
+    )
+
+
+def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") -> None:
+    """Paired differences of variants to what they vary, in points, with 95 % intervals.
+
+    protocol: one of the record's, or the mean of its folds by default
+    """
+    record = results.read(name)
+    part = _columns(record)[protocol or next(iter(_columns(record)))]
+    variants = [v for v in variants if v in record["lines"]]
+    for y, variant in enumerate(variants):
+        against = VARIANTS[variant].against
+        points = 100 * (
+            per_seed(part(record["lines"][variant])) - per_seed(part(record["lines"][against]))
+        )
+        half = half_width(points)
+        ax.errorbar(points.mean(), y, xerr=half, fmt="o", color="#222222", capsize=3)
+        ax.scatter(points, [y + 0.2] * len(points), s=12, color="#56738F", marker="|")
+    ax.axvline(0, color="grey", linewidth=0.8)
+    ax.set_yticks(range(len(variants)), variants)
+    ax.set_ylim(len(variants) - 0.5, -0.5)
+    ax.set_xlabel("difference in accuracy, points")
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean ± standard deviation over seeds."""
+    return f"{values.mean():.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else "")
+
+
+def interval(values: np.ndarray) -> str:
+    """Mean and its 95 % interval by Student's t; bold when zero lies outside."""
+    half = half_width(values)
+    text = f"{values.mean():+.1f} ({values.mean() - half:+.1f} to {values.mean() + half:+.1f})"
+    return f"**{text}**" if abs(values.mean()) > half else text
+
+
+def half_width(values: np.ndarray) -> float:
+    """Half the 95 % interval of the mean of a few seeds; infinite for one."""
+    if len(values) < 2:
+        return float("inf")
+    return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+
+
+def _columns(record: Mapping[str, Any]) -> dict[str, Callable[[Mapping[str, Any]], dict]]:
+    """Column name -> the part of a line that it shows. Folds are one protocol: their mean."""
+    protocols = record["protocols"]
+    if all(p.startswith("fold") for p in protocols):
+        return {"mean of five folds": dict}
+    return {p: lambda line, p=p: {"results": {p: line["results"][p]}} for p in protocols}
+
+
+def _lines(lines: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
