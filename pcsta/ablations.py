@@ -49,7 +49,7 @@ class Variant:
 
     @property
     def reads_video(self) -> bool:
-        return bool(self.pose or self.adds)
+        return bool(self.pose) or any(VARIANTS[name].reads_video for name in self.adds)
 
 
 def _of_paper(letter: str, says: str, table: int = 6) -> Variant:
@@ -80,6 +80,15 @@ VARIANTS: dict[str, Variant] = {
     "order-single": _pose("tour without double entries", 4, order="single"),
     "order-random": _pose("joints in random order", 4, order="random"),
     "order-random-doubles": _pose("the tour's entries in random order", order="random-doubles"),
+    "orders": Variant(
+        "logits of three orders added", adds=("A", "order-single", "order-random")
+    ),
+    # what the field has learned since, each alone: on the paper's network it is switched on, on the
+    # modern one off
+    "view-other": _pose("the other view", view="other"),
+    "coordinates-other": _pose("x, y, z in the other place", coordinates="other"),
+    "batch-norm-other": _pose("batch normalisation or not, the other way", batch_norm="other"),
+    "either-order-other": _pose("people in either order or not, the other way", either_order="other"),
     # what the paper leaves open, each alone
     "origin-own": _pose("each person on their own spine", origin="own"),
     "derivatives-video": _pose("derivatives of the video's frames", derivatives="video"),
@@ -96,6 +105,10 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+# The two values of switches that a variant turns to "other"; all others are False or True.
+_PAIRS = {"view": ("camera", "people"), "coordinates": ("columns", "channels")}
+
+
 def configured(
     variant: Variant, base: ModelConfig, recipe: Recipe, seed: int
 ) -> tuple[ModelConfig, Recipe]:
@@ -109,8 +122,9 @@ def configured(
     if "pose_widths" in changes:
         first, second, third = base.pose_widths
         changes["pose_widths"] = (first, round(second * 60 / 64), third)
-    if changes.get("mask_absent") == "other":
-        changes["mask_absent"] = not base.mask_absent
+    for name in [n for n, value in changes.items() if value == "other"]:
+        pair = _PAIRS.get(name, (False, True))
+        changes[name] = pair[1 - pair.index(getattr(base, name))]
     return replace(base, **changes), replace(recipe, **variant.recipe)
 
 
@@ -196,7 +210,8 @@ def run_grid(
     processes: models computed side by side, one torch thread each; default one per core, or one
                per GPU
     Returns {variant: {"says", "changes", "results": {protocol: [one per seed]},
-    "confusion": {protocol: counts summed over seeds, rows truth}}}.
+    "confusion": {protocol: counts summed over seeds, rows truth}, "ensemble": {protocol: accuracy of
+    all seeds' logits added, and its confusion}}}.
     Raises ValueError when `out` holds results of other settings.
     """
     names = chosen(names, poses_alone=not store.glimpse_features)
@@ -248,9 +263,11 @@ def _line(
     variant = VARIANTS[name]
     results: dict[str, list[dict[str, Any]]] = {}
     confusion: dict[str, list[list[int]]] = {}
+    ensemble: dict[str, dict[str, Any]] = {}
     for protocol in protocols:
         counts = np.zeros((classes, classes), int)
         results[protocol] = []
+        together: np.ndarray | float = 0.0
         for seed in seeds:
             folder = out / protocol / f"seed-{seed}"
             parts = [np.load(folder / n / "predictions.npz") for n in variant.adds or (name,)]
@@ -261,13 +278,22 @@ def _line(
                 del one["made_from"]
             results[protocol].append({"seed": seed, "clips": len(labels), **one})
             counts += confusion_matrix(labels, logits.argmax(-1), labels=range(classes))
+            together = together + logits
         confusion[protocol] = counts.tolist()
+        said = np.asarray(together).argmax(-1)
+        ensemble[protocol] = {
+            "accuracy": accuracy(np.asarray(together), labels),
+            "confusion": confusion_matrix(labels, said, labels=range(classes)).tolist(),
+        }
     if variant.adds:
         changes: dict[str, Any] = {"adds": list(variant.adds)}
     else:
         config, own = configured(variant, base, recipe, seeds[0])
         changes = differences(base, config) | differences(recipe, own)
-    return {"says": variant.says, "changes": changes, "results": results, "confusion": confusion}
+    return {
+        "says": variant.says, "changes": changes, "results": results, "confusion": confusion,
+        "ensemble": ensemble,
+    }  # fmt: skip
 
 
 def differences(before: Any, after: Any) -> dict[str, Any]:

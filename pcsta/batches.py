@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
+from pcsta.augment import exchange_hands, exchange_people
 from pcsta.data.store import Store
 from pcsta.data.subsequences import frame_indices
 from pcsta.model.config import ModelConfig
@@ -21,7 +22,7 @@ from pcsta.pose_tensor import PoseTensor
 class Batch(NamedTuple):
     """What one step of training or testing sees."""
 
-    pose_tensor: Float[Tensor, "B 3 T W"]
+    pose_tensor: Float[Tensor, "B C T W"]
     glimpses: Float[Tensor, "B T 4 D"] | None
     present: Bool[Tensor, "B T 4"]  # hands that are tracked
     labels: Int64[Tensor, "B"]
@@ -30,7 +31,7 @@ class Batch(NamedTuple):
 
 
 class _Gather(torch.utils.data.Dataset):
-    """(clips, frames) -> the arrays of the store, for a DataLoader with or without workers."""
+    """(clips, frames, whether people are exchanged) -> the arrays of the store, for a DataLoader."""
 
     def __init__(
         self, store: Store, build: PoseTensor, features: np.ndarray | None, wants_glimpses: bool
@@ -41,8 +42,8 @@ class _Gather(torch.utils.data.Dataset):
         self.length = np.array([clip.length for clip in store.clips])
         self.labels = store.labels
 
-    def __getitem__(self, item: tuple[np.ndarray, np.ndarray]):
-        clips, frames = item
+    def __getitem__(self, item: tuple[np.ndarray, np.ndarray, np.ndarray]):
+        clips, frames, exchanged = item
         rows = self.start[clips, None] + frames  # (B, T)
         seen = self.start[clips, None] + self.build.frames(frames, self.length[clips])
         joints = torch.from_numpy(self.store.all_joints[seen])
@@ -52,6 +53,11 @@ class _Gather(torch.utils.data.Dataset):
         if self.wants_glimpses:
             source = self.store.all_glimpses if self.features is None else self.features
             glimpses = torch.from_numpy(source[rows])
+        if exchanged.any():
+            joints[exchanged] = exchange_people(joints[exchanged])
+            present[exchanged] = exchange_hands(present[exchanged], 2)
+            if glimpses is not None:
+                glimpses[exchanged] = exchange_hands(glimpses[exchanged], 2)
         return joints, glimpses, present, labels, clips, frames
 
 
@@ -76,6 +82,7 @@ class SubSequences:
         self.store, self.device, self.sampling, self.workers = store, device, sampling, workers
         self.projected = features is not None
         self.frames = config.frames
+        self.either_order = config.either_order
         self.build = PoseTensor.from_config(config, store.skeleton)
         self.gather = _Gather(store, self.build, features, wants)
 
@@ -100,7 +107,7 @@ class SubSequences:
         other.projected = True
         return other
 
-    def _batches(self, items: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Batch]:
+    def _batches(self, items: list[tuple[np.ndarray, ...]]) -> Iterator[Batch]:
         loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
             self.gather, sampler=items, batch_size=None, num_workers=self.workers,
             collate_fn=tuple, pin_memory=self.device.type == "cuda",
@@ -116,23 +123,32 @@ class SubSequences:
             )
 
     def training(self, clips: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """One epoch: each clip once, in random order, one random sub-sequence each (section 5)."""
+        """One epoch: each clip once, in random order, one random sub-sequence each (section 5).
+
+        With `either_order` the two people of each clip are exchanged with probability 1/2.
+        """
         clips = rng.permutation(clips)
         frames = self._indices(clips, rng, 1)[:, 0]  # (C, T)
+        exchanged = np.zeros(len(clips), bool)
+        if self.either_order:
+            exchanged = rng.random(len(clips)) < 0.5
         # A last batch of one clip would be a noisy step; it joins its neighbour.
         pieces = max(1, round(len(clips) / batch))
-        items = list(
-            zip(np.array_split(clips, pieces), np.array_split(frames, pieces), strict=True)
-        )
-        return self._batches(items)
+        parts = (np.array_split(a, pieces) for a in (clips, frames, exchanged))
+        return self._batches(list(zip(*parts, strict=True)))
 
-    def testing(self, clips: np.ndarray, count: int, batch: int = 64) -> Iterator[Batch]:
-        """`count` spread sub-sequences of every clip, clip by clip (section 5 takes 10)."""
+    def testing(
+        self, clips: np.ndarray, count: int, batch: int = 64, exchanged: bool = False
+    ) -> Iterator[Batch]:
+        """`count` spread sub-sequences of every clip, clip by clip (section 5 takes 10).
+
+        exchanged: person 1 and person 2 of every clip have changed places
+        """
         frames = self._indices(clips, None, count).reshape(-1, self.frames)  # (C * count, T)
         repeated = np.repeat(clips, count)
         cuts = range(batch, len(repeated), batch)
-        items = list(zip(np.split(repeated, cuts), np.split(frames, cuts), strict=True))
-        return self._batches(items)
+        arrays = (repeated, frames, np.full(len(repeated), exchanged))
+        return self._batches(list(zip(*(np.split(a, cuts) for a in arrays), strict=True)))
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int
 from sklearn.metrics import confusion_matrix
 
 from pcsta import controls
-from pcsta.batches import SubSequences
+from pcsta.augment import mean_of_orders
+from pcsta.batches import Batch, SubSequences
 from pcsta.data.store import Store
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.intervals import grouped_mean
@@ -62,19 +63,28 @@ def predict(
     """Run `model` over `count` sub-sequences of each clip; attention and logits of one forward pass.
 
     blind: every glimpse is zero, so that h_{t-1} knows nothing and attention reads the pose alone
+
+    With `either_order` every sub-sequence is seen twice, with the two people as in the file and
+    exchanged, and the two outputs are averaged.
     """
     was_training = model.training
     model.eval()
     if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
         batches = batches.projected_by(model.rgb, clips, count)
     outputs, labels, frames = [], [], []
-    for batch in batches.testing(clips, count):
+
+    def run(batch: Batch) -> Output:
         glimpses = batch.glimpses
         if blind and glimpses is not None:
             glimpses = torch.zeros_like(glimpses)
-        outputs.append(model(batch.pose_tensor, glimpses, batch.present, batches.projected))
-        labels.append(batch.labels.cpu().numpy())
-        frames.append(batch.frames)
+        return model(batch.pose_tensor, glimpses, batch.present, batches.projected)
+
+    orders = (False, True) if model.config.either_order else (False,)
+    passes = (batches.testing(clips, count, exchanged=exchanged) for exchanged in orders)
+    for views in zip(*passes, strict=True):
+        outputs.append(mean_of_orders(*map(run, views)))
+        labels.append(views[0].labels.cpu().numpy())
+        frames.append(views[0].frames)
     model.train(was_training)
     return collect(outputs, clips, np.concatenate(labels), np.concatenate(frames))
 

@@ -102,6 +102,34 @@ def normalise(
     return (joints - centre[..., None, :]) * there[..., None, None]
 
 
+def turn(
+    joints: Float[Tensor, "*batch 3"], angle: Float[Tensor, "*angles"]
+) -> Float[Tensor, "*batch 3"]:
+    """Rotate about the vertical axis (y), in radians, from z towards x.
+
+    angle: one for each index of the leading dimensions of `joints`, as many of them as it has
+    """
+    shape = angle.shape + (1,) * (joints.dim() - 1 - angle.dim())
+    c, s = angle.cos().reshape(shape), angle.sin().reshape(shape)
+    x, y, z = joints.unbind(-1)
+    return torch.stack([c * x + s * z, y, c * z - s * x], dim=-1)
+
+
+def face(joints: Float[Tensor, "*batch T P J 3"], root: int) -> Float[Tensor, "*batch T P J 3"]:
+    """Turn a sub-sequence about the vertical axis so that person 2 stands in direction +x of person 1.
+
+    The direction is the mean over the frames that hold both; one rotation serves all frames, so that
+    motions stay what they are. Without such a frame, or with one person, nothing is turned. What is left
+    of the view is its height; who stands on the left of the image is no longer to be seen.
+    """
+    if joints.shape[-3] < 2:
+        return joints
+    both = present(joints)[..., :2].all(-1)[..., None]  # (..., T, 1)
+    between = joints[..., 1, root, :] - joints[..., 0, root, :]  # (..., T, 3)
+    direction = (between * both).sum(-2)  # (..., 3)
+    return turn(joints, torch.atan2(direction[..., 2], direction[..., 0]))
+
+
 # --- derivatives (section 3.1) ------------------------------------------------------------------
 def derivatives(
     joints: Float[Tensor, "*batch T P J 3"],
@@ -150,9 +178,12 @@ class PoseTensor:
     people:   P, how many people stand side by side (the paper's 2)
     derivatives: "sampled": of the T frames that the network sees; "video": of the clip's own
               frames, each sampled one between its two neighbours; "none": zero, positions alone
+    view:     "camera", or "people": turned by `face`
+    coordinates: "columns": x, y, z side by side (the paper); "channels": one column a path entry,
+              nine channels, so that a kernel of width 3 covers three joints and not one
 
     Attributes: `order`, the E path entries of one person (0-based joint indices); `width`, P·E·3
-    columns (300 in the paper).
+    columns (300 in the paper) or P·E; `channels`, 3 or 9.
     """
 
     def __init__(
@@ -163,10 +194,16 @@ class PoseTensor:
         origin: str = "first",
         people: int = 2,
         derivatives: str = "sampled",
+        view: str = "camera",
+        coordinates: str = "columns",
         source: Skeleton | None = None,
     ) -> None:
         if derivatives not in ("sampled", "video", "none"):
             raise ValueError(f"derivatives are sampled, video or none, not {derivatives!r}")
+        if view not in ("camera", "people"):
+            raise ValueError(f"the view is camera or people, not {view!r}")
+        if coordinates not in ("columns", "channels"):
+            raise ValueError(f"coordinates are columns or channels, not {coordinates!r}")
         self.skeleton = skeleton
         self.derivatives = derivatives
         self.source = source or skeleton
@@ -175,22 +212,28 @@ class PoseTensor:
             if self.source.name == skeleton.name
             else torch.from_numpy(conversion(self.source, skeleton))
         )
+        self.view = view
+        self.coordinates = coordinates
         self.order = joint_order(order, skeleton, seed)
         self.origin = origin
         self.people = people
-        self.width = people * len(self.order) * 3
+        apart = coordinates == "channels"
+        self.width = people * len(self.order) * (1 if apart else 3)
+        self.channels = 9 if apart else 3
 
     @classmethod
     def from_config(cls, config: ModelConfig, source: Skeleton | None = None) -> PoseTensor:
         """The tensor that a model of this configuration reads, from joints of `source`."""
         return cls(
             SKELETONS[config.skeleton],
-            config.order,
-            config.order_seed,
-            config.origin,
-            config.people,
-            config.derivatives,
-            source,
+            order=config.order,
+            seed=config.order_seed,
+            origin=config.origin,
+            people=config.people,
+            derivatives=config.derivatives,
+            view=config.view,
+            coordinates=config.coordinates,
+            source=source,
         )
 
     def frames(
@@ -208,11 +251,12 @@ class PoseTensor:
             len(sampled), -1
         )
 
-    def __call__(self, joints: Float[Tensor, "B F P J 3"]) -> Float[Tensor, "B 3 T W"]:
+    def __call__(self, joints: Float[Tensor, "B F P J 3"]) -> Float[Tensor, "B C T W"]:
         """Joints in camera space (metres, an absent person all zero) -> X.
 
         joints: of the frames that `frames` names: F = T, or 3T with derivatives of the video
-        Channels of X: position, velocity, acceleration. Columns: person, path entry, xyz.
+        Channels of X: position, velocity, acceleration. Columns: person, path entry, xyz. With
+        coordinates="channels": x, y, z of position, of velocity, of acceleration; person, path entry.
         Raises ValueError when the joints are not those of the skeleton that was announced.
         """
         people, count = joints.shape[2:4]
@@ -223,6 +267,8 @@ class PoseTensor:
             )
         if self.convert is not None:
             joints = self.convert.to(joints) @ joints  # (B, T, P, J, 3)
+        if self.view == "people":
+            joints = face(joints, self.skeleton.root_index)
         x = normalise(joints, self.skeleton.root_index, self.origin)
         if self.derivatives == "sampled":
             velocity, acceleration = derivatives(x)
@@ -233,12 +279,16 @@ class PoseTensor:
         stacked = torch.stack([x, velocity, acceleration], dim=1)  # (B, 3, T, P, J, 3)
         # index_select copies whole xyz triplets: several times faster than fancy indexing
         path = torch.tensor(self.order, device=joints.device)
-        return stacked.index_select(4, path).flatten(3)  # (B, 3, T, P·E·3)
+        X = stacked.index_select(4, path)  # (B, 3, T, P, E, 3)
+        if self.coordinates == "channels":
+            return X.movedim(-1, 2).flatten(1, 2).flatten(3)  # (B, 9, T, P·E)
+        return X.flatten(3)  # (B, 3, T, P·E·3)
 
 
 __all__ = [
     "PoseTensor",
     "derivatives",
+    "face",
     "joint_order",
     "normalise",
     "present",
@@ -246,4 +296,5 @@ __all__ = [
     "random_order",
     "single",
     "tour",
+    "turn",
 ]

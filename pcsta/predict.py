@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from pcsta.augment import exchange_hands, exchange_people, mean_of_orders
 from pcsta.data.clip import Clip
 from pcsta.data.subsequences import frame_indices
 from pcsta.evaluate import SUBSEQUENCES
@@ -55,17 +56,21 @@ class Prediction(NamedTuple):
 def predict_clip(
     model: TwoStream, clip: Clip, glimpses: np.ndarray | None, sampling: Any = "segments"
 ) -> Prediction:
-    """Ten sub-sequences of one clip, logits averaged.
+    """Ten sub-sequences of one clip, logits averaged; with `either_order` over both orders as well.
 
     glimpses: (T, 4, D) features of every frame's hands; None for a model without RGB
     """
     device = next(model.parameters()).device
     frames = frame_indices(len(clip), model.config.frames, sampling, count=SUBSEQUENCES)  # (S, 20)
     build = PoseTensor.from_config(model.config, clip.skeleton)
-    X = build(torch.from_numpy(clip.joints[build.frames(frames, len(clip))]).to(device))
+    joints = torch.from_numpy(clip.joints[build.frames(frames, len(clip))]).to(device)
     V = None if glimpses is None else torch.from_numpy(glimpses[frames]).float().to(device)
     present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1)).to(device)
-    out = model.eval()(X, V, present)
+    out = model.eval()(build(joints), V, present)
+    if model.config.either_order:
+        other = None if V is None else exchange_hands(V, 2)
+        exchanged = model(build(exchange_people(joints)), other, exchange_hands(present, 2))
+        out = mean_of_orders(out, exchanged)
 
     def numpy(value: torch.Tensor | None) -> np.ndarray | None:
         return None if value is None else value.cpu().numpy()

@@ -252,6 +252,7 @@ class _Run:
         self.stage, self.seed, self.progress = stage, seed, progress
         model.stage(stage)
         self.trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        self.frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
         self.rate, decay = recipe.rate, recipe.weight_decay
         if stage == "rgb":
             self.rate = self.rate if recipe.rgb_rate is None else recipe.rgb_rate
@@ -279,7 +280,11 @@ class _Run:
             loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]
             if recipe.keep == "last" or loss <= self.best["loss"]:
                 self.best = {"loss": loss, "epoch": epoch, "accuracy": accuracy}
-                self.best_tensors = {n: p.detach().clone() for n, p in self.trained}
+                self.best_tensors = {
+                    n: t.detach().clone()
+                    for n, t in self.model.state_dict().items()
+                    if n not in self.frozen
+                }
             self.epoch = epoch
             bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
             self._log(figures | {"seconds": time.perf_counter() - began})

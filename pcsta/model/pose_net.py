@@ -29,29 +29,34 @@ class PoseNet(nn.Module):
     "Same" padding with an even kernel height of 8 is 3 frames before and 4 after, TensorFlow's
     choice and so most likely the paper's. The 1 x 1 map of the third layer is not pooled: there is
     nothing to pool.
+
+    With `batch_norm` each of the first two convolutions is followed by batch normalisation, which
+    the paper does not have.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.frames, self.width = config.frames, PoseTensor.from_config(config).width
+        reads = PoseTensor.from_config(config)
+        self.frames, self.width, self.channels = config.frames, reads.width, reads.channels
         first, second, self.features = config.pose_widths
-        self.conv1 = nn.Conv2d(3, first, KERNEL)
+        self.conv1 = nn.Conv2d(self.channels, first, KERNEL)
         self.conv2 = nn.Conv2d(first, second, KERNEL)
+        self.norm1 = nn.BatchNorm2d(first) if config.batch_norm else nn.Identity()
+        self.norm2 = nn.BatchNorm2d(second) if config.batch_norm else nn.Identity()
         self.conv3 = nn.Linear(second * (self.frames // 4) * (self.width // 4), self.features)
 
-    def forward(self, X: Float[Tensor, "B 3 T W"]) -> Float[Tensor, "B S"]:
+    def forward(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B S"]:
         """Pose features s, (B, 1024) in the paper. Raises ValueError for another size of X."""
-        if X.shape[1:] != (3, self.frames, self.width):
-            raise ValueError(
-                f"the pose network reads (B, 3, {self.frames}, {self.width}), got {tuple(X.shape)}"
-            )
+        size = (self.channels, self.frames, self.width)
+        if X.shape[1:] != size:
+            raise ValueError(f"the pose network reads (B, {str(size)[1:]}, got {tuple(X.shape)}")
         x = X.contiguous(memory_format=torch.channels_last)
-        x = self._block(self.conv1, x)  # (B, 64, 10, 150)
-        x = self._block(self.conv2, x)  # (B, 64, 5, 75)
+        x = self._block(self.conv1, self.norm1, x)  # (B, 64, 10, 150)
+        x = self._block(self.conv2, self.norm2, x)  # (B, 64, 5, 75)
         # flatten as frame, column, channel: free of a copy when channels come last
         return F.relu(self.conv3(x.permute(0, 2, 3, 1).flatten(1)))  # (B, 1024)
 
     @staticmethod
-    def _block(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    def _block(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
         padded = F.pad(x, (1, 1, 3, 4))
-        return F.relu(F.max_pool2d(conv(padded), 2))
+        return F.relu(F.max_pool2d(norm(conv(padded)), 2))

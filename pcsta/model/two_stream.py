@@ -47,7 +47,7 @@ class TwoStream(nn.Module):
 
     def forward(
         self,
-        pose_tensor: Float[Tensor, "B 3 T W"] | None,
+        pose_tensor: Float[Tensor, "B C T W"] | None,
         glimpses: Float[Tensor, "B T N D"] | None = None,
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
