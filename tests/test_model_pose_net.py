@@ -1,5 +1,7 @@
 """f_sk (eq. 1): the fast form against the convolution written out."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -101,3 +103,31 @@ def test_maps_have_the_papers_sizes():
 def test_another_size_of_X_is_an_error():
     with pytest.raises(ValueError, match=r"reads \(B, 3, 20, 300\), got \(1, 3, 20, 180\)"):
         PoseNet(laptop())(torch.zeros(1, 3, 20, 180))
+
+
+@torch.no_grad()
+def test_batch_norm_stands_between_convolution_and_pooling():
+    config = laptop(skeleton="sbu", order="single", frames=8, pose_widths=(2, 3, 5))
+    torch.manual_seed(0)
+    plain, normed = PoseNet(config), PoseNet(replace(config, batch_norm=True))
+    normed.load_state_dict(plain.state_dict(), strict=False)
+    X = torch.randn(4, 3, 8, 90)
+    # of known statistics, it is a scale and a shift of each map
+    normed.norm1.running_mean += 0.3
+    normed.norm2.running_var *= 4
+    scaled = PoseNet(config)
+    scaled.load_state_dict(plain.state_dict())
+    scaled.conv1.bias -= 0.3
+    half = 1 / (4 + normed.norm2.eps) ** 0.5
+    scaled.conv2.weight *= half
+    scaled.conv2.bias *= half
+    torch.testing.assert_close(normed.eval()(X), scaled(X), atol=1e-4, rtol=1e-4)
+    assert not any("norm" in name for name, _ in plain.named_parameters())
+
+
+def test_coordinates_as_channels_make_a_narrower_net():
+    config = laptop(skeleton="sbu", coordinates="channels")
+    net = PoseNet(config)
+    assert net(torch.zeros(2, 9, 20, 60)).shape == (2, config.pose_widths[2])
+    with pytest.raises(ValueError, match=r"reads \(B, 9, 20, 60\), got \(2, 3, 20, 180\)"):
+        net(torch.zeros(2, 3, 20, 180))

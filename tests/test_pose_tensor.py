@@ -12,12 +12,14 @@ from pcsta.model.config import laptop
 from pcsta.pose_tensor import (
     PoseTensor,
     derivatives,
+    face,
     joint_order,
     normalise,
     random_doubles,
     random_order,
     single,
     tour,
+    turn,
 )
 from pcsta.skeletons import KINECT_V2, SBU, SKELETONS, Skeleton
 
@@ -131,6 +133,69 @@ def test_X_does_not_see_where_the_bodies_stand(origin, shift):
     moved = torch.where(there, joints + torch.tensor(shift), 0.0)
     build = PoseTensor(KINECT_V2, origin=origin)
     torch.testing.assert_close(build(moved), build(joints), atol=1e-5, rtol=1e-5)
+
+
+# --- the view of the two people -----------------------------------------------------------------
+angles = st.floats(-3.25, 3.25, width=32)
+
+
+@given(st.integers(0, 1000), angles)
+def test_turning_keeps_bones_and_heights(seed, angle):
+    joints = torch.randn(2, 5, 2, 15, 3, generator=torch.manual_seed(seed))
+    turned = turn(joints, torch.full((2,), angle))
+    parent, child = torch.tensor(SBU.bones).T
+    for a, b in ((parent, child), (child, torch.full_like(child, SBU.root_index))):
+        torch.testing.assert_close(
+            (turned[..., a, :] - turned[..., b, :]).norm(dim=-1),
+            (joints[..., a, :] - joints[..., b, :]).norm(dim=-1),
+        )
+    torch.testing.assert_close(turned[..., 1], joints[..., 1])
+    torch.testing.assert_close(turn(turned, torch.full((2,), -angle)), joints)
+
+
+@given(st.integers(0, 1000), angles)
+def test_people_seen_from_their_own_side_do_not_show_where_the_camera_was(seed, angle):
+    joints = torch.randn(2, 5, 2, 15, 3, generator=torch.manual_seed(seed))
+    joints[..., 1, :, 0] += 3  # apart, so that there is a direction
+    root = SBU.root_index
+    faced = face(joints, root)
+    between = (faced[:, :, 1, root] - faced[:, :, 0, root]).mean(1)
+    assert (between[:, 0] > 0).all()
+    torch.testing.assert_close(between[:, 2], torch.zeros(2), atol=1e-5, rtol=0)
+    build = PoseTensor(SBU, view="people")
+    turned = turn(joints, torch.tensor([angle, -angle]))
+    torch.testing.assert_close(build(turned), build(joints), atol=1e-4, rtol=1e-4)
+
+
+def test_an_absent_person_neither_turns_the_view_nor_appears():
+    joints = bodies(frames=6)
+    joints[0, :, 1] = 0  # never there
+    joints[1, 2:4, 1] = 0  # for two frames
+    root = KINECT_V2.root_index
+    faced = face(joints, root)
+    torch.testing.assert_close(faced[0], joints[0])
+    assert (faced[1, 2:4, 1] == 0).all()
+    both = [0, 1, 4, 5]
+    torch.testing.assert_close(faced[1, both], face(joints[1:, both], root)[0])
+    assert torch.equal(face(joints[:, :, :1], root), joints[:, :, :1])
+
+
+def test_coordinates_as_channels_are_the_same_numbers():
+    joints = bodies()
+    X = PoseTensor(KINECT_V2)(joints)  # (B, 3, T, 300)
+    build = PoseTensor(KINECT_V2, coordinates="channels")
+    apart = build(joints)
+    assert apart.shape == (*X.shape[:1], build.channels, X.shape[2], build.width)
+    assert (build.channels, build.width) == (9, 100)
+    for kind in range(3):
+        for axis in range(3):
+            assert torch.equal(apart[:, 3 * kind + axis], X[:, kind, :, axis::3])
+
+
+@pytest.mark.parametrize("wrong", [{"view": "side"}, {"coordinates": "rows"}])
+def test_another_view_or_layout_is_refused(wrong):
+    with pytest.raises(ValueError, match="not '(side|rows)'"):
+        PoseTensor(SBU, **wrong)
 
 
 # --- derivatives --------------------------------------------------------------------------------

@@ -65,8 +65,16 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("letter", ["A", "G"])
-def test_an_interrupted_run_continues_exactly(store, tmp_path, monkeypatch, letter):
+@pytest.mark.parametrize(
+    ("letter", "switches"),
+    [("A", {}), ("G", {}), ("A", {"batch_norm": True, "either_order": True, "view": "people"})],
+)
+def test_an_interrupted_run_continues_exactly(store, tmp_path, monkeypatch, letter, switches):
+    def run(store, out, letter):
+        return train(
+            store, row(letter, tiny(**switches)), RECIPE, out, device="cpu", progress=False
+        )
+
     whole = load_file(run(store, tmp_path / "whole", letter) / "model.safetensors")
     save = module._Run._save
 
@@ -105,6 +113,20 @@ def test_early_stopping_keeps_the_best_epoch(store, tmp_path):
     assert best["epochs"] < 40
     assert losses[best["epoch"]] == min(losses) == pytest.approx(best["loss"], rel=1e-5)
     assert best["epochs"] == best["epoch"] + 1 + recipe.patience
+
+
+def test_the_best_epoch_is_kept_with_its_batch_statistics(store, tmp_path):
+    recipe = replace(RECIPE, pose_epochs=6, rate=0.3)
+    config = row("A", tiny(batch_norm=True))
+    folder = train(store, config, recipe, tmp_path / "a", device="cpu", progress=False)
+    best = json.loads((folder / "record.json").read_text())["best"]
+    assert best["epoch"] < best["epochs"] - 1
+    steps = load_file(folder / "model.safetensors")["pose_net.norm1.num_batches_tracked"]
+    last = train(
+        store, config, replace(recipe, keep="last"), tmp_path / "b", device="cpu", progress=False
+    )
+    all_steps = load_file(last / "model.safetensors")["pose_net.norm1.num_batches_tracked"]
+    assert steps * 6 == all_steps * (best["epoch"] + 1)
 
 
 def test_a_recipe_may_keep_the_last_epoch(store, tmp_path):
