@@ -112,6 +112,7 @@ def settings_of(dataset: Dataset, sensor: GlimpseSensor | None) -> dict[str, Any
         "sensor": sensor.fingerprint if sensor else None,
         "glimpse_features": sensor.features if sensor else 0,
         "splits": {p: dataset.split(p)._asdict() for p in dataset.protocols},
+        **dataset.reads,
     }
 
 

@@ -26,7 +26,7 @@ def test_the_documented_conversion():
     np.testing.assert_allclose(metres(np.array([x, y, z], np.float32)), expected, rtol=1e-5)
 
 
-def test_both_people_in_the_order_of_the_file(tmp_path):
+def test_who_stands_on_the_left_is_person_1(tmp_path):
     write(tmp_path, sbu_text(A, B))
     clip = SBUInteraction(tmp_path).read("s01s02_05_001")
     np.testing.assert_allclose(clip.joints, np.stack([A, B], 1), atol=1e-4)
@@ -35,6 +35,12 @@ def test_both_people_in_the_order_of_the_file(tmp_path):
     np.testing.assert_allclose(clip.pixels[:, 0, :, 1], (0.96 - A[..., 1]) / 1.92 * 480, atol=1e-2)
     assert (clip.action, clip.subject, clip.replication) == ("shaking hands", "s01s02", 1)
     assert clip.image_size == (640, 480) and clip.video is None
+
+    write(tmp_path, sbu_text(B, A))
+    other = SBUInteraction(tmp_path).read("s01s02_05_001")
+    np.testing.assert_array_equal(other.joints, clip.joints)
+    np.testing.assert_array_equal(other.hands, clip.hands)
+    assert not clip.repairs and "stands on the left" in other.repairs[0]
 
 
 def test_a_person_of_zeros_is_absent(tmp_path):
@@ -112,8 +118,10 @@ def test_the_whole_real_dataset(real_data):
         train, test = dataset.split(fold)
         assert {dataset[n].subject for n in test} == set(FOLDS[k])
         assert len(train) + len(test) == 282 and not set(train) & set(test)
-    left = [c.pixels[:, 0, 2, 0].mean() < c.pixels[:, 1, 2, 0].mean() for c in clips]
-    assert sum(left) == 158  # "A is the left person"
+    x = np.array([c.pixels[:, :, 2, 0].mean(0) for c in clips])
+    assert (x[:, 0] < x[:, 1]).all()  # "A is the left person" ...
+    exchanged = [any("stands on the left" in r for r in c.repairs) for c in clips]
+    assert sum(exchanged) == 282 - 158  # ... was true of 158
 
 
 @pytest.mark.real

@@ -278,14 +278,23 @@ def choose(
     return *seat(slots, length, skeleton), tuple(repairs)
 
 
-def in_order(
+def left_first(
     bodies: list[Body], length: int, skeleton: Skeleton
 ) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
-    """Like `choose` for a file that says who is who: body 1 is person 1, body 2 person 2."""
+    """Like `choose` for a file of two people: who stands further left in the image is person 1.
+
+    Left is decided once for a clip, by the mean place of the root. Somebody alone keeps the file's
+    place.
+    """
     slots, repairs = {}, []
     for body in bodies:
         slots[body.ids[0] - 1], done = fill_missing(body)
         repairs += done
+    if len(slots) == PEOPLE:
+        first, second = (slots[i].pixels[:, skeleton.root_index, 0].mean() for i in range(PEOPLE))
+        if first > second:
+            slots = {0: slots[1], 1: slots[0]}
+            repairs.append("the second person of the file stands on the left: taken as person 1")
     return *seat(slots, length, skeleton), tuple(repairs)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +86,7 @@ class Dataset(ABC):
     classes:     class names, indexed by `Clip.label`
     protocols:   names that `split` accepts
     crop_size:   side in pixels of the square around each hand (section 5)
+    reads:       rules of its reader that a store must not be older than
     """
 
     name: str
@@ -94,6 +95,7 @@ class Dataset(ABC):
     protocols: tuple[str, ...]
     crop_size: int
     layout: str  # what `root` should hold, for error messages
+    reads: Mapping[str, str] = {}
 
     def __init__(self, root: Path | str):
         self.root = Path(root)
