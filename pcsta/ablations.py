@@ -80,15 +80,15 @@ VARIANTS: dict[str, Variant] = {
     "order-single": _pose("tour without double entries", 4, order="single"),
     "order-random": _pose("joints in random order", 4, order="random"),
     "order-random-doubles": _pose("the tour's entries in random order", order="random-doubles"),
-    "orders": Variant(
-        "logits of three orders added", adds=("A", "order-single", "order-random")
-    ),
+    "orders": Variant("logits of three orders added", adds=("A", "order-single", "order-random")),
     # what the field has learned since, each alone: on the paper's network it is switched on, on the
     # modern one off
     "view-other": _pose("the other view", view="other"),
     "coordinates-other": _pose("x, y, z in the other place", coordinates="other"),
     "batch-norm-other": _pose("batch normalisation or not, the other way", batch_norm="other"),
-    "either-order-other": _pose("people in either order or not, the other way", either_order="other"),
+    "either-order-other": _pose(
+        "people in either order or not, the other way", either_order="other"
+    ),
     # what the paper leaves open, each alone
     "origin-own": _pose("each person on their own spine", origin="own"),
     "derivatives-video": _pose("derivatives of the video's frames", derivatives="video"),

@@ -107,7 +107,9 @@ def train(
             help="Sizes: paper, laptop (default), narrow; with --from, those of that run."
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Training: paper, laptop, small.")] = "laptop",
+    recipe: Annotated[
+        str, typer.Option(help="Training: paper, paper-sbu, laptop, small, modern.")
+    ] = "laptop",
     protocol: Annotated[
         str, typer.Option(help="A protocol of the dataset, or `folds` for all five of SBU's.")
     ] = "cross-subject",
@@ -210,8 +212,10 @@ def ablate(
     rows: Annotated[
         str, typer.Option(help="Variants, with commas (default: all that the data can carry).")
     ] = "",
-    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow.")] = "laptop",
-    recipe: Annotated[str, typer.Option(help="Training: paper, laptop, small.")] = "laptop",
+    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow, modern.")] = "laptop",
+    recipe: Annotated[
+        str, typer.Option(help="Training: paper, paper-sbu, laptop, small, modern.")
+    ] = "laptop",
     protocol: Annotated[
         str, typer.Option(help="Protocols, with commas; `folds` for all five of SBU's.")
     ] = "cross-subject",

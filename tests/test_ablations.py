@@ -11,7 +11,7 @@ from pcsta import ablations
 from pcsta.ablations import VARIANTS, chosen, configured, differences, per_seed, run_grid, table
 from pcsta.batches import SubSequences
 from pcsta.evaluate import accuracy, predict
-from pcsta.model.config import ModelConfig, laptop, paper
+from pcsta.model.config import ModelConfig, laptop, modern, paper
 from pcsta.train import Recipe, load
 
 RECIPE = Recipe(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=8, validation=0.2)
@@ -49,6 +49,7 @@ def test_what_a_variant_builds_on_comes_with_it(grid):
 def test_without_video_the_pose_rows_are_left():
     names = chosen(VARIANTS, poses_alone=True)
     assert "A" in names and "order-random" in names and "derivatives-none" in names
+    assert "orders" in names  # adds poses alone
     assert not set(names) & set("BCEGHIK")
     with pytest.raises(ValueError, match=r"no variant .D.; choose from"):
         chosen(["A", "D"])
@@ -98,6 +99,24 @@ def test_a_fused_row_is_the_sum_of_two_rows_logits(grid, store):
     fused = accuracy(said["A"].logits + said["G"].logits, said["A"].labels)
     assert lines["K"]["results"]["cross-subject"][1]["accuracy"] == pytest.approx(fused)
     assert lines["K"]["changes"] == {"adds": ["A", "G"]}
+
+
+def test_an_ensemble_adds_all_seeds_logits(grid):
+    out, lines = grid
+    parts = [np.load(out / f"cross-subject/seed-{s}/A/predictions.npz") for s in (0, 1)]
+    together = accuracy(parts[0]["logits"] + parts[1]["logits"], parts[0]["labels"])
+    found = lines["A"]["ensemble"]["cross-subject"]
+    assert found["accuracy"] == pytest.approx(together)
+    confusion = np.array(found["confusion"])
+    assert confusion.trace() / confusion.sum() == pytest.approx(together)
+
+
+def test_the_other_value_of_a_switch_is_the_other_one():
+    for base in (tiny(), modern()):
+        for field in ("view", "coordinates", "batch_norm", "either_order"):
+            name = f"{field.replace('_', '-')}-other"
+            config, _ = configured(VARIANTS[name], base, RECIPE, seed=0)
+            assert getattr(config, field) == getattr(modern() if base == tiny() else tiny(), field)
 
 
 def test_the_table_shows_mean_and_spread(grid):

@@ -194,7 +194,7 @@ def test_coordinates_as_channels_are_the_same_numbers():
 
 @pytest.mark.parametrize("wrong", [{"view": "side"}, {"coordinates": "rows"}])
 def test_another_view_or_layout_is_refused(wrong):
-    with pytest.raises(ValueError, match="not '(side|rows)'"):
+    with pytest.raises(ValueError, match=r"not '(side|rows)'"):
         PoseTensor(SBU, **wrong)
 
 
