@@ -4,7 +4,7 @@ A run is a folder:
 
     config.json        model, recipe, store, protocol, seed: all that decides the result
     log.csv            one line an epoch
-    state.*            where training stands; the same command continues from it exactly
+    state.*            where training stood lately; the same command continues from it exactly
     model.safetensors  the trained model (best validation epoch of each stage)
     record.json        config plus how it went: epochs, figures, seconds, versions, hardware
 """
@@ -40,6 +40,8 @@ from pcsta.model.rgb_stream import RGBStream
 from pcsta.model.two_stream import TwoStream
 
 Stage = Literal["pose", "rgb"]
+
+SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,7 @@ class _Run:
         epochs = recipe.pose_epochs if self.stage == "pose" else recipe.rgb_epochs
         bar = tqdm(range(self.epoch + 1, epochs), initial=self.epoch + 1, total=epochs,
                    unit="epoch", desc=f"{self.stage} stream", disable=not self.progress)  # fmt: skip
+        saved = time.perf_counter()
         for epoch in bar:
             if recipe.keep == "best" and epoch - self.best["epoch"] > recipe.patience:
                 break
@@ -295,7 +298,9 @@ class _Run:
             self.epoch = epoch
             bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
             self._log(figures | {"seconds": time.perf_counter() - began})
-            self._save()
+            if time.perf_counter() - saved >= SAVE_SECONDS:
+                self._save()
+                saved = time.perf_counter()
         self.model.load_state_dict(self.best_tensors, strict=False)
         return {**self.best, "epochs": self.epoch + 1}
 

@@ -61,6 +61,27 @@ def test_the_rgb_stage_leaves_the_pose_stream_untouched(store, tmp_path):
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
 
 
+def test_epochs_since_the_last_state_are_repeated_and_logged_once(store, tmp_path, monkeypatch):
+    whole = load_file(run(store, tmp_path / "whole", "A") / "model.safetensors")
+    log = module._Run._log
+
+    def dies(self, figures):
+        log(self, figures)
+        if self.epoch == 2:
+            raise Interrupted
+        monkeypatch.setattr(module, "SAVE_SECONDS", 0 if self.epoch == 0 else 1e9)
+
+    monkeypatch.setattr(module._Run, "_log", dies)
+    with pytest.raises(Interrupted):
+        run(store, tmp_path / "broken", "A")
+    assert json.loads((tmp_path / "broken/state.json").read_text())["epoch"] == 0
+    monkeypatch.undo()
+    again = load_file(run(store, tmp_path / "broken", "A") / "model.safetensors")
+    assert all(torch.equal(again[name], value) for name, value in whole.items())
+    lines = (tmp_path / "broken/log.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in lines] == ["epoch", "0", "1", "2", "3"]
+
+
 class Interrupted(Exception):
     pass
 
@@ -83,6 +104,7 @@ def test_an_interrupted_run_continues_exactly(store, tmp_path, monkeypatch, lett
         if self.epoch == 1 and self.out.name == "broken":
             raise Interrupted
 
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
     monkeypatch.setattr(module._Run, "_save", dies)
     with pytest.raises(Interrupted):
         run(store, tmp_path / "broken", letter)
