@@ -126,6 +126,7 @@ def test_an_interrupted_fine_tuning_continues_exactly(
         if self.stage == stage and self.epoch == 0:
             raise Interrupted
 
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
     monkeypatch.setattr(module._Run, "_save", dies)
     with pytest.raises(Interrupted):
         run(target, tmp_path / "b", source=pretrained)
