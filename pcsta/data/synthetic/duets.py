@@ -12,11 +12,11 @@ from jaxtyping import Float
 
 from .actions import Action, Schedule
 from .actors import Motion, Subject
-from .motions import RAMP, minimum_jerk, rest, travel, visit, with_body
+from .motions import RAMP, follow, minimum_jerk, rest, travel, visit, with_body
 
 STEP = 0.7  # chance that a person steps aside
 _HEIGHT = {"reach": 1.20, "punch": 1.46, "pocket": 0.92}  # metres, for a giver 1.72 m tall
-_LEAN = {"reach": 0.14, "punch": 0.17, "pocket": 0.20}  # radians
+_LEAN = {"reach": 0.14, "punch": 0.17, "pocket": 0.26}  # radians
 _ANSWER = {"reach": 0.02, "punch": -0.10, "pocket": 0.0}
 
 
@@ -56,7 +56,8 @@ def _give(
     hands[:, side] = travel(hands[:, side], target, go, arc=0.02)
     # the other arm swings back as the body leans
     hands[:, 1 - side] += go[:, None] * np.array([0.05 * (1 - 2 * side), 0.0, -0.16])
-    return with_body(rng, hands, _LEAN[action.group] * go, _aside(rng, frames, opening, actor))
+    lean, step = _LEAN[action.group] * go, _aside(rng, frames, opening, actor)
+    return with_body(rng, hands, lean, follow(go, side), step)
 
 
 def _answer(rng, action: Action, subject: Subject, plan: Schedule, actor: int, frames, opening):
@@ -66,7 +67,9 @@ def _answer(rng, action: Action, subject: Subject, plan: Schedule, actor: int, f
     if action.group == "reach":
         reply = np.array([0.0, rng.uniform(0.06, 0.12), rng.uniform(0.03, 0.07)])
         hands[:, int(rng.integers(2))] += late[:, None] * reply
-    return with_body(rng, hands, _ANSWER[action.group] * late, _aside(rng, frames, opening, actor))
+    return with_body(
+        rng, hands, _ANSWER[action.group] * late, step=_aside(rng, frames, opening, actor)
+    )
 
 
 def _ahead(opening: float, actor: int) -> Float[np.ndarray, "3"]:

@@ -22,7 +22,7 @@ from .takes import Name, take
 from .tracking import HAND_NOISE, NOISE, SHARES
 from .writing import FPS, skeleton_text, write_text, write_video
 
-VERSION = 3  # raise it whenever the generator would write other files
+VERSION = 5  # raise it whenever the generator would write other files
 FRAMES = 32
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
 REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more takes

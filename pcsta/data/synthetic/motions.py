@@ -1,8 +1,9 @@
 """How it is done: hands that travel between rest and the place where their motion group happens.
 
 Inside the informative interval the active hand is at its group's place (mouth, head, chest, ...),
-before and after it hangs at rest: this, and nothing else, tells pose which hand matters and when.
-All other hands rest and fidget.
+its shoulder follows and the idle hand gives way; before and after it hangs at rest: this, and
+nothing else, tells pose which hand matters and when.  Features of pose are learned for the class and
+not for the hand, so a cue that moves little is lost on them.  All other hands rest and fidget.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from jaxtyping import Float
 from .actions import Action, Schedule
 from .actors import Motion, Subject
 
+DROP = np.array([0.0, -0.03, -0.12])  # metres: the idle hand gives way
+TWIST = 0.25  # radians: the shoulder follows the active hand
 RAMP = 4  # frames that a hand needs to get there, and to get back
 
 
@@ -62,7 +65,7 @@ def _solo_target(rng: np.random.Generator, group: str, subject: Subject, frames:
     elif group == "head":
         spot, stroke = head + np.array((outward * 0.135, -0.02, 0.05)), [0.006, 0.022, 0.012]
     elif group == "chest":
-        spot, stroke = np.array([outward * 0.10, 1.27, 0.34]) * scale, [0.018, 0.012, 0.008]
+        spot, stroke = np.array([outward * 0.08, 1.38, 0.46]) * scale, [0.018, 0.012, 0.008]
     elif group == "wave":
         spot, stroke = np.array([outward * 0.36, 1.62, 0.16]) * scale, [0.13, 0.02, 0.01]
         beat, size = (
@@ -94,11 +97,18 @@ def solo(
     side: int,
     frames: int,
 ) -> Motion:
-    """One person: hand `side` visits its place during the interval, the other one rests."""
+    """One person: hand `side` visits its place during the interval, the other one gives way."""
     hands = np.stack([rest(rng, subject, frames, s) for s in (0, 1)], 1)  # (T, 2, 3)
     target = _solo_target(rng, action.group, subject, frames, side)
-    hands[:, side] = travel(hands[:, side], target, visit(frames, plan.start, plan.stop))
-    return with_body(rng, hands)
+    go = visit(frames, plan.start, plan.stop)
+    hands[:, side] = travel(hands[:, side], target, go)
+    hands[:, 1 - side] += go[:, None] * DROP
+    return with_body(rng, hands, twist=follow(go, side))
+
+
+def follow(go: np.ndarray, side: int) -> np.ndarray:
+    """(T,) twist of the trunk that brings the shoulder of a hand forward as the hand goes."""
+    return TWIST * (1 - 2 * side) * go
 
 
 def travel(start: np.ndarray, target: np.ndarray, go: np.ndarray, arc: float = 0.10) -> np.ndarray:
@@ -112,16 +122,17 @@ def with_body(
     rng: np.random.Generator,
     hands: Float[np.ndarray, "T 2 3"],
     lean: Float[np.ndarray, "T"] | float = 0.0,
+    twist: Float[np.ndarray, "T"] | float = 0.0,
     step: tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 2 3"]] | None = None,
 ) -> Motion:
-    """A whole Motion around moving hands: idle sway, `lean` (radians), and `step` if one is made."""
+    """A whole Motion around moving hands: idle sway, `lean` and `twist` (radians), `step` if made."""
     frames = len(hands)
     shift, feet = step or (np.zeros((frames, 3)), np.zeros((frames, 2, 3)))
     weight = [sway(rng, frames, 0.015, 30.0), np.zeros(frames), sway(rng, frames, 0.010, 30.0)]
     return Motion(
         hands=hands,
         lean=sway(rng, frames, 0.018) + 0.02 + lean,
-        twist=sway(rng, frames, 0.03),
+        twist=sway(rng, frames, 0.03) + twist,
         roll=sway(rng, frames, 0.012),
         turn=sway(rng, frames, 0.12),
         shift=shift + np.stack(weight, -1),

@@ -40,8 +40,8 @@ def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> lis
     """Bodies as a Kinect would list them, in no order that tells who is who.
 
     actors: true joints, (T, 25, 3) each, camera space.
-    jitter: eight times the noise for a third of the clip.  lost hand: one hand with its wrist, tip
-    and thumb is inferred, and jumps.  swapped body: two people exchange their bodyIDs (a single
+    jitter: five times the noise for a third of the clip.  lost hand: one hand with its wrist, tip
+    and thumb is inferred, and strays.  swapped body: two people exchange their bodyIDs (a single
     person gets a new one).  phantom body: some furniture is taken for one more person.
     """
     frames = len(actors[0])
@@ -50,12 +50,11 @@ def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> lis
     faulty = slice(start, start + frames // 3)
     victim = bodies[int(rng.integers(len(bodies)))]
     if fault == "jitter":
-        victim.joints[faulty] += rng.normal(0, 8 * NOISE, victim.joints[faulty].shape)
+        victim.joints[faulty] += rng.normal(0, 5 * NOISE, victim.joints[faulty].shape)
     elif fault == "lost hand":
         side = ("left", "right")[int(rng.integers(2))]
         parts = [KINECT_V2.index(f"{side} {p}") for p in ("wrist", "hand", "hand tip", "thumb")]
-        jumps = rng.normal(0, 0.15, (frames, 1, 3))
-        victim.joints[faulty, parts] += jumps[faulty]
+        victim.joints[faulty, parts] += _stray(rng, frames // 3)[:, None]
         victim.states[faulty, parts] = rng.integers(0, 2, (frames // 3, 1))
     elif fault == "swapped body":
         if len(bodies) == 2:
@@ -67,6 +66,13 @@ def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> lis
         bodies.append(_phantom(rng, frames, faulty))
     order = rng.permutation(len(bodies))
     return [bodies[i] for i in order]
+
+
+def _stray(rng: np.random.Generator, frames: int) -> Float[np.ndarray, "T 3"]:
+    """Metres by which a guess is off: it is held for a while, then guessed anew."""
+    held = rng.integers(3, 6)
+    guesses = rng.normal(0, 0.12, (frames // held + 1, 3))
+    return np.repeat(guesses, held, axis=0)[:frames]
 
 
 def _ident(rng: np.random.Generator) -> int:
