@@ -320,20 +320,17 @@ def deletion_curve(
 
 
 # --- leakage ------------------------------------------------------------------------------------
-def leakage(
-    model: TwoStream, store: Store, training: np.ndarray, test: np.ndarray, count: int = 2
-) -> dict[str, Estimate]:
+def leakage(model: TwoStream, store: Store, learn: Inputs, test: Inputs) -> dict[str, Estimate]:
     """Test accuracy of a linear probe that reads the class off parts of the model, glimpses unseen.
 
     P, p':                  the attention maps alone
     P, content blind; p', content blind:  the same when every glimpse is zero: what pose put there
     s:                      the pose features, which conditioned attention reads
 
-    Probes learn on `training` clips and average their probabilities over a clip's sub-sequences.
+    Probes learn on the sub-sequences of `learn` and average their probabilities over each test clip's.
     """
-    learn, ask_about = gather(model, store, training, count), gather(model, store, test, count)
     parts: dict[str, list[np.ndarray]] = {}
-    for inputs in (learn, ask_about):
+    for inputs in (learn, test):
         for condition, source in (("", inputs), (", content blind", blind(inputs))):
             said = ask(model, source)
             for name, weights in (("P", said.spatial), ("p'", said.temporal)):
@@ -342,12 +339,13 @@ def leakage(
                     parts.setdefault(name + condition, []).append(flat)
         if inputs.pose_features is not None:
             parts.setdefault("s", []).append(inputs.pose_features.cpu().numpy())
-    groups, labels = performances(store, test), ask_about.labels[::count]
+    count = len(test.frames) // len(test.clips)
+    groups, labels = performances(store, test.clips), test.labels[::count]
     result = {}
     for name, (x, y) in parts.items():
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
         probe.fit(x, learn.labels)
-        scores = probe.predict_proba(y).reshape(len(test), count, -1).mean(1)
+        scores = probe.predict_proba(y).reshape(len(labels), count, -1).mean(1)
         right = probe.classes_[scores.argmax(-1)] == labels
         result[name] = grouped_mean(right.astype(float), groups=groups)
     return result

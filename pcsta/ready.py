@@ -83,7 +83,7 @@ def model(letter: str = "K", seed: int = 0) -> tuple[TwoStream, dict[str, Any]]:
     return load(folder), read_json(folder / "record.json")
 
 
-def _first_test_clip(action: str) -> Clip:
+def first_test_clip(action: str) -> Clip:
     """The first cross-subject test clip of an action, in order of name, without a tracking fault."""
     data, prepared = dataset(), store()
     for i in prepared.split("cross-subject")[1]:
@@ -96,13 +96,13 @@ def _first_test_clip(action: str) -> Clip:
 @lru_cache
 def running_clip() -> Clip:
     """The book's running example: one person drinks (A001), chosen by rule and not by beauty."""
-    return _first_test_clip("A001")
+    return first_test_clip("A001")
 
 
 @lru_cache
 def running_pair() -> Clip:
     """The running example for two people: one gives the other an object (A056)."""
-    return _first_test_clip("A056")
+    return first_test_clip("A056")
 
 
 def frames(clip: Clip) -> np.ndarray:

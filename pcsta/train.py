@@ -310,6 +310,7 @@ class _Run:
         assert logits is not None
         return logits
 
+    @torch.enable_grad()  # also for a caller that has switched gradients off
     def _epoch(
         self, batches: SubSequences, fitting: np.ndarray, epoch: int, epochs: int
     ) -> dict[str, float]:

@@ -248,19 +248,23 @@ class Speed(torch.nn.Module):
         return X[:, 1].abs().amax((1, 2))[:, None].expand(-1, 8)
 
 
+def probed(net, store, count=2):
+    learn, test = (gather(net, store, clips, count) for clips in store.split("cross-subject"))
+    return leakage(net, store, learn, test)
+
+
 def test_a_probe_finds_the_class_that_pose_has_put_into_the_weights(store):
-    train, test = store.split("cross-subject")
     net, unconditioned = model(), model("K-unconditioned")
     net.pose_net = unconditioned.pose_net = Speed()
-    found = leakage(net, store, train, test)
+    found = probed(net, store)
     assert set(found) == {"P", "p'", "P, content blind", "p', content blind", "s"}
     for estimate in found.values():
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
     assert found["s"].value == found["P, content blind"].value == 1
-    without = leakage(unconditioned, store, train, test)
+    without = probed(unconditioned, store)
     assert without["s"].value == 1
     assert without["P, content blind"].value == 0.5  # neither pose nor glimpses: one guess
-    assert set(leakage(model("E"), store, train, test)) == {"P", "P, content blind", "s"}
+    assert set(probed(model("E"), store)) == {"P", "P, content blind", "s"}
 
 
 def test_the_probe_is_scikit_learns_on_the_flat_maps(store):
@@ -273,4 +277,4 @@ def test_the_probe_is_scikit_learns_on_the_flat_maps(store):
     for clip in range(len(test)):
         both = sum(probe.predict_proba(y.spatial[clip, k].reshape(1, 80))[0] for k in (0, 1))
         right.append(both.argmax() == y.labels[clip])
-    assert leakage(net, store, train, test)["P"].value == np.mean(right)
+    assert probed(net, store)["P"].value == np.mean(right)

@@ -126,6 +126,15 @@ def test_seeds_decide_the_result(store, tmp_path):
     assert not all(torch.equal(same[k], other[k]) for k in same)
 
 
+def test_a_caller_without_gradients_may_train(store, tmp_path):
+    recipe = replace(RECIPE, pose_epochs=1)
+    with torch.no_grad():
+        inside = run(store, tmp_path / "inside", "A", recipe)
+    outside = run(store, tmp_path / "outside", "A", recipe)
+    for a, b in zip(load(inside).parameters(), load(outside).parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_early_stopping_keeps_the_best_epoch(store, tmp_path):
     recipe = replace(RECIPE, pose_epochs=40, rate=0.3, patience=2)
     folder = run(store, tmp_path / "a", "A", recipe)
