@@ -50,10 +50,15 @@ def gather(
 ) -> Inputs:
     """Everything that `model` reads of `count` sub-sequences of each clip; it must fit in memory.
 
-    Raises ValueError for a model without glimpses.
+    Raises ValueError for a model without glimpses, or one that averages over both orders of people:
+    it has two attentions a sub-sequence, and none of them is the one that decided.
     """
     if model.rgb is None:
         raise ValueError("row A has no glimpses and no attention to intervene on")
+    if model.config.either_order:
+        raise ValueError(
+            "this model averages two passes (either_order); intervene on one that has one"
+        )
     model.eval()
     device = next(model.parameters()).device
     batches = SubSequences(store, model.config, device, sampling)

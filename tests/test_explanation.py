@@ -78,10 +78,12 @@ def test_given_weights_are_the_ones_that_answer(store):
     np.testing.assert_allclose(other.pose_logits, own.pose_logits)  # pose is not touched
 
 
-def test_a_model_of_poses_alone_has_nothing_to_ask(store):
+def test_models_that_cannot_be_asked_say_so(store):
     net = TwoStream(row("A", tiny()))
     with pytest.raises(ValueError, match="row A has no glimpses"):
         gather(net, store, CLIPS)
+    with pytest.raises(ValueError, match="averages two passes"):
+        gather(model(either_order=True), store, CLIPS)
     summed = model("B")
     inputs = gather(summed, store, CLIPS)
     with pytest.raises(ValueError, match="no attention to replace"):

@@ -45,9 +45,7 @@ def paper_table(number: int) -> Markdown:
     return Markdown(f"{caption}\n\n{_lines(lines)}\n{notes}")
 
 
-def result_table(
-    name: str, variants: Iterable[str], caption: str, command: str = ""
-) -> Markdown:
+def result_table(name: str, variants: Iterable[str], caption: str, command: str = "") -> Markdown:
     """Lines of a record as a table: mean and spread over seeds for every protocol.
 
     The difference to the variant that a line varies is paired by seed, with a 95 % t-interval.
