@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from pcsta.model.config import ModelConfig
 
-HANDS_PER_PERSON = 2
-
 
 class Given(NamedTuple):
     """Attention to use in place of what f_p and f_p' would say; None leaves the network its own.
@@ -75,8 +73,7 @@ class SpatialAttention(_Attention):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        hands = HANDS_PER_PERSON * config.people
-        super().__init__(config.hidden, config.spatial_hidden, hands, config)
+        super().__init__(config.hidden, config.spatial_hidden, config.glimpses, config)
         self.mask_absent = config.mask_absent
         self.sees_hidden = config.hidden_in_attention
 
@@ -101,8 +98,8 @@ class TemporalAttention(_Attention):
     """f_p': p' = f_p'(P, s) over the T time steps (eq. 7), P all spatial attentions in one vector."""
 
     def __init__(self, config: ModelConfig) -> None:
-        hands = HANDS_PER_PERSON * config.people
-        super().__init__(config.frames * hands, config.temporal_hidden, config.frames, config)
+        inputs = config.frames * config.glimpses
+        super().__init__(inputs, config.temporal_hidden, config.frames, config)
 
     def forward(
         self, P: Float[Tensor, "B TN"], s: Float[Tensor, "B S"] | None = None

@@ -28,11 +28,15 @@ class ModelConfig:
     people: int = 2
     # who is person 1 is chance: at random in training, both orders averaged at test
     either_order: bool = False
-    # streams (section 3.4) and integration of the hands (Table 6)
+    # streams (section 3.4) and integration of the hands (Table 6); "mean", a baseline, takes the
+    # mean of all glimpses that are there, over hands and time, and has neither LSTM nor f_u
     streams: Literal["pose", "rgb", "both"] = "both"
-    hands: Literal["sum", "concat", "attention"] = "attention"
+    hands: Literal["sum", "concat", "attention", "mean"] = "attention"
     temporal: bool = True  # temporal attention (eq. 7); False: mean of u_t over time
     conditioned: bool = True  # f_p and f_p' see the pose features s (Table 5)
+    # baselines: another f_sk, the whole frame as the one glimpse
+    pose_model: Literal["cnn", "deep-lstm", "part-lstm", "st-gcn"] = "cnn"
+    crops: Literal["hands", "frame"] = "hands"
     # sizes (section 4)
     pose_widths: tuple[int, int, int] = (64, 64, 1024)
     batch_norm: bool = False  # after each of the pose network's first two convolutions
@@ -56,6 +60,16 @@ class ModelConfig:
                 "temporal attention reads the spatial attention (eq. 7): with "
                 f"hands={self.hands!r} set temporal=False"
             )
+        if self.crops == "frame" and self.streams != "pose" and self.hands == "attention":
+            raise ValueError(
+                "attention over hands needs hands, and crops='frame' has one whole frame: set "
+                "hands='sum' (LSTM) or 'mean'"
+            )
+
+    @property
+    def glimpses(self) -> int:
+        """N, glimpses in a frame: two hands for each person, or the frame itself."""
+        return 2 * self.people if self.crops == "hands" else 1
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -124,12 +138,30 @@ ROWS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+# What a reader will ask to see beside them: three networks for pose; for RGB the mean of the
+# glimpses, and the whole frame in place of the hands, with LSTM and as a mean.
+BASELINES: dict[str, dict[str, Any]] = {
+    "deep-lstm": {"streams": "pose", "pose_model": "deep-lstm"},
+    "part-lstm": {"streams": "pose", "pose_model": "part-lstm"},
+    "st-gcn": {"streams": "pose", "pose_model": "st-gcn"},
+    "mean": {"streams": "rgb", "hands": "mean", "temporal": False, "conditioned": False},
+    "frame": {
+        "streams": "rgb", "crops": "frame", "hands": "sum", "temporal": False, "conditioned": False,
+    },
+    "frame-mean": {
+        "streams": "rgb", "crops": "frame", "hands": "mean", "temporal": False,
+        "conditioned": False,
+    },
+}  # fmt: skip
+
 
 def row(letter: str, base: ModelConfig) -> ModelConfig:
-    """`base` switched to one row of Table 6 (A, B, C, E, G, H, I, K) or Table 5's unconditioned.
+    """`base` switched to one row of Table 6 (A, B, C, E, G, H, I, K), Table 5's unconditioned, or a
+    baseline.
 
-    Raises ValueError for a letter that the paper's table does not have.
+    Raises ValueError for a name that is none of them.
     """
-    if letter not in ROWS:
-        raise ValueError(f"no row {letter!r} in Table 6; choose one of {', '.join(ROWS)}")
-    return replace(base, **ROWS[letter])
+    rows = ROWS | BASELINES
+    if letter not in rows:
+        raise ValueError(f"no row {letter!r} in Table 6; choose one of {', '.join(rows)}")
+    return replace(base, **rows[letter])

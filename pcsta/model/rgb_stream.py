@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import dropout
 
-from pcsta.model.attention import HANDS_PER_PERSON, OWN, Given, SpatialAttention, TemporalAttention
+from pcsta.model.attention import OWN, Given, SpatialAttention, TemporalAttention
 from pcsta.model.config import ModelConfig
+from pcsta.model.glimpse_input import GlimpseInput
 
 
 class _WeightLater(torch.autograd.Function):
@@ -38,97 +38,29 @@ class _WeightLater(torch.autograd.Function):
         return grad.flatten(0, 1).T @ inputs, None, None, None
 
 
-def _buffer(value: Tensor, wanted: bool) -> nn.Buffer | None:
-    """A frozen tensor of the model, or nothing."""
-    return nn.Buffer(value) if wanted else None
-
-
-class RGBStream(nn.Module):
+class RGBStream(GlimpseInput):
     """Attention over hands, LSTM, attention over time (Figures 3 and 4).
 
     `config.hands` chooses the integration of the hands (Table 6): "attention" (eq. 5), their "sum"
     (row B), or "concat" (row C). `config.temporal` chooses p' (eq. 7) or the mean over time.
 
-    Glimpse features may be scaled by a frozen affine map fitted to the training set (`fit_scaling`):
-    the paper has none, and at its configuration the map is absent.
+    Attribute `features`: the width of u~.
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        hands = HANDS_PER_PERSON * config.people
-        raw = config.glimpse_features
-        self.glimpse_width = config.glimpse_projection or raw  # D, of what the LSTM sees
-        context = self.glimpse_width * (hands if config.hands == "concat" else 1)
+        super().__init__(config)
+        self.features = config.step_features
+        context = self.glimpse_width * (config.glimpses if config.hands == "concat" else 1)
         # the LSTM's gates (input, forget, output) and candidate cell of [v~_t, h_{t-1}] in one matrix
         self.gates = nn.Linear(context + config.hidden, 4 * config.hidden)
         self.step = nn.Linear(config.hidden, config.step_features)  # f_u
         attends = config.hands == "attention"
         self.spatial = SpatialAttention(config) if attends else None
         self.temporal = TemporalAttention(config) if config.temporal else None
-        projects, scales = bool(config.glimpse_projection), config.standardise
-        self.components = _buffer(torch.eye(raw, self.glimpse_width), projects)
-        self.glimpse_mean = _buffer(torch.zeros(raw), projects or scales)
-        self.glimpse_std = _buffer(torch.ones(()), scales)
-        self.pose_mean = _buffer(torch.zeros(config.pose_widths[2]), scales)
-        self.pose_std = _buffer(torch.ones(config.pose_widths[2]), scales)
         with torch.no_grad():
             # a new LSTM remembers: forget gates start open, as TensorFlow's (the paper's) do
             self.gates.bias[config.hidden : 2 * config.hidden] += 1
 
-    # --- frozen scaling, outside the paper ------------------------------------------------------
-    def fit_scaling(
-        self,
-        glimpses: Float[Tensor, "M D"] | None = None,
-        pose_features: Float[Tensor, "K S"] | None = None,
-    ) -> None:
-        """Fit the frozen maps to features of the training set; what the configuration lacks is left.
-
-        glimpses:       raw features of present hands; with `glimpse_projection`, their principal
-                        components become the projection. With `standardise` the result has mean 0
-                        and one common scale: unit variance on average, so directions that vary
-                        more keep saying more.
-        pose_features:  s; with `standardise`, every feature gets mean 0 and variance 1.
-        """
-        if glimpses is not None and self.glimpse_mean is not None:
-            x = glimpses.double()
-            mean = x.mean(0)
-            covariance = (x.T @ x) / len(x) - mean[:, None] * mean
-            variance = covariance.diagonal()
-            if self.components is not None:
-                values, vectors = torch.linalg.eigh(covariance)  # ascending
-                variance = values[-self.glimpse_width :]
-                self.components.copy_(vectors[:, -self.glimpse_width :].flip(1))
-            self.glimpse_mean.copy_(mean)
-            if self.glimpse_std is not None:
-                self.glimpse_std.copy_(variance.mean().clamp(min=1e-12).sqrt())
-        if pose_features is not None and self.pose_mean is not None and self.pose_std is not None:
-            self.pose_mean.copy_(pose_features.mean(0))
-            std = pose_features.std(0, correction=0)
-            # a feature that never fires (a dead ReLU) stays silent and is not blown up
-            self.pose_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
-
-    def project(self, glimpses: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch K"]:
-        """The frozen affine map of the glimpse features; the identity at the paper's configuration.
-
-        The zero glimpse of an absent hand stays zero.
-        """
-        if self.glimpse_mean is None:
-            return glimpses
-        there = (glimpses != 0).any(-1, keepdim=True)
-        x = glimpses - self.glimpse_mean
-        if self.components is not None:
-            x = x @ self.components
-        if self.glimpse_std is not None:
-            x = x / self.glimpse_std
-        return x * there
-
-    def _scaled_pose(self, s: Tensor | None) -> Tensor | None:
-        if s is None or self.pose_mean is None or self.pose_std is None:
-            return s
-        return (s - self.pose_mean) / self.pose_std
-
-    # --- the paper ------------------------------------------------------------------------------
     def forward(
         self,
         glimpses: Float[Tensor, "B T N D"],
@@ -148,25 +80,8 @@ class RGBStream(nn.Module):
         Raises ValueError when the glimpses have another number of hands, features or frames, or when
         attention is given that the configuration does not have.
         """
-        frames = glimpses.shape[1]
-        hands = HANDS_PER_PERSON * self.config.people
-        width = self.glimpse_width if projected else self.config.glimpse_features
-        if glimpses.shape[2:] != (hands, width) or (self.temporal and frames != self.config.frames):
-            raise ValueError(
-                f"this RGB stream reads (B, {self.config.frames}, {hands}, {width}) "
-                f"{'projected ' if projected else ''}glimpses, got {tuple(glimpses.shape)}"
-            )
-        for weights, network, symbol in (
-            (given.spatial, self.spatial, "p"),
-            (given.temporal, self.temporal, "p'"),
-        ):
-            if weights is not None and network is None:
-                raise ValueError(f"{symbol} is given, and this configuration has no {symbol}")
-        V = glimpses if projected else self.project(glimpses)  # (B, T, N, D)
-        if self.training and self.config.glimpse_dropout:
-            # one mask for all hands and times: what is dropped is a feature, not a moment
-            mask = V.new_ones(len(V), 1, 1, V.shape[-1])
-            V = V * dropout(mask, self.config.glimpse_dropout)
+        self._check_given(given)
+        V = self.read(glimpses, projected)  # (B, T, N, D)
         s = self._scaled_pose(s)
 
         hidden, attention = self._recur(V, s, present, given.spatial)  # (B, T, H), (B, T, N)

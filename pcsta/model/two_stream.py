@@ -10,8 +10,15 @@ from torch import Tensor, nn
 
 from pcsta.model.attention import OWN, Given
 from pcsta.model.config import ModelConfig
+from pcsta.model.deep_lstm import DeepLSTM
+from pcsta.model.glimpse_mean import GlimpseMean
+from pcsta.model.part_lstm import PartLSTM
 from pcsta.model.pose_net import PoseNet
 from pcsta.model.rgb_stream import RGBStream
+from pcsta.model.st_gcn import STGCN
+
+# f_sk by `ModelConfig.pose_model`: each maps X to s
+POSE_MODELS = {"cnn": PoseNet, "deep-lstm": DeepLSTM, "part-lstm": PartLSTM, "st-gcn": STGCN}
 
 
 class Output(NamedTuple):
@@ -39,10 +46,11 @@ class TwoStream(nn.Module):
         self.config = config
         has_pose, has_rgb = config.streams != "rgb", config.streams != "pose"
         attends_by_pose = has_rgb and config.conditioned and config.hands == "attention"
-        self.pose_net = PoseNet(config) if has_pose or attends_by_pose else None
+        self.pose_net = POSE_MODELS[config.pose_model](config) if has_pose or attends_by_pose else None
         self.pose_head = _classifier(config.pose_widths[2], config) if has_pose else None
-        self.rgb = RGBStream(config) if has_rgb else None
-        self.rgb_head = _classifier(config.step_features, config) if has_rgb else None
+        stream = GlimpseMean if config.hands == "mean" else RGBStream
+        self.rgb = stream(config) if has_rgb else None
+        self.rgb_head = _classifier(self.rgb.features, config) if self.rgb else None
         self.frozen: str | None = None  # see `stage`
 
     def forward(
@@ -111,14 +119,13 @@ class TwoStream(nn.Module):
 
     def parameter_counts(self) -> dict[str, int]:
         """Trainable and frozen parameters of each mapping, by the paper's symbol, and their "total"."""
-        rgb = self.rgb
         parts = {
             "f_sk": self.pose_net,
             "pose classifier": self.pose_head,
-            "f_p": rgb and rgb.spatial,
-            "f_h": rgb and rgb.gates,
-            "f_u": rgb and rgb.step,
-            "f_p'": rgb and rgb.temporal,
+            "f_p": getattr(self.rgb, "spatial", None),
+            "f_h": getattr(self.rgb, "gates", None),
+            "f_u": getattr(self.rgb, "step", None),
+            "f_p'": getattr(self.rgb, "temporal", None),
             "RGB classifier": self.rgb_head,
         }
         counts = {k: sum(p.numel() for p in m.parameters()) for k, m in parts.items() if m}
