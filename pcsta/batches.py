@@ -15,7 +15,7 @@ from pcsta.augment import exchange_hands, exchange_people
 from pcsta.data.store import Store
 from pcsta.data.subsequences import frame_indices
 from pcsta.model.config import ModelConfig
-from pcsta.model.rgb_stream import RGBStream
+from pcsta.model.glimpse_input import GlimpseInput
 from pcsta.pose_tensor import PoseTensor
 
 
@@ -23,8 +23,8 @@ class Batch(NamedTuple):
     """What one step of training or testing sees."""
 
     pose_tensor: Float[Tensor, "B C T W"]
-    glimpses: Float[Tensor, "B T 4 D"] | None
-    present: Bool[Tensor, "B T 4"]  # hands that are tracked
+    glimpses: Float[Tensor, "B T N D"] | None
+    present: Bool[Tensor, "B T N"]  # hands that are tracked; a whole frame always is
     labels: Int64[Tensor, "B"]
     clips: np.ndarray  # (B,) positions in the store
     frames: np.ndarray  # (B, T) frame numbers within each clip
@@ -47,7 +47,10 @@ class _Gather(torch.utils.data.Dataset):
         rows = self.start[clips, None] + frames  # (B, T)
         seen = self.start[clips, None] + self.build.frames(frames, self.length[clips])
         joints = torch.from_numpy(self.store.all_joints[seen])
-        present = torch.from_numpy(np.isfinite(self.store.all_hands[rows]).all(-1))
+        if self.store.crops == "hands":
+            present = torch.from_numpy(np.isfinite(self.store.all_hands[rows]).all(-1))
+        else:
+            present = torch.ones(*rows.shape, 1, dtype=torch.bool)
         labels = torch.from_numpy(self.labels[clips])
         glimpses = None
         if self.wants_glimpses:
@@ -64,7 +67,7 @@ class _Gather(torch.utils.data.Dataset):
 class SubSequences:
     """Batches of sub-sequences for one model configuration.
 
-    features: (F, 4, D') array to take V from instead of the store's glimpses (already projected)
+    features: (F, N, D') array to take V from instead of the store's glimpses (already projected)
     workers:  DataLoader processes; 0 is right while the store fits in memory
     """
 
@@ -94,7 +97,7 @@ class SubSequences:
             [frame_indices(n, self.frames, self.sampling, rng=rng, count=count) for n in lengths]
         )
 
-    def projected_by(self, rgb: RGBStream, clips: np.ndarray, count: int) -> SubSequences:
+    def projected_by(self, rgb: GlimpseInput, clips: np.ndarray, count: int) -> SubSequences:
         """These batches for `testing(clips, count)`, with V behind the frozen map of `rgb`.
 
         Every frame is projected once, however many of the sub-sequences hold it.
@@ -153,16 +156,17 @@ class SubSequences:
 
 @torch.no_grad()
 def project_glimpses(
-    rgb: RGBStream, store: Store, rows: Int[np.ndarray, "R"] | None = None
-) -> Float[np.ndarray, "F 4 K"]:
+    rgb: GlimpseInput, store: Store, rows: Int[np.ndarray, "R"] | None = None
+) -> Float[np.ndarray, "F N K"]:
     """The store's glimpses behind the frozen map of `rgb`, one row a frame of the store.
 
     rows: the frames wanted, by default all; the others are left zero
     """
     rows = np.arange(len(store.all_glimpses)) if rows is None else rows
-    device = next(rgb.parameters()).device
+    device = "cpu" if rgb.glimpse_mean is None else rgb.glimpse_mean.device
     # zero pages cost no memory until they are written
-    projected = np.zeros((len(store.all_glimpses), 4, rgb.glimpse_width), np.float32)
+    shape = (*store.all_glimpses.shape[:2], rgb.glimpse_width)
+    projected = np.zeros(shape, np.float32)
     for start in range(0, len(rows), 4096):
         piece = rows[start : start + 4096]
         glimpses = torch.from_numpy(store.all_glimpses[piece]).to(device)

@@ -82,12 +82,16 @@ def prepare(
     sensor: Annotated[
         str, typer.Option(help="efficientnet-lite0, inception-v3, or none for poses alone.")
     ] = "efficientnet-lite0",
+    crops: Annotated[
+        str, typer.Option(help="What the sensor sees: hands, or frame (whole, a baseline).")
+    ] = "hands",
     weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that parse and decode.")] = 2,
     device: Device = "auto",
 ) -> None:
     """Raw files -> store: poses and glimpse features, memory-mapped. Continues if interrupted."""
-    store = _prepared(dataset, root, out, sensor, weights, workers, device)
+    kind = _choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
+    store = _prepared(dataset, root, out, sensor, weights, workers, device, kind)
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}: {store.path}")
 
@@ -99,7 +103,10 @@ def train(
     root: Root = None,
     row: Annotated[
         str,
-        typer.Option(help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned."),
+        typer.Option(
+            help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned; or a baseline: "
+            "deep-lstm part-lstm st-gcn mean frame frame-mean."
+        ),
     ] = "K",
     config: Annotated[
         str | None,
@@ -133,7 +140,7 @@ def train(
     workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
     device: Device = "auto",
 ) -> None:
-    """Train one row of Table 6: pose stream first, then RGB stream. Continues if interrupted."""
+    """Train one row of Table 6, pose stream first, or a baseline. Continues if interrupted."""
     from pcsta import train as training
     from pcsta import transfer
     from pcsta.model import config as sizes
@@ -149,12 +156,14 @@ def train(
     configuration = sizes.row(row, base)
     if skeleton is not None:
         _choice(SKELETONS, skeleton, "skeleton")
-    default = "none" if row == "A" else "efficientnet-lite0"
+    default = "none" if configuration.streams == "pose" else "efficientnet-lite0"
     chosen = _choice(training.RECIPES, recipe, "recipe")
     if rate_share is None:
         rate_share = 1.0 if source is None else transfer.RATE_SHARE
     chosen = chosen.at(rate_share)
-    store = _prepared(dataset, root, None, sensor or default, weights, workers, device)
+    store = _prepared(
+        dataset, root, None, sensor or default, weights, workers, device, configuration.crops
+    )
     protocols = _protocols(store, protocol)
     for name in protocols:
         folder = out / name if len(protocols) > 1 else out
@@ -307,20 +316,19 @@ def _protocols(store, named: str) -> list[str]:
     return named.split(",")
 
 
-def _prepared(dataset, root, out, sensor, weights, workers, device):
+def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands"):
     """The store of a dataset, made or continued. The embedded dataset is made if it is not there."""
     from pcsta import ready
     from pcsta.data import data_root, open_dataset
-    from pcsta.model.glimpse import GlimpseSensor
     from pcsta.prepare import prepare as fill
-    from pcsta.prepare import store_path
+    from pcsta.prepare import sensor_for, store_path
 
     data = (
         ready.dataset() if dataset == "synthetic" and root is None else open_dataset(dataset, root)
     )
-    chosen = None if sensor == "none" else GlimpseSensor(sensor, weights)
-    path = out or store_path(data, chosen, data_root() / "prepared")
-    return fill(data, path, chosen, workers, device)
+    chosen = None if sensor == "none" else sensor_for(crops, sensor, weights)
+    path = out or store_path(data, chosen, data_root() / "prepared", crops)
+    return fill(data, path, chosen, workers, device, crops=crops)
 
 
 def _remember(run: Path, store: Path) -> None:

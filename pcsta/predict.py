@@ -58,14 +58,17 @@ def predict_clip(
 ) -> Prediction:
     """Ten sub-sequences of one clip, logits averaged; with `either_order` over both orders as well.
 
-    glimpses: (T, 4, D) features of every frame's hands; None for a model without RGB
+    glimpses: (T, N, D) features of every frame's hands, or of the frame; None without RGB
     """
     device = next(model.parameters()).device
     frames = frame_indices(len(clip), model.config.frames, sampling, count=SUBSEQUENCES)  # (S, 20)
     build = PoseTensor.from_config(model.config, clip.skeleton)
     joints = torch.from_numpy(clip.joints[build.frames(frames, len(clip))]).to(device)
     V = None if glimpses is None else torch.from_numpy(glimpses[frames]).float().to(device)
-    present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1)).to(device)
+    there = np.isfinite(clip.hands[frames]).all(-1)  # (S, 20, 4)
+    if model.config.crops == "frame":
+        there = np.ones((*frames.shape, 1), bool)
+    present = torch.from_numpy(there).to(device)
     out = model.eval()(build(joints), V, present)
     if model.config.either_order:
         other = None if V is None else exchange_hands(V, 2)
@@ -83,10 +86,10 @@ def predict_clip(
     )
 
 
-def overlay(clip: Clip, prediction: Prediction, out: Path, crop_size: int) -> Path:
+def overlay(clip: Clip, prediction: Prediction, out: Path, crop_size: int | None) -> Path:
     """Write a video with skeletons, the four hand boxes and their weights, and a bar of p'.
 
-    crop_size: side of the hand boxes in pixels of the video
+    crop_size: side of the hand boxes in pixels of the video; None for the boxes' usual size
     Raises DataError when the clip has no video.
     """
     from pcsta.data.video import clip_frames, video_info, write_video
@@ -118,8 +121,7 @@ def predict_files(
     another sensor than the model's.
     """
     from pcsta.data import read_clip
-    from pcsta.model.glimpse import GlimpseSensor
-    from pcsta.prepare import glimpse_crops, glimpse_features
+    from pcsta.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
     from pcsta.train import load
 
     model = load(run, device)
@@ -132,15 +134,19 @@ def predict_files(
         )
     glimpses = None
     # the same share of the image as in training, whatever the video's size
-    crop_size = round(record["crop_share"] * clip.image_size[0])
+    share = record["crop_share"]
+    crop_size = round(share * clip.image_size[0]) if share else None
     if model.config.streams != "pose":
         if clip.video is None:
             raise ValueError(
                 "this model looks at the hands in the colour video: name it with --video"
             )
         where = next(model.parameters()).device
-        sensor = GlimpseSensor(record["sensor"], weights).to(where)
-        glimpses = glimpse_features(sensor, *glimpse_crops(clip, crop_size), len(clip), where)
+        sensor = sensor_for(model.config.crops, record["sensor"], weights).to(where)
+        crops = (
+            glimpse_crops(clip, crop_size) if crop_size else frame_crops(clip, sensor.input_size)
+        )
+        glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
     written = overlay(clip, said, overlay_to, crop_size) if overlay_to else None
     return {

@@ -17,16 +17,27 @@ from tqdm.auto import tqdm
 
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
-from pcsta.data.store import Store, StoreWriter, describe
+from pcsta.data.store import GLIMPSES, Crops, Store, StoreWriter, describe
 from pcsta.data.video import clip_frames
 from pcsta.device import choose
 from pcsta.files import fingerprint
-from pcsta.model.glimpse import GlimpseSensor, crop
+from pcsta.model.glimpse import GlimpseSensor, crop, squeeze
 
 # Crops per forward pass of f_g. On a CPU 256 of them cost 2.8 times as much as 8 times 32: their
 # activations outgrow what malloc keeps, and every layer pays for fresh pages.
 _CPU_BATCH = 32
 _GPU_BATCH = 256
+
+# Side in pixels at which f_g sees a whole frame: Inception's own; for Lite0 the most that keeps the
+# embedded dataset under a minute on two cores.
+_FRAME_SIZES = {"efficientnet-lite0": 128, "inception-v3": 299}
+
+
+def sensor_for(
+    crops: Crops, name: str = "efficientnet-lite0", weights: str | Path | None = None
+) -> GlimpseSensor:
+    """f_g at the input size for these crops. Raises as GlimpseSensor does."""
+    return GlimpseSensor(name, weights, _FRAME_SIZES.get(name) if crops == "frame" else None)
 
 
 def glimpse_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -44,28 +55,52 @@ def glimpse_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(crops), np.argwhere(there)
 
 
+def frame_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every whole frame of a clip as its one glimpse, squeezed to `size` pixels a side.
+
+    Returns and raises as `glimpse_crops` does; K is the number of frames.
+    """
+    crops = np.stack([squeeze(image, size) for _, image in clip_frames(clip)])
+    return crops, np.argwhere(np.ones((len(clip), 1), bool))
+
+
 @torch.no_grad()
 def glimpse_features(
-    sensor: GlimpseSensor, crops: np.ndarray, where: np.ndarray, length: int, device: torch.device
+    sensor: GlimpseSensor,
+    crops: np.ndarray,
+    where: np.ndarray,
+    length: int,
+    device: torch.device,
+    glimpses: int = 4,
 ) -> np.ndarray:
-    """V of a clip, eq. 2: (T, 4, D) float16; hands that are not in `where` are zero and cost nothing."""
-    glimpses = np.zeros((length, 4, sensor.features), np.float16)
+    """V of a clip, eq. 2: (T, N, D) float16; hands that are not in `where` are zero and cost nothing.
+
+    crops, where:  see `glimpse_crops`
+    length:        T
+    glimpses:      N, 4 hands or 1 frame
+    """
+    V = np.zeros((length, glimpses, sensor.features), np.float16)
     size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
     for start in range(0, len(crops), size):
         batch = torch.from_numpy(crops[start : start + size]).to(device)
         t, i = where[start : start + size].T
-        glimpses[t, i] = sensor(batch).half().cpu().numpy()
-    return glimpses
+        V[t, i] = sensor(batch).half().cpu().numpy()
+    return V
 
 
 class _Clips(torch.utils.data.Dataset):
     """Samples -> prepared arrays, for a DataLoader's workers. A sample's fault is its result."""
 
     def __init__(
-        self, dataset: Dataset, samples: list[Sample], sensor: GlimpseSensor | None, here: bool
+        self,
+        dataset: Dataset,
+        samples: list[Sample],
+        sensor: GlimpseSensor | None,
+        crops: Crops,
+        here: bool,
     ):
         self.dataset, self.samples = dataset, samples
-        self.sensor = sensor
+        self.sensor, self.crops = sensor, crops
         self.here = here  # compute features in this process; otherwise hand over the crops
 
     def __len__(self) -> int:
@@ -78,11 +113,15 @@ class _Clips(torch.utils.data.Dataset):
             result: dict[str, Any] = {"clip": describe(clip), "arrays": _poses(clip)}
             if self.sensor is None:
                 return result
-            crops, where = glimpse_crops(clip, self.dataset.crop_size)
+            if self.crops == "hands":
+                crops, where = glimpse_crops(clip, self.dataset.crop_size)
+            else:
+                crops, where = frame_crops(clip, self.sensor.input_size)
             if self.here:
                 cpu = torch.device("cpu")
-                features = glimpse_features(self.sensor, crops, where, len(clip), cpu)
-                result["arrays"]["glimpses"] = features
+                result["arrays"]["glimpses"] = glimpse_features(
+                    self.sensor, crops, where, len(clip), cpu, GLIMPSES[self.crops]
+                )
             else:
                 result |= {"crops": crops, "where": where}
             return result
@@ -95,8 +134,10 @@ def _poses(clip: Clip) -> dict[str, np.ndarray]:
     return {"joints": clip.joints, "hands": clip.hands, "active": active.astype(np.int8)}
 
 
-def settings_of(dataset: Dataset, sensor: GlimpseSensor | None) -> dict[str, Any]:
-    """All that decides a store's content, as JSON."""
+def settings_of(
+    dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands"
+) -> dict[str, Any]:
+    """All that decides a store's content, as JSON. A crop size of None means the whole frame."""
     names = hashlib.sha256("\n".join(s.name for s in dataset.samples).encode()).hexdigest()
     made = dataset.root / "dataset.json"
     return {
@@ -106,7 +147,7 @@ def settings_of(dataset: Dataset, sensor: GlimpseSensor | None) -> dict[str, Any
         "made": hashlib.sha256(made.read_bytes()).hexdigest() if made.exists() else None,
         "skeleton": dataset.skeleton.name,
         "classes": list(dataset.classes),
-        "crop_size": dataset.crop_size,
+        "crop_size": dataset.crop_size if crops == "hands" else None,
         "image_width": dataset.image_size(dataset.samples[0])[0],
         "sensor_name": sensor.name if sensor else None,
         "sensor": sensor.fingerprint if sensor else None,
@@ -116,10 +157,14 @@ def settings_of(dataset: Dataset, sensor: GlimpseSensor | None) -> dict[str, Any
     }
 
 
-def store_path(dataset: Dataset, sensor: GlimpseSensor | None, under: Path) -> Path:
+def store_path(
+    dataset: Dataset, sensor: GlimpseSensor | None, under: Path, crops: Crops = "hands"
+) -> Path:
     """Default folder of a store: its name carries the fingerprint of its settings."""
     kind = sensor.name if sensor else "poses"
-    return under / f"{dataset.name}-{kind}-{fingerprint(settings_of(dataset, sensor))}"
+    if crops == "frame":
+        kind += "-frame"
+    return under / f"{dataset.name}-{kind}-{fingerprint(settings_of(dataset, sensor, crops))}"
 
 
 def prepare(
@@ -129,11 +174,13 @@ def prepare(
     workers: int = 2,
     device: str = "auto",
     progress: bool = True,
+    crops: Crops = "hands",
 ) -> Store:
     """Fill the store at `path` with every sample of `dataset`; continue if it was begun.
 
     sensor:   f_g; None prepares poses alone
     workers:  processes that parse and decode, 0 for none; on a CPU they compute features as well
+    crops:    what f_g looks at: the hands (section 3.2), or the whole frame, a baseline
     Raises StoreError for a folder made with other settings, OSError (disk full) with the store
     left at its last whole clip. Samples that cannot be read are recorded with their reason.
     """
@@ -141,9 +188,9 @@ def prepare(
     on_cpu = chosen.type == "cpu"
     path.mkdir(parents=True, exist_ok=True)
     # two processes that append to one store would interleave their clips: the second one waits
-    with FileLock(path / ".lock"), StoreWriter(path, settings_of(dataset, sensor)) as writer:
+    with FileLock(path / ".lock"), StoreWriter(path, settings_of(dataset, sensor, crops)) as writer:
         samples = [s for s in dataset.samples if s.name not in writer.seen]
-        clips = _Clips(dataset, samples, sensor, here=on_cpu)
+        clips = _Clips(dataset, samples, sensor, crops, here=on_cpu)
         if sensor is not None:
             sensor.to(chosen)
         bar = tqdm(total=len(dataset.samples), initial=len(writer.seen), unit="clip",
@@ -157,8 +204,9 @@ def prepare(
                     arrays = result["arrays"]
                     if sensor is not None and not on_cpu:
                         arrays["glimpses"] = glimpse_features(
-                            sensor, result["crops"], result["where"], len(arrays["joints"]), chosen
-                        )
+                            sensor, result["crops"], result["where"], len(arrays["joints"]), chosen,
+                            GLIMPSES[crops],
+                        )  # fmt: skip
                     try:
                         writer.add(result["clip"], **arrays)
                     except OSError as error:

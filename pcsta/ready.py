@@ -19,15 +19,15 @@ import numpy as np
 from filelock import FileLock
 
 from pcsta.data import Clip, Dataset, data_root, open_dataset, synthetic
-from pcsta.data.store import Store
+from pcsta.data.store import Crops, Store
 from pcsta.data.video import clip_frames
 from pcsta.device import side_by_side
 from pcsta.files import fingerprint, read_json
 from pcsta.model.config import laptop, row
 from pcsta.model.glimpse import GlimpseSensor
 from pcsta.model.two_stream import TwoStream
-from pcsta.prepare import prepare, store_path
-from pcsta.train import RECIPES, load, train
+from pcsta.prepare import prepare, sensor_for, store_path
+from pcsta.train import RECIPES, load, needs_pose, train
 
 
 @contextmanager
@@ -49,27 +49,34 @@ def dataset() -> Dataset:
 
 
 @lru_cache
-def sensor() -> GlimpseSensor:
-    """f_g of the laptop configuration: EfficientNet-Lite0 on 64-pixel crops."""
-    return GlimpseSensor("efficientnet-lite0")
+def sensor(crops: Crops = "hands") -> GlimpseSensor:
+    """f_g of the laptop configuration: EfficientNet-Lite0 on 64-pixel crops, or on whole frames."""
+    return sensor_for(crops)
 
 
 @lru_cache
-def store() -> Store:
-    """The embedded dataset prepared: poses and glimpse features of every frame."""
-    data = dataset()
-    return prepare(data, store_path(data, sensor(), data_root() / "prepared"), sensor())
+def store(crops: Crops = "hands") -> Store:
+    """The embedded dataset prepared: poses and glimpse features of every frame.
+
+    crops: of the hands; or of the whole frame, which the baselines "frame" and "frame-mean" read
+    """
+    data, f_g = dataset(), sensor(crops)
+    path = store_path(data, f_g, data_root() / "prepared", crops)
+    return prepare(data, path, f_g, crops=crops)
 
 
 @lru_cache
 def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Path:
-    """The folder of a trained row of Table 6 at laptop size. All rows share one pose stream."""
-    prepared = store()
+    """The folder of a trained row of Table 6, or of a baseline, at laptop size.
+
+    All rows share one pose stream.
+    """
     config, recipe = row(letter, laptop()), RECIPES["laptop"]
+    prepared = store(config.crops)
     settings = {"model": config.to_dict(), "recipe": asdict(recipe), "protocol": protocol,
                 "seed": seed, "store": fingerprint(prepared.settings)}  # fmt: skip
     path = data_root() / "models" / f"{letter}-{fingerprint(settings)}"
-    pose = run("A", seed, protocol) if letter != "A" else None
+    pose = run("A", seed, protocol) if letter != "A" and needs_pose(config) else None
     with _alone(path.name):
         return train(prepared, config, recipe, path, protocol, seed, "cpu", pose_from=pose)
 
@@ -77,7 +84,8 @@ def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Pa
 def model(letter: str = "K", seed: int = 0) -> tuple[TwoStream, dict[str, Any]]:
     """A trained model in evaluation mode and the record of its training.
 
-    letter: row of Table 6 (A, B, C, E, G, H, I, K), or "G-unconditioned", "K-unconditioned"
+    letter: row of Table 6 (A, B, C, E, G, H, I, K), "G-unconditioned", "K-unconditioned", or a
+            baseline (pcsta.model.config.BASELINES)
     """
     folder = run(letter, seed)
     return load(folder), read_json(folder / "record.json")

@@ -129,7 +129,7 @@ def train(
                `pcsta.transfer`, also for the recipe)
     skeleton:  name of the skeleton that the network reads, to which the joints are converted;
                default the dataset's own
-    Raises ValueError when the folder holds another run, the store has no glimpses to train on, or
+    Raises ValueError when the folder holds another run, the store lacks the glimpses to train on, or
     `source` is another network.
     """
     out = Path(out)
@@ -138,6 +138,11 @@ def train(
     stage: Stage = "pose" if config.streams == "pose" else "rgb"
     if store.glimpse_features:
         config = replace(config, glimpse_features=store.glimpse_features)
+        if stage == "rgb" and config.crops != store.crops:
+            raise ValueError(
+                f"{store.path} has glimpses of the {store.crops}, this configuration looks at the "
+                f"{config.crops}: prepare with --crops {config.crops}"
+            )
     elif stage == "rgb":
         raise ValueError(
             f"{store.path} holds poses alone: train row A, or prepare again with a glimpse sensor"
@@ -188,6 +193,7 @@ def train(
     best = _Run(out, model, recipe, stage, seed, progress).fit(batches, fitting, validating)
     with atomic(out / "model.safetensors") as temporary:
         save_file(_tensors(model), temporary)
+    crop_size = store.settings["crop_size"]
     record = {
         **settings,
         "stage": stage,
@@ -195,7 +201,7 @@ def train(
         "skeleton": store.skeleton.name,
         "sensor": store.settings["sensor_name"],
         "sensor_fingerprint": store.settings["sensor"],
-        "crop_share": store.settings["crop_size"] / store.settings["image_width"],
+        "crop_share": crop_size and crop_size / store.settings["image_width"],  # None: whole frame
         "best": best,
         "clips": {"fitting": len(fitting), "validation": len(validating)},
         "parameters": model.parameter_counts(),
@@ -453,7 +459,7 @@ def _fit_scaling(
 
 
 def _projected(model: TwoStream, store: Store) -> np.ndarray | None:
-    """All glimpses projected once, (F, 4, D') float32; None where there is no projection."""
+    """All glimpses projected once, (F, N, D') float32; None where there is no projection."""
     assert model.rgb is not None
     if not model.config.glimpse_projection:
         return None

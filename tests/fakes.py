@@ -48,10 +48,14 @@ def row(i: int) -> dict:
     }  # fmt: skip
 
 
-def make_store(path: Path, clips: int = 24, features: int = 6) -> Store:
-    with StoreWriter(path, settings(clips, features)) as writer:
+def make_store(path: Path, clips: int = 24, features: int = 6, **changes) -> Store:
+    """A store on disk; with `crop_size=None` one of whole frames, the first hand's glimpse."""
+    with StoreWriter(path, settings(clips, features, **changes)) as writer:
         for i in range(clips):
-            writer.add(row(i), **clip_arrays(i, features))
+            arrays = clip_arrays(i, features)
+            if changes.get("crop_size", 8) is None:
+                arrays["glimpses"] = arrays["glimpses"][:, :1]
+            writer.add(row(i), **arrays)
         writer.finish()
     return Store(path)
 

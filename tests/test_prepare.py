@@ -12,7 +12,7 @@ from recordings import ntu_text, person, write_ntu
 from pcsta.data.ntu import NTU
 from pcsta.data.store import Store, StoreError, StoreWriter
 from pcsta.data.video import clip_frames, write_video
-from pcsta.model.glimpse import GlimpseSensor, crop
+from pcsta.model.glimpse import GlimpseSensor, crop, squeeze
 from pcsta.prepare import glimpse_crops, glimpse_features, prepare, settings_of, store_path
 
 FRAMES = 6
@@ -24,7 +24,7 @@ class MeanColour(GlimpseSensor):
     def __init__(self):
         torch.nn.Module.__init__(self)  # no weights to look for
         self.name, self.features, self.fingerprint = "mean-colour", 3, "mean-colour"
-        self.crops_seen = 0
+        self.crops_seen, self.input_size = 0, 8
 
     def forward(self, crops):
         self.crops_seen += len(crops)
@@ -167,12 +167,43 @@ def test_poses_alone_need_no_video(tmp_path):
         store.glimpses(0)
 
 
+def test_whole_frames_are_one_glimpse_each(tmp_path):
+    """The left half of the image is red, the right half blue, wherever the hands are."""
+    data, sensor = dataset(tmp_path / "raw", clips=2), MeanColour()
+    stores = {
+        workers: prepare(
+            data, tmp_path / str(workers), sensor, workers, progress=False, crops="frame"
+        )
+        for workers in (0, 2)
+    }
+    store = stores[0]
+    assert store.crops == "frame" and store.settings["crop_size"] is None
+    assert store.all_glimpses.shape == (2 * FRAMES, 1, 3)
+    np.testing.assert_allclose(store.all_glimpses[:, 0], [[120, 0, 120]] * 2 * FRAMES, atol=12)
+    np.testing.assert_array_equal(store.all_glimpses, stores[2].all_glimpses)
+    with pytest.raises(StoreError, match="other settings"):
+        prepare(data, tmp_path / "0", sensor, 0, progress=False)  # hands now
+
+
+def test_a_squeezed_frame_loses_no_side():
+    image = np.zeros((6, 12, 3), np.uint8)
+    image[:, :6, 0] = 200
+    image[3:, :, 1] = 100
+    small = squeeze(image, 4)
+    assert small.shape == (3, 4, 4) and small.dtype == np.uint8
+    assert (small[0, :, 0] == 200).all() and (small[0, :, 3] == 0).all()
+    assert (small[1, 0] == 0).all() and (small[1, 3] == 100).all()
+    assert abs(float(small[0].mean()) - 100) < 3  # antialiased: no stripe is skipped
+
+
 def test_the_folder_name_follows_the_settings(tmp_path):
     data = dataset(tmp_path / "raw", clips=2)
     one = store_path(data, MeanColour(), tmp_path)
     data.crop_size = 60
     assert store_path(data, MeanColour(), tmp_path) != one
     assert settings_of(data, None)["sensor"] is None
+    frames = store_path(data, MeanColour(), tmp_path, "frame")
+    assert frames != store_path(data, MeanColour(), tmp_path) and "-frame-" in frames.name
 
 
 @pytest.mark.real

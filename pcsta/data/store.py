@@ -5,7 +5,8 @@
     joints.npy      (F, 2, J, 3) float32   poses of all clips, one after the other
     hands.npy       (F, 4, 2) float32      hand pixels, NaN where absent
     active.npy      (F,) int8              planted hand: 0..3, -1 in no interval, -2 no truth known
-    glimpses.npy    (F, 4, D) float16      features of the four hands, zero where absent
+    glimpses.npy    (F, N, D) float16      features of the N = 4 hands, zero where absent; or, where
+                    the settings say a crop size of null, of the N = 1 whole frame
 
 The files only ever grow, and a clip counts once its line stands in the index.  So whatever stops
 the writer, power cut and full disk included, the next one continues after the last whole clip.
@@ -19,13 +20,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import RawIOBase
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int, Int64
 
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.skeletons import SKELETONS, Skeleton
+
+Crops = Literal["hands", "frame"]
+GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
 
 _HEADER = 128  # bytes; room for any shape, so the header can be rewritten in place
 
@@ -95,6 +99,11 @@ class Store:
         return int(self.settings["glimpse_features"])
 
     @property
+    def crops(self) -> Crops:
+        """What the glimpses show: hands, or the whole frame."""
+        return _crops(self.settings)
+
+    @property
     def labels(self) -> Int64[np.ndarray, "clips"]:
         return np.array([clip.label for clip in self.clips], np.int64)
 
@@ -128,7 +137,7 @@ class Store:
     def active(self, i: SupportsIndex) -> Int[np.ndarray, "T"]:
         return np.asarray(self.all_active[self._rows(i)])
 
-    def glimpses(self, i: SupportsIndex) -> Float[np.ndarray, "T 4 D"]:
+    def glimpses(self, i: SupportsIndex) -> Float[np.ndarray, "T N D"]:
         return np.asarray(self.all_glimpses[self._rows(i)])
 
     def split(self, protocol: str) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +176,7 @@ class StoreWriter:
             "joints": ((2, joints, 3), np.float32),
             "hands": ((4, 2), np.float32),
             "active": ((), np.int8),
-            "glimpses": ((4, features), np.float16),
+            "glimpses": ((GLIMPSES[_crops(settings)], features), np.float16),
         }
         if not features:
             del self.shapes["glimpses"]
@@ -244,6 +253,10 @@ class StoreWriter:
     def finish(self) -> None:
         """Write the final shapes into the headers."""
         self._cut()
+
+
+def _crops(settings: dict[str, Any]) -> Crops:
+    return "frame" if settings["crop_size"] is None else "hands"
 
 
 def _write(file: RawIOBase, data: bytes) -> None:

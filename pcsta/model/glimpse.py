@@ -46,6 +46,13 @@ def crop(
     return np.ascontiguousarray(crops.transpose(0, 3, 1, 2))
 
 
+def squeeze(image: UInt8[np.ndarray, "H W 3"], size: int) -> UInt8[np.ndarray, "3 size size"]:
+    """A whole frame as one glimpse: squeezed to a square of `size` pixels, nothing cut off."""
+    frame = torch.from_numpy(image).permute(2, 0, 1)[None]  # (1, 3, H, W)
+    small = F.interpolate(frame, (size, size), mode="bilinear", antialias=True)
+    return small[0].numpy()
+
+
 class GlimpseSensor(nn.Module):
     """The frozen glimpse sensor f_g (eq. 2).
 

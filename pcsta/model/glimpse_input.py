@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from pcsta.model.attention import Given, SpatialAttention, TemporalAttention
 from pcsta.model.config import ModelConfig
 
 
@@ -23,8 +24,12 @@ class GlimpseInput(nn.Module):
 
     Glimpse features may be scaled by a frozen affine map fitted to the training set (`fit_scaling`):
     the paper has none, and at its configuration the map is absent. Attribute `glimpse_width`: D, of
-    what the stream then sees.
+    what the stream then sees. A stream says which attention it has, and the width of its features u~.
     """
+
+    spatial: SpatialAttention | None
+    temporal: TemporalAttention | None
+    features: int
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -60,6 +65,15 @@ class GlimpseInput(nn.Module):
             mask = V.new_ones(len(V), 1, 1, V.shape[-1])
             V = V * dropout(mask, self.config.glimpse_dropout)
         return V
+
+    def _check_given(self, given: Given) -> None:
+        """Raise ValueError when attention is given that this stream does not have."""
+        for weights, network, symbol in (
+            (given.spatial, self.spatial, "p"),
+            (given.temporal, self.temporal, "p'"),
+        ):
+            if weights is not None and network is None:
+                raise ValueError(f"{symbol} is given, and this configuration has no {symbol}")
 
     def fit_scaling(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pcsta.model.attention import OWN, Given
 from pcsta.model.config import ModelConfig
 from pcsta.model.glimpse_input import GlimpseInput
 
@@ -21,6 +22,7 @@ class GlimpseMean(GlimpseInput):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         self.features = self.glimpse_width
+        self.spatial = self.temporal = None
 
     def forward(
         self,
@@ -28,11 +30,14 @@ class GlimpseMean(GlimpseInput):
         s: Float[Tensor, "B S"] | None = None,
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
+        given: Given = OWN,
     ) -> tuple[Float[Tensor, "B K"], None, None]:
         """(features u~, None, None) for the arguments of `RGBStream.forward`; s is not read.
 
         A hand is there when its glimpse is not zero. Of a sub-sequence without any, the mean is zero.
+        Raises ValueError when attention is given, as there is none to replace.
         """
+        self._check_given(given)
         V = self.read(glimpses, projected)  # (B, T, N, D)
         there = (V != 0).any(-1).sum((1, 2)).clamp(min=1)  # (B,)
         return V.sum((1, 2)) / there[:, None], None, None

@@ -46,7 +46,9 @@ class TwoStream(nn.Module):
         self.config = config
         has_pose, has_rgb = config.streams != "rgb", config.streams != "pose"
         attends_by_pose = has_rgb and config.conditioned and config.hands == "attention"
-        self.pose_net = POSE_MODELS[config.pose_model](config) if has_pose or attends_by_pose else None
+        self.pose_net = (
+            POSE_MODELS[config.pose_model](config) if has_pose or attends_by_pose else None
+        )
         self.pose_head = _classifier(config.pose_widths[2], config) if has_pose else None
         stream = GlimpseMean if config.hands == "mean" else RGBStream
         self.rgb = stream(config) if has_rgb else None
@@ -122,10 +124,10 @@ class TwoStream(nn.Module):
         parts = {
             "f_sk": self.pose_net,
             "pose classifier": self.pose_head,
-            "f_p": getattr(self.rgb, "spatial", None),
+            "f_p": self.rgb and self.rgb.spatial,
             "f_h": getattr(self.rgb, "gates", None),
             "f_u": getattr(self.rgb, "step", None),
-            "f_p'": getattr(self.rgb, "temporal", None),
+            "f_p'": self.rgb and self.rgb.temporal,
             "RGB classifier": self.rgb_head,
         }
         counts = {k: sum(p.numel() for p in m.parameters()) for k, m in parts.items() if m}
