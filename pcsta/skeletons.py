@@ -78,7 +78,7 @@ class Skeleton:
         def top(joint: str) -> str:
             """Where the limb of `joint` begins."""
             above = parent.get(joint, "")
-            return top(above) if above.split(" ")[0] == joint.split(" ")[0] else joint
+            return top(above) if above.split(" ")[0] == joint.split(" ", maxsplit=1)[0] else joint
 
         shoulders = {top(hand) for hand in self.hands}
         found: dict[str, list[int]] = {
