@@ -75,12 +75,11 @@ class Skeleton:
         """
         parent = {child: joint for joint, kids in self.children.items() for child in kids}
 
-        def top(joint: str) -> str:
+        def top(joint: str, side: str) -> str:
             """Where the limb of `joint` begins."""
             above = parent.get(joint, "")
-            return top(above) if above.split(" ")[0] == joint.split(" ", maxsplit=1)[0] else joint
+            return top(above, side) if above.startswith(side) else joint
 
-        shoulders = {top(hand) for hand in self.hands}
         found: dict[str, list[int]] = {
             name: [] for name in ("torso", "left arm", "right arm", "left leg", "right leg")
         }
@@ -88,8 +87,9 @@ class Skeleton:
             side = joint.split(" ")[0]
             if side not in ("left", "right"):
                 found["torso"].append(i)
-            else:
-                found[f"{side} {'arm' if top(joint) in shoulders else 'leg'}"].append(i)
+                continue
+            shoulders = {top(hand, side) for hand in self.hands}
+            found[f"{side} {'arm' if top(joint, side) in shoulders else 'leg'}"].append(i)
         return {name: tuple(joints) for name, joints in found.items()}
 
     def child_indices(self, joint: int) -> tuple[int, ...]:
