@@ -24,7 +24,12 @@ def exchange_people(joints: Array) -> Array:
 
 
 def exchange_hands(values: Array, axis: int) -> Array:
-    """The four hands on `axis` (glimpses V, their presence, p) in the order of exchanged people."""
+    """The four hands on `axis` (glimpses V, their presence, p) in the order of exchanged people.
+
+    A whole frame, which is one glimpse, stays what it is.
+    """
+    if values.shape[axis] == 1:
+        return values
     index = [slice(None)] * values.ndim
     index[axis] = HANDS  # type: ignore[call-overload]
     return values[tuple(index)]

@@ -34,10 +34,12 @@ def joints_of(skeleton, batch=3, frames=20, seed=0):
 
 
 # --- what the pose baselines read ---------------------------------------------------------------
+@pytest.mark.parametrize("coordinates", ["columns", "channels"])
 @pytest.mark.parametrize("order", ["tour", "single", "random", "random-doubles"])
 @pytest.mark.parametrize("skeleton", TREES, ids=lambda s: s.name)
-def test_joints_come_back_from_the_pose_tensor(skeleton, order):
-    build, joints = PoseTensor(skeleton, order), joints_of(skeleton)
+def test_joints_come_back_from_the_pose_tensor(skeleton, order, coordinates):
+    build = PoseTensor(skeleton, order, coordinates=coordinates)
+    joints = joints_of(skeleton)
     joints[:, 3:7, 1] = 0  # the second person is away
     expected = normalise(joints, skeleton.root_index)
     torch.testing.assert_close(build.joints(build(joints)), expected, atol=0, rtol=0)

@@ -27,7 +27,7 @@ class DeepLSTM(nn.Module):
         coordinates = config.people * len(self.pose.skeleton) * 3
         self.lstm = nn.LSTM(coordinates, config.pose_widths[2], num_layers=2, batch_first=True)
 
-    def forward(self, X: Float[Tensor, "B 3 T W"]) -> Float[Tensor, "B S"]:
+    def forward(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B S"]:
         """Pose features s. Raises ValueError for another width of X."""
         frames = self.pose.joints(X).flatten(2)  # (B, T, P·J·3)
         hidden, _ = self.lstm(frames)  # (B, T, S)

@@ -41,7 +41,7 @@ class PartLSTM(nn.Module):
         self.layers = nn.ModuleList([PartLayer(coordinates, cells), PartLayer(cells, cells)])
         self.cells = cells
 
-    def forward(self, X: Float[Tensor, "B 3 T W"]) -> Float[Tensor, "B S"]:
+    def forward(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B S"]:
         """Pose features s. Raises ValueError for another width of X."""
         joints = self.pose.joints(X)  # (B, T, P, J, 3)
         parts = [joints[:, :, :, list(part)].flatten(2) for part in self.parts]

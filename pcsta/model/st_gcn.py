@@ -60,7 +60,7 @@ class STGCN(nn.Module):
             Unit(width // 2, width, adjacency, stride=2),
         )
 
-    def forward(self, X: Float[Tensor, "B 3 T W"]) -> Float[Tensor, "B S"]:
+    def forward(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B S"]:
         """Pose features s. Raises ValueError for another width of X."""
         joints = self.pose.joints(X)  # (B, T, P, J, 3)
         batch, frames, people, count = joints.shape[:4]
