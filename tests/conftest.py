@@ -9,10 +9,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two busy processe
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads each are several times slower
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import hypothesis
 import jaxtyping
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A machine that does other things as well is slow, not wrong.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # Every public signature's shapes are checked while tests run. It must come before any import of
 # pcsta, which is why this stands in conftest.py.

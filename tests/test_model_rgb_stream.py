@@ -94,7 +94,7 @@ def test_the_recurrence_is_torchs_lstm():
 
 
 @torch.no_grad()
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 100), st.integers(0, 3))
 def test_spatial_attention_at_t_does_not_see_the_glimpses_at_t(seed, t):
     net = stream(seed=seed)
@@ -116,7 +116,7 @@ def test_pose_moves_the_attention_only_when_conditioned(letter):
 
 
 @torch.no_grad()
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(4)))
 def test_permuted_hands_get_permuted_weights(order):
     net, permuted = stream(), stream()
