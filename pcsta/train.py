@@ -96,7 +96,7 @@ RECIPES = {
     "paper-sbu": Recipe(name="paper-sbu", pose_epochs=300, patience=50),
     # SBU with the `modern` configuration; chosen on training folds alone, two folds held out.
     "modern": Recipe(
-        name="modern", pose_epochs=50, rgb_epochs=40, rate=4e-3, schedule="one-cycle", batch=16,
+        name="modern", pose_epochs=50, rgb_epochs=40, rate=2e-3, schedule="one-cycle", batch=32,
         weight_decay=1e-4, label_smoothing=0.05, keep="last",
     ),
 }  # fmt: skip
