@@ -19,6 +19,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 from tqdm.auto import tqdm
 
+from pcsta import transfer
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
 from pcsta.device import choose, side_by_side
@@ -139,10 +140,19 @@ class _Cell:
     protocol: str
     seed: int
     out: Path  # of the whole grid
+    pretrained: Path | None = None
+    skeleton: str | None = None
 
     @property
     def folder(self) -> Path:
         return self.out / self.protocol / f"seed-{self.seed}" / self.name
+
+    @property
+    def source(self) -> Path | None:
+        """The run to start from: `pretrained` itself, or this cell's place in a grid there."""
+        if self.pretrained is None or (self.pretrained / "config.json").exists():
+            return self.pretrained
+        return self.pretrained / f"seed-{self.seed}" / self.name
 
 
 def _compute(cell: _Cell, device: str) -> None:
@@ -150,6 +160,8 @@ def _compute(cell: _Cell, device: str) -> None:
     store, variant = Store(cell.store), VARIANTS[cell.name]
     config, recipe = configured(variant, cell.base, cell.recipe, cell.seed)
     settings = [config.to_dict(), asdict(recipe), store.settings, cell.protocol, cell.seed]
+    if cell.source or cell.skeleton:
+        settings += [cell.source and transfer.describe(cell.source), cell.skeleton]
     made_from = fingerprint(settings)
     done = cell.folder / "result.json"
     if done.exists():
@@ -162,7 +174,7 @@ def _compute(cell: _Cell, device: str) -> None:
     pose_from = replace(cell, name=variant.pose).folder if variant.pose else None
     run = train(
         store, config, recipe, cell.folder, cell.protocol, cell.seed, device, pose_from,
-        progress=False,
+        progress=False, source=cell.source, skeleton=cell.skeleton,
     )  # fmt: skip
     model = load(run, device)
     batches = SubSequences(store, model.config, next(model.parameters()).device, recipe.sampling)
@@ -204,11 +216,16 @@ def run_grid(
     device: str = "auto",
     processes: int | None = None,
     progress: bool = True,
+    pretrained: Path | None = None,
+    skeleton: str | None = None,
 ) -> dict[str, Any]:
     """Train and test every variant for every protocol and seed; finished models are not repeated.
 
     processes: models computed side by side, one torch thread each; default one per core, or one
                per GPU
+    pretrained: a run on another dataset that every model starts from, or a protocol's folder of a
+               grid that holds one for each seed and variant; see `pcsta.transfer`
+    skeleton:  as for `train`
     Returns {variant: {"says", "changes", "results": {protocol: [one per seed]},
     "confusion": {protocol: counts summed over seeds, rows truth}, "ensemble": {protocol: accuracy of
     all seeds' logits added, and its confusion}}}.
@@ -217,7 +234,7 @@ def run_grid(
     names = chosen(names, poses_alone=not store.glimpse_features)
     protocols, seeds, out = tuple(protocols), tuple(seeds), Path(out)
     cells = [
-        _Cell(store.path, base, recipe, name, protocol, seed, out)
+        _Cell(store.path, base, recipe, name, protocol, seed, out, pretrained, skeleton)
         for protocol in protocols for seed in seeds
         for name in names if not VARIANTS[name].adds
     ]  # fmt: skip

@@ -6,6 +6,7 @@ Heavy imports stand inside the commands, so that `--help` answers at once.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,14 +147,7 @@ def train(
     from pcsta.model import config as sizes
     from pcsta.skeletons import SKELETONS
 
-    if source is not None and config is not None:
-        raise ValueError(f"the sizes are those of {source}: leave --config out")
-    base = (
-        _choice(sizes.CONFIGS, config or "laptop", "configuration")()
-        if source is None
-        else transfer.configuration(source)
-    )
-    configuration = sizes.row(row, base)
+    configuration = sizes.row(row, _sizes(source, config, "laptop"))
     if skeleton is not None:
         _choice(SKELETONS, skeleton, "skeleton")
     default = "none" if configuration.streams == "pose" else "efficientnet-lite0"
@@ -266,6 +260,111 @@ def ablate(
 
 
 @app.command()
+def table(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(help="1: NTU, 2: SBU, 3: MSR Daily Activity 3D.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")],
+    root: Root = None,
+    dataset: Annotated[
+        str, typer.Option(help="Another dataset with the same protocols, for a trial: synthetic.")
+    ] = "",
+    config: Annotated[
+        str | None, typer.Option(help="Sizes: paper (default), laptop, narrow; as for `train`.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Training: paper, laptop, small.")] = "paper",
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Pretrained run to start from, as for `train`.")
+    ] = None,
+    sensor: Annotated[str, typer.Option(help="Glimpse sensor; none: pose only.")] = "inception-v3",
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(help="At most so many a stage: a trial of the whole way.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    device: Device = "auto",
+) -> None:
+    """Table 1, 2 or 3 from raw folders: check, prepare, train, test, print. Continues if interrupted."""
+    from pcsta import comparisons, results, transfer
+    from pcsta import train as training
+    from pcsta.data import checking
+    from pcsta.paper import TABLES
+
+    if number not in (1, 2, 3):
+        raise ValueError(f"Table {number} is not one of 1, 2, 3; for 4 to 6 see `pcsta ablate`")
+    base = _sizes(source, config, "paper")
+    how = comparisons.limited(_choice(training.RECIPES, recipe, "recipe"), epochs)
+    how = how if source is None else how.at(transfer.RATE_SHARE)
+    name = dataset or TABLES[number].dataset
+    data = _opened(name, root)
+    typer.echo(checking.describe(checking.check(data, read=False)))
+    if sensor != "none" and not any(sample.video for sample in data.samples):
+        typer.echo("no video here: pose only")
+        sensor = "none"
+    store = _prepared(name, root, None, sensor, weights, workers, device)
+    protocols = [p for column in comparisons.columns(number, store).values() for p in column]
+    lines = comparisons.run_grid(
+        store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
+        pretrained=source,
+    )  # fmt: skip
+    title = f"Table {number} on {name}" + (f", a trial of {epochs} epochs" if epochs else "")
+    found = results.record(
+        title, _typed(context), store, base, how, protocols, range(seeds), lines, device
+    )
+    if source is not None:
+        found["source"] = transfer.describe(source)
+    results.write(out / "record.json", found)
+    typer.echo(comparisons.text(number, comparisons.filled(number, lines, store)))
+    typer.echo(f"record: {out / 'record.json'}")
+
+
+@app.command("transfer")
+def compare_transfer(
+    context: typer.Context,
+    large: Annotated[str, typer.Argument(help="Dataset to pretrain on: ntu or synthetic.")],
+    small: Annotated[str, typer.Argument(help="Dataset to fine-tune on: sbu or msr-daily.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")],
+    large_root: Annotated[Path | None, typer.Option(help="Folder of the large dataset.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the small dataset.")] = None,
+    row: Annotated[str, typer.Option(help="Row of Table 6: A, G or K.")] = "A",
+    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow.")] = "narrow",
+    pretraining: Annotated[str, typer.Option(help="Recipe for the large dataset.")] = "laptop",
+    recipe: Annotated[str, typer.Option(help="Recipe for the small dataset.")] = "small",
+    sensor: Annotated[str, typer.Option(help="Glimpse sensor of both.")] = "",
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
+    controls: Annotated[
+        bool, typer.Option(help="Also rate and transfer each alone, and the other adaptation.")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    device: Device = "auto",
+) -> None:
+    """With and without knowledge transfer (section 5): pretrain, fine-tune, and train from scratch."""
+    from pcsta import ablations, comparisons, results
+    from pcsta import train as training
+
+    if row not in comparisons.OURS.values():
+        raise ValueError(f"no row {row!r} here; choose {', '.join(comparisons.OURS.values())}")
+    base = _sizes(None, config, "narrow")
+    first = _choice(training.RECIPES, pretraining, "recipe")
+    then = _choice(training.RECIPES, recipe, "recipe")
+    sensor = sensor or ("none" if row == "A" else "efficientnet-lite0")
+    source = _prepared(large, large_root, None, sensor, weights, workers, device)
+    target = _prepared(small, root, None, sensor, weights, workers, device)
+    protocols = list(target.settings["splits"])
+    lines = comparisons.with_and_without(
+        source, target, base, first, then, out, (row,), protocols, range(seeds), controls, device
+    )
+    title = f"Transfer from {large} to {small}"
+    found = results.record(
+        title, _typed(context), target, base, then, protocols, range(seeds), lines, device
+    )
+    results.write(out / "record.json", found)
+    typer.echo(ablations.table(lines))
+    typer.echo(f"record: {out / 'record.json'}")
+
+
+@app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
     skeleton: Annotated[Path, typer.Option(help="Skeleton file.")],
@@ -316,16 +415,56 @@ def _protocols(store, named: str) -> list[str]:
     return named.split(",")
 
 
-def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands"):
-    """The store of a dataset, made or continued. The embedded dataset is made if it is not there."""
+def _sizes(source: Path | None, config: str | None, default: str):
+    """The configuration that an option names, or that of the run to start from."""
+    from pcsta import transfer
+    from pcsta.model import config as sizes
+
+    if source is None:
+        return _choice(sizes.CONFIGS, config or default, "configuration")()
+    if config is not None:
+        raise ValueError(f"the sizes are those of {source}: leave --config out")
+    return transfer.configuration(source)
+
+
+def _typed(context: typer.Context) -> str:
+    """The command line that a record keeps: what differs from the defaults.
+
+    Where data, weights and runs lie is everyone's own affair: folders of runs become runs/NAME.
+    """
+    words = ["pcsta", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params[parameter.name or ""]
+        if parameter.name in ("root", "large_root", "weights", "workers", "device"):
+            continue
+        if isinstance(value, Path):
+            value = f"runs/{value.resolve().name}"
+        if parameter.param_type_name == "argument":
+            words.append(str(value))
+        elif value is True:
+            words.append(parameter.opts[0])
+        elif value != parameter.default:
+            words += [parameter.opts[0], str(value)]
+    return shlex.join(words)
+
+
+def _opened(dataset, root):
+    """A dataset on disk. The embedded dataset is made if it is not there."""
     from pcsta import ready
-    from pcsta.data import data_root, open_dataset
+    from pcsta.data import open_dataset
+
+    return (
+        ready.dataset() if dataset == "synthetic" and root is None else open_dataset(dataset, root)
+    )
+
+
+def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands"):
+    """The store of a dataset, made or continued."""
+    from pcsta.data import data_root
     from pcsta.prepare import prepare as fill
     from pcsta.prepare import sensor_for, store_path
 
-    data = (
-        ready.dataset() if dataset == "synthetic" and root is None else open_dataset(dataset, root)
-    )
+    data = _opened(dataset, root)
     chosen = None if sensor == "none" else sensor_for(crops, sensor, weights)
     path = out or store_path(data, chosen, data_root() / "prepared", crops)
     return fill(data, path, chosen, workers, device, crops=crops)
