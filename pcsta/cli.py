@@ -261,7 +261,6 @@ def ablate(
 
 @app.command()
 def table(
-    context: typer.Context,
     number: Annotated[int, typer.Argument(help="1: NTU, 2: SBU, 3: MSR Daily Activity 3D.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")],
     root: Root = None,
@@ -302,25 +301,27 @@ def table(
         typer.echo("no video here: pose only")
         sensor = "none"
     store = _prepared(name, root, None, sensor, weights, workers, device)
-    protocols = [p for column in comparisons.columns(number, store).values() for p in column]
+    columns = comparisons.columns(number, store.settings["splits"])
+    protocols = [p for column in columns.values() for p in column]
     lines = comparisons.run_grid(
         store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
         pretrained=source,
     )  # fmt: skip
     title = f"Table {number} on {name}" + (f", a trial of {epochs} epochs" if epochs else "")
-    found = results.record(
-        title, _typed(context), store, base, how, protocols, range(seeds), lines, device
-    )
+    command = _typed(
+        "table", number, dataset=dataset, config=config, recipe=recipe, sensor=sensor,
+        seeds=seeds, epochs=epochs, out=out, **{"from": source},
+    )  # fmt: skip
+    found = results.record(title, command, store, base, how, protocols, range(seeds), lines, device)
     if source is not None:
         found["source"] = transfer.describe(source)
     results.write(out / "record.json", found)
-    typer.echo(comparisons.text(number, comparisons.filled(number, lines, store)))
+    typer.echo(comparisons.text(number, comparisons.filled(number, lines)))
     typer.echo(f"record: {out / 'record.json'}")
 
 
 @app.command("transfer")
 def compare_transfer(
-    context: typer.Context,
     large: Annotated[str, typer.Argument(help="Dataset to pretrain on: ntu or synthetic.")],
     small: Annotated[str, typer.Argument(help="Dataset to fine-tune on: sbu or msr-daily.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")],
@@ -356,8 +357,12 @@ def compare_transfer(
         source, target, base, first, then, out, (row,), protocols, range(seeds), controls, device
     )
     title = f"Transfer from {large} to {small}"
+    command = _typed(
+        "transfer", large, small, row=row, config=config, pretraining=pretraining, recipe=recipe,
+        sensor=sensor, seeds=seeds, controls=controls, out=out,
+    )  # fmt: skip
     found = results.record(
-        title, _typed(context), target, base, then, protocols, range(seeds), lines, device
+        title, command, target, base, then, protocols, range(seeds), lines, device
     )
     results.write(out / "record.json", found)
     typer.echo(ablations.table(lines))
@@ -427,24 +432,20 @@ def _sizes(source: Path | None, config: str | None, default: str):
     return transfer.configuration(source)
 
 
-def _typed(context: typer.Context) -> str:
-    """The command line that a record keeps: what differs from the defaults.
+def _typed(command: str, *arguments: Any, **options: Any) -> str:
+    """The command line that a record keeps; what is None, empty or False is left out.
 
-    Where data, weights and runs lie is everyone's own affair: folders of runs become runs/NAME.
+    Where runs lie is everyone's own affair: their folders become runs/NAME.
     """
-    words = ["pcsta", str(context.info_name)]
-    for parameter in context.command.params:
-        value = context.params[parameter.name or ""]
-        if parameter.name in ("root", "large_root", "weights", "workers", "device"):
+    words = ["pcsta", command, *map(str, arguments)]
+    for name, value in options.items():
+        if value in (None, "", False):
             continue
+        words.append(f"--{name}")
         if isinstance(value, Path):
-            value = f"runs/{value.resolve().name}"
-        if parameter.param_type_name == "argument":
+            words.append(f"runs/{value.resolve().name}")
+        elif value is not True:
             words.append(str(value))
-        elif value is True:
-            words.append(parameter.opts[0])
-        elif value != parameter.default:
-            words += [parameter.opts[0], str(value)]
     return shlex.join(words)
 
 

@@ -22,14 +22,14 @@ from pcsta.train import Recipe
 OURS = {"Ours (pose only)": "A", "Ours (RGB only)": "G", "Ours (pose + RGB)": "K"}
 
 
-def columns(number: int, store: Store) -> dict[str, list[str]]:
-    """Columns of Table 1, 2 or 3 -> the protocols whose mean accuracy stands there."""
+def columns(number: int, protocols: Iterable[str]) -> dict[str, list[str]]:
+    """Columns of Table 1, 2 or 3 -> which of a dataset's protocols are averaged there."""
     if number == 1:
         return {"CS": ["cross-subject"], "CV": ["cross-view"]}
-    return {"Acc": list(store.settings["splits"])}  # SBU's five folds, MSR's one split
+    return {"Acc": list(protocols)}  # SBU's five folds, MSR's one split
 
 
-def filled(number: int, lines: Mapping[str, Any], store: Store) -> dict[str, dict[str, float]]:
+def filled(number: int, lines: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Accuracies in percent, {method: {column: mean over seeds}}, "Avg" where the table has one.
 
     A method whose lines are missing (no video, no RGB) is missing here.
@@ -40,7 +40,7 @@ def filled(number: int, lines: Mapping[str, Any], store: Store) -> dict[str, dic
             continue
         results = lines[letter]["results"]
         row = {}
-        for column, protocols in columns(number, store).items():
+        for column, protocols in columns(number, results).items():
             values = per_seed({"results": {p: results[p] for p in protocols}})
             row[column] = 100 * float(values.mean())
         if "Avg" in TABLES[number].row(method).values:
