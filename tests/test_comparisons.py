@@ -110,6 +110,7 @@ def test_results_that_started_elsewhere_are_refused(compared):
 
 # --- the command ----------------------------------------------------------------------------------
 def test_table_2_without_images_is_pose_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     from pcsta.skeletons import SBU
 
@@ -146,6 +147,7 @@ def test_another_table_is_refused(tmp_path):
 def test_table_1_at_the_papers_sizes(tmp_path, monkeypatch):
     """From files in NTU's layout to three filled rows: Inception's 2048 features, 38 million
     parameters, both protocols, one epoch. The sensor's weights are this test's."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
     import torch
     from torchvision.models import inception_v3
 

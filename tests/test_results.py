@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import pytest
 import typer
+from conftest import ROOT
 from fakes import make_store, tiny
 
 from pcsta import ablations, cli, results
@@ -86,3 +87,14 @@ def test_a_command_that_does_not_parse_is_seen():
         parses("pcsta ablate --sides A --out runs/x")
     with pytest.raises(Exception, match="No such command 'conjure'"):
         parses("pcsta conjure")
+
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md"]
+
+
+def test_commands_of_the_documents_parse():
+    lines = [line for file in DOCUMENTS for line in file.read_text().splitlines()]
+    commands = [line.partition(" #")[0] for line in lines if line.startswith("pcsta ")]
+    assert len(commands) > 10
+    for command in commands:
+        parses(command)
