@@ -25,7 +25,7 @@ from pcsta.data.store import Store
 from pcsta.device import choose, side_by_side
 from pcsta.evaluate import accuracy, attention_scores, predict
 from pcsta.files import atomic, fingerprint, read_json, write_json
-from pcsta.model.config import ROWS, ModelConfig
+from pcsta.model.config import BASELINES, ROWS, ModelConfig
 from pcsta.train import Recipe, load, train
 
 
@@ -49,6 +49,11 @@ class Variant:
     adds: tuple[str, ...] = ()
 
     @property
+    def reads_frames(self) -> bool:
+        """Whether it sees whole frames in place of hands, which another store holds."""
+        return self.model.get("crops") == "frame"
+
+    @property
     def reads_video(self) -> bool:
         return bool(self.pose) or any(VARIANTS[name].reads_video for name in self.adds)
 
@@ -63,6 +68,11 @@ def _pose(says: str, table: int = 0, recipe: Mapping[str, Any] | None = None, **
 
 def _attention(says: str, **model) -> Variant:
     return Variant(says, 0, {**ROWS["G"], **model}, {}, "G", "A")
+
+
+def _baseline(name: str, says: str, against: str, **recipe) -> Variant:
+    pose = "" if against == "A" else "A"
+    return Variant(says, 0, BASELINES[name], recipe, against, pose)
 
 
 VARIANTS: dict[str, Variant] = {
@@ -103,6 +113,18 @@ VARIANTS: dict[str, Variant] = {
     "G-without-h": _attention("f_p does not see h", hidden_in_attention=False),
     "G-sigmoid": _attention("sigmoid weights that need not sum to 1", weights="sigmoid"),
     "G-no-dropout": _attention("no dropout of glimpse features", glimpse_dropout=0.0),
+    # baselines; what was tried for each, on held-out training subjects, stands in their record
+    "deep-lstm": _baseline(
+        "deep-lstm", "baseline: LSTM on the joints", "A", pose_epochs=60, batch=16
+    ),
+    "part-lstm": _baseline(
+        "part-lstm", "baseline: part-aware LSTM", "A", pose_epochs=60, batch=16, rate=6e-3
+    ),
+    "A-longer": _pose("trained as the LSTMs are", recipe={"pose_epochs": 60, "batch": 16}),
+    "st-gcn": _baseline("st-gcn", "baseline: graph convolution, ST-GCN", "A"),
+    "mean": _baseline("mean", "baseline: mean of all glimpses, no LSTM", "B"),
+    "frame": _baseline("frame", "baseline: whole frame, LSTM", "B"),
+    "frame-mean": _baseline("frame-mean", "baseline: whole frame, mean over time", "B"),
 }
 
 
@@ -188,10 +210,10 @@ def _compute(cell: _Cell, device: str) -> None:
     write_json(done, {"made_from": made_from, "seconds": seconds, **result})
 
 
-def chosen(names: Iterable[str], poses_alone: bool = False) -> list[str]:
+def chosen(names: Iterable[str], poses_alone: bool = False, no_frames: bool = False) -> list[str]:
     """These variants in the order of VARIANTS, each with those that it builds on or varies.
 
-    poses_alone: leave out what reads the video. Raises ValueError for an unknown name.
+    poses_alone: leave out what reads the video; no_frames: leave out what reads whole frames. Raises ValueError for an unknown name.
     """
     wanted = set(names)
     if unknown := wanted - set(VARIANTS):
@@ -202,7 +224,13 @@ def chosen(names: Iterable[str], poses_alone: bool = False) -> list[str]:
         more = {n for n in (variant.pose, variant.against, *variant.adds) if n} - wanted
         wanted |= more
         waiting += more
-    return [n for n, v in VARIANTS.items() if n in wanted and not (poses_alone and v.reads_video)]
+    return [
+        n
+        for n, v in VARIANTS.items()
+        if n in wanted
+        and not (poses_alone and v.reads_video)
+        and not (no_frames and v.reads_frames)
+    ]
 
 
 def run_grid(
@@ -218,6 +246,7 @@ def run_grid(
     progress: bool = True,
     pretrained: Path | None = None,
     skeleton: str | None = None,
+    frames: Store | None = None,
 ) -> dict[str, Any]:
     """Train and test every variant for every protocol and seed; finished models are not repeated.
 
@@ -226,15 +255,17 @@ def run_grid(
     pretrained: a run on another dataset that every model starts from, or a protocol's folder of a
                grid that holds one for each seed and variant; see `pcsta.transfer`
     skeleton:  as for `train`
+    frames:    the store of whole frames; without it the variants that read them are left out
     Returns {variant: {"says", "changes", "results": {protocol: [one per seed]},
     "confusion": {protocol: counts summed over seeds, rows truth}, "ensemble": {protocol: accuracy of
     all seeds' logits added, and its confusion}}}.
     Raises ValueError when `out` holds results of other settings.
     """
-    names = chosen(names, poses_alone=not store.glimpse_features)
+    names = chosen(names, not store.glimpse_features, frames is None)
     protocols, seeds, out = tuple(protocols), tuple(seeds), Path(out)
+    stores = {n: frames if frames and VARIANTS[n].reads_frames else store for n in names}
     cells = [
-        _Cell(store.path, base, recipe, name, protocol, seed, out, pretrained, skeleton)
+        _Cell(stores[name].path, base, recipe, name, protocol, seed, out, pretrained, skeleton)
         for protocol in protocols for seed in seeds
         for name in names if not VARIANTS[name].adds
     ]  # fmt: skip

@@ -231,7 +231,7 @@ def ablate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tables 4 to 6 and the paper's open points as one grid. Continues if interrupted.
+    """Tables 4 to 6, the paper's open points, baselines: one grid. Continues if interrupted.
 
     Without video (SBU) it computes the rows that read poses alone.
     """
@@ -244,8 +244,13 @@ def ablate(
     sensor = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
     store = _prepared(dataset, root, None, sensor, None, workers, device)
     protocols = _protocols(store, protocol)
-    names = rows.split(",") if rows else tuple(ablations.VARIANTS)
-    lines = ablations.run_grid(store, base, how, out, names, protocols, range(seeds), device)
+    names = ablations.chosen(rows.split(",") if rows else ablations.VARIANTS)
+    frames = None
+    if store.glimpse_features and any(ablations.VARIANTS[n].reads_frames for n in names):
+        frames = _prepared(dataset, root, None, sensor, None, workers, device, "frame")
+    lines = ablations.run_grid(
+        store, base, how, out, names, protocols, range(seeds), device, frames=frames
+    )
     if record:
         command = (
             f"pcsta ablate {dataset} --config {config} --recipe {recipe} --protocol {protocol} "

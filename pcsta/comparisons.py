@@ -50,19 +50,19 @@ def filled(number: int, lines: Mapping[str, Any]) -> dict[str, dict[str, float]]
 
 
 def text(number: int, table: Mapping[str, Mapping[str, float]]) -> str:
-    """The filled rows beside the paper's."""
+    """The filled rows, and below them the paper's: the two share no column."""
     paper = TABLES[number]
     names = list(paper.row("Ours (pose only)").values)
-    lines = [
-        f"Table {number}: {paper.title}, accuracy in % (in brackets: the paper's)",
-        f"{'':<20}" + "".join(f"{name:>16}" for name in names),
-    ]
-    for method in OURS:
-        cells = ""
-        for name, printed in paper.row(method).values.items():
-            ours = f"{table[method][name]:.1f}" if method in table else "not run"
-            cells += f"{f'{ours} ({printed})':>16}"
-        lines.append(f"{method:<20}{cells}")
+    lines = [f"Table {number}: {paper.title}, accuracy in %"]
+    for title, values in (
+        ("measured here", table),
+        ("as printed in the paper", {method: paper.row(method).values for method in OURS}),
+    ):
+        lines += ["", f"{title:<24}" + "".join(f"{name:>8}" for name in names)]
+        for method in OURS:
+            cells = [values[method][n] for n in names] if method in values else []
+            figures = "".join(f"{value:>8.1f}" for value in cells) or f"{'not run':>9}"
+            lines.append(f"{method:<24}{figures}")
     return "\n".join(lines)
 
 

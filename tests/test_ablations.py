@@ -11,6 +11,7 @@ from pcsta import ablations
 from pcsta.ablations import VARIANTS, chosen, configured, differences, per_seed, run_grid, table
 from pcsta.batches import SubSequences
 from pcsta.evaluate import accuracy, predict
+from pcsta.files import fingerprint, read_json
 from pcsta.model.config import ModelConfig, laptop, modern, paper
 from pcsta.train import Recipe, load
 
@@ -67,11 +68,24 @@ def test_a_variant_changes_what_it_says_and_nothing_else(name, base):
     assert set(changed) <= allowed
     if variant.against:  # beside its reference it differs, and in its own fields alone
         reference, how = configured(VARIANTS[variant.against], base, RECIPE, seed=3)
-        own = set(variant.model) - set(VARIANTS[variant.against].model) | set(variant.recipe)
+        before = VARIANTS[variant.against].model
+        own = {k for k, v in variant.model.items() if k not in before or before[k] != v}
+        own |= set(variant.recipe)
         beside = set(differences(reference, config)) | set(differences(how, recipe))
         if base == laptop():
             assert beside
         assert beside <= own | {"order_seed"}
+
+
+def test_whole_frames_come_from_their_own_store(store, tmp_path):
+    names = ("frame", "mean")
+    lines = grid_of(store, tmp_path / "without", names, seeds=(0,))
+    assert "mean" in lines and "frame" not in lines  # nothing to read: left out, not made up
+    whole = make_store(tmp_path / "frames", clips=24, crop_size=None)
+    lines = grid_of(store, tmp_path / "with", names, seeds=(0,), frames=whole)
+    run = read_json(tmp_path / "with/cross-subject/seed-0/frame/record.json")
+    assert run["store"]["fingerprint"] == fingerprint(whole.settings)
+    assert set(lines) == {"A", "B", "mean", "frame"}
 
 
 def test_rows_share_a_seeds_pose_stream_and_its_clips(grid):

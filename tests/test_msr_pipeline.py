@@ -106,7 +106,7 @@ def test_table_3_from_raw_files(raw, tmp_path, monkeypatch):
         "--out", tmp_path / "table3",
     ]  # fmt: skip
     said = call(*command).output
-    assert "12 skeletons, 12 videos" in said and "(74.6)" in said and "not run" not in said
+    assert "12 skeletons, 12 videos" in said and "74.6" in said and "not run" not in said
     record = read_json(tmp_path / "table3/record.json")
     assert list(record["lines"]) == ["A", "G", "K"]
     assert record["title"] == "Table 3 on msr-daily, a trial of 2 epochs"
