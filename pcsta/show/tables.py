@@ -41,7 +41,7 @@ def paper_table(number: int) -> Markdown:
         lines.append(cells)
     notes = "".join(f"\n† {s.where}: printed {s.printed}; {s.found}.\n" for s in slips)
     where = paper.PROTOCOLS[table.dataset].dataset
-    caption = f"**The paper's Table {number}**, {table.title.lower()}: accuracy in % on {where}, as printed."
+    caption = f"**The paper's Table {number}**, {table.title[0].lower() + table.title[1:]}: accuracy in % on {where}, as printed."
     return Markdown(f"{caption}\n\n{_lines(lines)}\n{notes}")
 
 

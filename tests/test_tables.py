@@ -1,0 +1,88 @@
+"""Tables of the book: the paper's as printed, ours from records, never in one column."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from pcsta import paper, results, show
+from pcsta.ablations import VARIANTS
+from pcsta.show import tables
+
+
+def record(**accuracies) -> dict:
+    """A record whose lines have these accuracies, one a seed."""
+    lines = {
+        name.replace("_", "-"): {
+            "says": VARIANTS[name.replace("_", "-")].says,
+            "changes": {},
+            "results": {
+                "cross-subject": [
+                    {"seed": s, "clips": 10, "accuracy": a} for s, a in enumerate(values)
+                ]
+            },
+        }
+        for name, values in accuracies.items()
+    }
+    return {
+        "title": "a test", "command": "pcsta ablate --out runs/x --rows A,B", "model": {"x": 1},
+        "data": {"name": "fake", "synthetic": True, "clips": 10, "fingerprint": "f"},
+        "recipe": {"name": "r"}, "protocols": ["cross-subject"], "seeds": [0, 1, 2],
+        "lines": lines, "versions": {"python": "3"}, "commit": "c", "hardware": "h",
+        "date": "2020-01-01", "seconds": 60,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    found = record(A=[0.5, 0.6, 0.7], origin_own=[0.6, 0.65, 0.85])
+    results.write(tmp_path / "mine.json", found)
+    return found
+
+
+@pytest.mark.parametrize("number", paper.TABLES)
+def test_a_table_of_the_paper_shows_every_cell_as_printed(number):
+    text = show.paper_table(number).data
+    for row in paper.TABLES[number].rows:
+        line = next(x for x in text.splitlines() if f"| {row.method} |" in x and (
+            all(f"{v:.1f}" in x for v in row.values.values() if v is not None)
+        ))  # fmt: skip
+        slips = [s for s in paper.SLIPS if s.table == number and s.method == row.method]
+        assert ("†" in line) == bool(slips)
+        if slips:
+            assert slips[0].found in text
+
+
+def test_half_widths_and_intervals_ask_what_the_paired_t_test_asks():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = rng.normal(0, 1, 5), rng.normal(0.8, 1, 5)
+        d = a - b
+        low, high = ttest_rel(a, b).confidence_interval(0.95)
+        assert tables.half_width(d) == pytest.approx((high - low) / 2)
+        outside = ttest_rel(a, b).pvalue < 0.05
+        assert tables.interval(d).startswith("**") == outside
+    assert tables.half_width(np.array([1.0])) == float("inf")  # one seed says nothing
+
+
+def test_a_table_of_ours_has_means_differences_and_its_command(book):
+    text = show.result_table("mine", ["A", "origin-own"], "A caption").data
+    assert "60.0 ± 10.0" in text and "70.0 ± 13.2" in text
+    assert "+10.0 (-2.4 to +22.4)" in text  # paired by seed
+    assert "pcsta ablate --out runs/x --rows A,origin-own" in text
+    assert "synthetic clips" in text and "commit `c`" in text and "2020-01-01" in text
+
+
+def test_what_was_not_run_shows_its_command(book):
+    text = show.result_table("other", ["A"], "Table 1", "pcsta table 1 --out runs/t").data
+    assert "not run" in text and "pcsta table 1 --out runs/t" in text
+
+
+def test_effects_are_drawn_where_they_are(book):
+    _, ax = plt.subplots()
+    show.effects(ax, "mine", ["origin-own"])
+    seeds = ax.collections[-1].get_offsets()[:, 0]
+    assert np.allclose(sorted(seeds), [5, 10, 15])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["origin-own"]
+    plt.close("all")
