@@ -117,9 +117,7 @@ VARIANTS: dict[str, Variant] = {
     "deep-lstm": _baseline(
         "deep-lstm", "baseline: LSTM on the joints", "A", pose_epochs=60, batch=16
     ),
-    "part-lstm": _baseline(
-        "part-lstm", "baseline: part-aware LSTM", "A", pose_epochs=60, batch=16, rate=6e-3
-    ),
+    "part-lstm": _baseline("part-lstm", "baseline: part-aware LSTM", "A", pose_epochs=60, batch=16),
     "A-longer": _pose("trained as the LSTMs are", recipe={"pose_epochs": 60, "batch": 16}),
     "st-gcn": _baseline("st-gcn", "baseline: graph convolution, ST-GCN", "A"),
     "mean": _baseline("mean", "baseline: mean of all glimpses, no LSTM", "B"),
