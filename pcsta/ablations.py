@@ -211,7 +211,9 @@ def _compute(cell: _Cell, device: str) -> None:
 def chosen(names: Iterable[str], poses_alone: bool = False, no_frames: bool = False) -> list[str]:
     """These variants in the order of VARIANTS, each with those that it builds on or varies.
 
-    poses_alone: leave out what reads the video; no_frames: leave out what reads whole frames. Raises ValueError for an unknown name.
+    poses_alone: leave out what reads the video
+    no_frames:   leave out what reads whole frames
+    Raises ValueError for an unknown name.
     """
     wanted = set(names)
     if unknown := wanted - set(VARIANTS):

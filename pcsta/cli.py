@@ -27,6 +27,9 @@ app.add_typer(data_app, name="data")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
+Workers = Annotated[int, typer.Option(help="Processes that prepare.")]
+RecipeName = Annotated[str, typer.Option(help="Training: paper, paper-sbu, laptop, small, modern.")]
 DATASET_HELP = "synthetic, ntu, sbu or msr-daily."
 
 
@@ -86,7 +89,7 @@ def prepare(
     crops: Annotated[
         str, typer.Option(help="What the sensor sees: hands, or frame (whole, a baseline).")
     ] = "hands",
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    weights: Weights = None,
     workers: Annotated[int, typer.Option(help="Processes that parse and decode.")] = 2,
     device: Device = "auto",
 ) -> None:
@@ -115,9 +118,7 @@ def train(
             help="Sizes: paper, laptop (default), narrow; with --from, those of that run."
         ),
     ] = None,
-    recipe: Annotated[
-        str, typer.Option(help="Training: paper, paper-sbu, laptop, small, modern.")
-    ] = "laptop",
+    recipe: RecipeName = "laptop",
     protocol: Annotated[
         str, typer.Option(help="A protocol of the dataset, or `folds` for all five of SBU's.")
     ] = "cross-subject",
@@ -136,9 +137,9 @@ def train(
         typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
     ] = None,
     sensor: Annotated[str, typer.Option(help="Glimpse sensor, as for `prepare`.")] = "",
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    weights: Weights = None,
     seed: int = 0,
-    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    workers: Workers = 2,
     device: Device = "auto",
 ) -> None:
     """Train one row of Table 6, pose stream first, or a baseline. Continues if interrupted."""
@@ -216,15 +217,13 @@ def ablate(
         str, typer.Option(help="Variants, with commas (default: all that the data can carry).")
     ] = "",
     config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow, modern.")] = "laptop",
-    recipe: Annotated[
-        str, typer.Option(help="Training: paper, paper-sbu, laptop, small, modern.")
-    ] = "laptop",
+    recipe: RecipeName = "laptop",
     protocol: Annotated[
         str, typer.Option(help="Protocols, with commas; `folds` for all five of SBU's.")
     ] = "cross-subject",
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
     sensor: Annotated[str, typer.Option(help="Glimpse sensor; none for poses alone.")] = "",
-    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    workers: Workers = 2,
     device: Device = "auto",
     record: Annotated[
         Path | None, typer.Option(help="Write a record, e.g. book/results/mine.json.")
@@ -241,21 +240,21 @@ def ablate(
 
     base = _choice(sizes.CONFIGS, config, "configuration")()
     how = _choice(training.RECIPES, recipe, "recipe")
-    sensor = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
-    store = _prepared(dataset, root, None, sensor, None, workers, device)
+    f_g = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
+    store = _prepared(dataset, root, None, f_g, None, workers, device)
     protocols = _protocols(store, protocol)
     names = ablations.chosen(rows.split(",") if rows else ablations.VARIANTS)
     frames = None
     if store.glimpse_features and any(ablations.VARIANTS[n].reads_frames for n in names):
-        frames = _prepared(dataset, root, None, sensor, None, workers, device, "frame")
+        frames = _prepared(dataset, root, None, f_g, None, workers, device, "frame")
     lines = ablations.run_grid(
         store, base, how, out, names, protocols, range(seeds), device, frames=frames
     )
     if record:
-        command = (
-            f"pcsta ablate {dataset} --config {config} --recipe {recipe} --protocol {protocol} "
-            f"--seeds {seeds} --out runs/{record.stem}" + (f" --rows {rows}" if rows else "")
-        )
+        command = _typed(
+            "ablate", dataset, config=config, recipe=recipe, protocol=protocol, sensor=sensor,
+            seeds=seeds, out=Path(record.stem), rows=rows,
+        )  # fmt: skip
         found = results.record(
             f"Ablations on {dataset}", command, store, base, how, protocols, range(seeds), lines,
             device,
@@ -275,21 +274,21 @@ def table(
     config: Annotated[
         str | None, typer.Option(help="Sizes: paper (default), laptop, narrow; as for `train`.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Training: paper, laptop, small.")] = "paper",
+    recipe: RecipeName = "paper",
     source: Annotated[
         Path | None, typer.Option("--from", help="Pretrained run to start from, as for `train`.")
     ] = None,
     sensor: Annotated[str, typer.Option(help="Glimpse sensor; none: pose only.")] = "inception-v3",
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    weights: Weights = None,
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 1,
     epochs: Annotated[
         int | None, typer.Option(help="At most so many a stage: a trial of the whole way.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    workers: Workers = 2,
     device: Device = "auto",
 ) -> None:
     """Table 1, 2 or 3 from raw folders: check, prepare, train, test, print. Continues if interrupted."""
-    from pcsta import comparisons, results, transfer
+    from pcsta import ablations, comparisons, results, transfer
     from pcsta import train as training
     from pcsta.data import checking
     from pcsta.paper import TABLES
@@ -308,7 +307,7 @@ def table(
     store = _prepared(name, root, None, sensor, weights, workers, device)
     columns = comparisons.columns(number, store.settings["splits"])
     protocols = [p for column in columns.values() for p in column]
-    lines = comparisons.run_grid(
+    lines = ablations.run_grid(
         store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
         pretrained=source,
     )  # fmt: skip
@@ -337,12 +336,12 @@ def compare_transfer(
     pretraining: Annotated[str, typer.Option(help="Recipe for the large dataset.")] = "laptop",
     recipe: Annotated[str, typer.Option(help="Recipe for the small dataset.")] = "small",
     sensor: Annotated[str, typer.Option(help="Glimpse sensor of both.")] = "",
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the sensor.")] = None,
+    weights: Weights = None,
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
     controls: Annotated[
         bool, typer.Option(help="Also rate and transfer each alone, and the other adaptation.")
     ] = False,
-    workers: Annotated[int, typer.Option(help="Processes that prepare.")] = 2,
+    workers: Workers = 2,
     device: Device = "auto",
 ) -> None:
     """With and without knowledge transfer (section 5): pretrain, fine-tune, and train from scratch."""
@@ -382,7 +381,7 @@ def predict(
     overlay: Annotated[
         Path | None, typer.Option(help="Write a video that shows attention.")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")] = None,
+    weights: Weights = None,
     top: Annotated[int, typer.Option(help="How many classes.")] = 5,
     device: Device = "auto",
     as_json: Json = False,

@@ -148,16 +148,13 @@ def planted(predictions: Predictions, store: Store) -> Int[np.ndarray, "C S T"]:
 def present(predictions: Predictions, store: Store) -> Bool[np.ndarray, "C S T 4"]:
     """Which hands are tracked in every sampled frame."""
     return np.stack(
-        [
-            np.isfinite(store.hands(i)).all(-1)[f]
-            for i, f in zip(predictions.clips, predictions.frames, strict=True)
-        ]
+        [store.present(i)[f] for i, f in zip(predictions.clips, predictions.frames, strict=True)]
     )
 
 
 def people(store: Store, clips: np.ndarray) -> Int[np.ndarray, "C"]:
     """People tracked in most of each clip's frames."""
-    there = [np.isfinite(store.hands(i)).all(-1).reshape(-1, 2, 2).any(-1) for i in clips]
+    there = [store.present(i).reshape(-1, 2, 2).any(-1) for i in clips]
     return np.array([(t.mean(0) > 0.5).sum() for t in there], int)
 
 

@@ -255,7 +255,7 @@ def average_glimpse(model: TwoStream, store: Store, clips: np.ndarray) -> Float[
     total, seen = np.zeros(store.glimpse_features), 0
     for i in clips:
         glimpses = store.glimpses(i)
-        there = np.isfinite(store.hands(i)).all(-1)
+        there = store.present(i)
         total += glimpses[there].sum(0, dtype=float)
         seen += int(there.sum())
     device = next(model.parameters()).device

@@ -18,8 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
+from pcsta.ablations import VARIANTS, per_seed
 from pcsta.data.store import Store
 from pcsta.device import choose
 from pcsta.files import atomic, fingerprint, read_json
@@ -129,6 +132,35 @@ def read(name: str, folder: Path | None = None) -> dict[str, Any]:
     found = read_json(path)
     check(found, path)
     return found
+
+
+def accuracies(found: Mapping[str, Any], line: str, protocol: str = "") -> Float[np.ndarray, "S"]:
+    """Accuracy of one line in percent, one figure a seed.
+
+    protocol: one of the record's; by default the mean over all of them, right for folds
+    """
+    rows = found["lines"][line]["results"]
+    return 100 * per_seed({"results": {protocol: rows[protocol]} if protocol else rows})
+
+
+def difference(
+    found: Mapping[str, Any], variant: str, protocol: str = ""
+) -> Float[np.ndarray, "S"] | None:
+    """How many points a variant is above the one that it varies, paired by seed.
+
+    None where the record lacks either, or the variant varies none.
+    """
+    against = VARIANTS[variant].against if variant in VARIANTS else ""
+    if not {variant, against} <= set(found["lines"]):
+        return None
+    return accuracies(found, variant, protocol) - accuracies(found, against, protocol)
+
+
+def columns(found: Mapping[str, Any]) -> dict[str, str]:
+    """Column of a table -> the protocol it shows. Folds are one protocol: their mean."""
+    if all(name.startswith("fold") for name in found["protocols"]):
+        return {"mean of five folds": ""}
+    return {name: name for name in found["protocols"]}
 
 
 def check(found: Mapping[str, Any], path: Path | str = "record") -> None:

@@ -79,6 +79,16 @@ def test_what_was_not_run_shows_its_command(book):
     assert "not run" in text and "pcsta table 1 --out runs/t" in text
 
 
+def test_differences_are_paired_and_absent_where_there_is_nothing_to_pair(book):
+    assert np.allclose(results.accuracies(book, "A"), [50, 60, 70])
+    assert np.allclose(results.difference(book, "origin-own", "cross-subject"), [10, 5, 15])
+    assert results.difference(book, "A") is None  # varies nothing
+    assert results.difference(book, "contiguous") is None  # not in this record
+    assert results.columns(book) == {"cross-subject": "cross-subject"}
+    folds = {"protocols": ["fold-1", "fold-2"]}
+    assert results.columns(folds) == {"mean of five folds": ""}
+
+
 def test_effects_are_drawn_where_they_are(book):
     _, ax = plt.subplots()
     show.effects(ax, "mine", ["origin-own"])

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int64
 
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.skeletons import SKELETONS, Skeleton
@@ -133,6 +133,10 @@ class Store:
 
     def hands(self, i: SupportsIndex) -> Float[np.ndarray, "T 4 2"]:
         return np.asarray(self.all_hands[self._rows(i)])
+
+    def present(self, i: SupportsIndex) -> Bool[np.ndarray, "T 4"]:
+        """Which hands are tracked."""
+        return np.isfinite(self.hands(i)).all(-1)
 
     def active(self, i: SupportsIndex) -> Int[np.ndarray, "T"]:
         return np.asarray(self.all_active[self._rows(i)])

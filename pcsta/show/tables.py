@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from scipy.stats import t as student
 
 from pcsta import paper, results
-from pcsta.ablations import VARIANTS, per_seed
+from pcsta.ablations import VARIANTS
 
 
 def paper_table(number: int) -> Markdown:
@@ -56,25 +56,18 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
     except FileNotFoundError:
         return Markdown(f"**{caption}**: not run.\n\n```sh\n{command}\n```")
     variants = [v for v in variants if v in record["lines"]]
-    columns = _columns(record)
+    columns = results.columns(record)
     lines = [["", "what", *columns], ["---", "---", *["--:"] * len(columns)]]
     varied = any(VARIANTS[v].against for v in variants if v in VARIANTS)
     if varied:
         lines[0] += [f"difference, {c}" for c in columns]
         lines[1] += ["--:"] * len(columns)
     for variant in variants:
-        line = record["lines"][variant]
-        cells = [f"`{variant}`", line["says"]]
-        cells += [spread(100 * per_seed(part(line))) for part in columns.values()]
-        against = VARIANTS[variant].against if variant in VARIANTS else ""
-        if varied and against in record["lines"]:
-            base = record["lines"][against]
-            cells += [
-                interval(100 * (per_seed(part(line)) - per_seed(part(base))))
-                for part in columns.values()
-            ]
-        elif varied:
-            cells += [""] * len(columns)
+        cells = [f"`{variant}`", record["lines"][variant]["says"]]
+        cells += [spread(results.accuracies(record, variant, p)) for p in columns.values()]
+        if varied:
+            points = (results.difference(record, variant, p) for p in columns.values())
+            cells += ["" if d is None else interval(d) for d in points]
         lines.append(cells)
     return Markdown(f"**{caption}**\n\n{_lines(lines)}\n\n{provenance(record, variants)}")
 
@@ -102,19 +95,16 @@ def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") ->
     protocol: one of the record's, or the mean of its folds by default
     """
     record = results.read(name)
-    part = _columns(record)[protocol or next(iter(_columns(record)))]
-    variants = [v for v in variants if v in record["lines"]]
-    for y, variant in enumerate(variants):
-        against = VARIANTS[variant].against
-        points = 100 * (
-            per_seed(part(record["lines"][variant])) - per_seed(part(record["lines"][against]))
-        )
+    protocol = protocol or next(iter(results.columns(record).values()))
+    differences = {v: results.difference(record, v, protocol) for v in variants}
+    found = {v: points for v, points in differences.items() if points is not None}
+    for y, points in enumerate(found.values()):
         half = half_width(points)
         ax.errorbar(points.mean(), y, xerr=half, fmt="o", color="#222222", capsize=3)
         ax.scatter(points, [y + 0.2] * len(points), s=12, color="#56738F", marker="|")
     ax.axvline(0, color="grey", linewidth=0.8)
-    ax.set_yticks(range(len(variants)), variants)
-    ax.set_ylim(len(variants) - 0.5, -0.5)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.set_ylim(len(found) - 0.5, -0.5)
     ax.set_xlabel("difference in accuracy, points")
 
 
@@ -135,14 +125,6 @@ def half_width(values: np.ndarray) -> float:
     if len(values) < 2:
         return float("inf")
     return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-
-
-def _columns(record: Mapping[str, Any]) -> dict[str, Callable[[Mapping[str, Any]], dict]]:
-    """Column name -> the part of a line that it shows. Folds are one protocol: their mean."""
-    protocols = record["protocols"]
-    if all(p.startswith("fold") for p in protocols):
-        return {"mean of five folds": dict}
-    return {p: lambda line, p=p: {"results": {p: line["results"][p]}} for p in protocols}
 
 
 def _lines(lines: list[list[str]]) -> str:
