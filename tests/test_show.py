@@ -186,12 +186,24 @@ def test_stick_figures_have_every_bone_of_those_present(clip, view):
     plt.close(figure)
 
 
+IMAGE = r'src="data:image/webp;base64,([^"]+)" alt="([^"]+)"'
+
+
 def pictures(widget):
     """The pictures of a player and their alternative texts, as the page gets them."""
-    pattern = r'src="data:image/webp;base64,([^"]+)" alt="([^"]+)"'
-    found = [re.search(pattern, child.value).groups() for child in widget.children[0].children]
-    files = [io.BytesIO(base64.b64decode(data)) for data, _ in found]
-    return [np.asarray(Image.open(file)) for file in files], [text for _, text in found]
+    found = [
+        image for child in widget.children[0].children for image in re.findall(IMAGE, child.value)
+    ]
+    return [decoded(data) for data, _ in found], [text for _, text in found]
+
+
+def decoded(data):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def on_paper(widget):
+    """The alternative texts of the pictures that a player keeps for print."""
+    return [text for _, text in re.findall(IMAGE, widget.children[2].value)]
 
 
 def test_player_links_slider_and_pictures_without_a_kernel(monkeypatch):
@@ -199,7 +211,7 @@ def test_player_links_slider_and_pictures_without_a_kernel(monkeypatch):
     monkeypatch.setattr("ipywidgets.jslink", lambda source, target: links.append((source, target)))
     frames = [np.full((30, 40, 3), 60 * i, np.uint8) for i in range(4)]
     widget = show.player(frames, alt="a grey ground")
-    stack, controls = widget.children
+    stack, controls, _ = widget.children
     play, slider = controls.children
     assert (slider.min, slider.max) == (play.min, play.max) == (0, 3)
     assert ((play, "value"), (slider, "value")) in links
@@ -227,6 +239,31 @@ def test_player_refuses_what_does_not_fit():
         show.player([])
     with pytest.raises(ValueError, match="1 frames but 2 captions"):
         show.player([frame], ["a", "b"])
+    with pytest.raises(ValueError, match="2 pictures side by side but 1 titles"):
+        show.player([(frame, frame)], titles=["a"])
+
+
+def test_pictures_side_by_side_have_a_title_and_an_alternative_text_each():
+    rows = [
+        tuple(np.full((30, 40, 3), 90 * i + 40 * j, np.uint8) for j in range(2)) for i in range(2)
+    ]
+    shown, texts = pictures(show.player(rows, ["first", "last"], alt="grey", titles=["<a>", "b"]))
+    assert [round(float(picture.mean())) // 10 for picture in shown] == [0, 4, 9, 13]
+    assert texts == [
+        f"{title}: grey: {caption}" for caption in ("first", "last") for title in ("&lt;a&gt;", "b")
+    ]
+
+
+def test_what_stands_on_paper_is_hidden_on_the_screen():
+    frames = [np.full((30, 40, 3), 20 * i, np.uint8) for i in range(10)]
+    widget = show.player(frames)
+    assert widget.children[2].layout.display == "none"
+    assert (
+        "pcsta-print" in widget.children[2]._dom_classes
+    )  # the class that book.css shows in print
+    assert on_paper(widget) == [f"frame: step {i}" for i in (0, 3, 6, 9)]
+    assert on_paper(show.player(frames, stills=[4])) == ["frame: step 4"]
+    assert on_paper(show.player(frames[:2])) == ["frame: step 0", "frame: step 1"]
 
 
 def test_attention_player_says_where_the_model_looks(clip):
@@ -239,6 +276,30 @@ def test_attention_player_says_where_the_model_looks(clip):
     assert "frame 5; most weight on right 2; planted hand: none" in texts[2]
     with pytest.raises(ValueError, match="frames 3, indices 2"):
         show.attention_player(clip, frames, None, None, [0, 1])
+
+
+def test_attention_on_paper_has_the_step_with_most_weight(clip):
+    frames, q = np.stack([show.blank(clip)] * 6), np.array([0.1, 0.1, 0.1, 0.1, 0.5, 0.1])
+    texts = on_paper(show.attention_player(clip, frames, np.full((6, 4), 0.25), q))
+    assert [re.search(r"frame (\d)", text).group(1) for text in texts] == ["0", "3", "4", "5"]
+
+
+def test_attentions_side_by_side_are_those_of_each_model_alone(clip):
+    frames, indices = np.stack([show.blank(clip)] * 2), [0, 2]
+    left, right = np.array([[1, 0, 0, 0], [0, 1, 0, 0.0]]), np.full((2, 4), 0.25)
+    q = np.array([0.3, 0.7])
+    widget = show.compare_attention(
+        clip, frames, {"conditioned": (left, q), "blind": (right, None)}, indices, width=800
+    )
+    shown, texts = pictures(widget)
+    assert [text.split(":")[0] for text in texts] == ["conditioned", "blind"] * 2
+    assert "conditioned: most weight on right 1; blind: most weight on left 1" in texts[2]
+    for column, attention in enumerate([(left, q), (right, None)]):
+        alone, _ = pictures(show.attention_player(clip, frames, *attention, indices, width=400))
+        for a, b in zip(shown[column::2], alone, strict=True):
+            np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="indices 1, blind spatial_attention 2"):
+        show.compare_attention(clip, frames, {"blind": (right, None)}, [0])
 
 
 def test_attention_player_without_attention_or_truth(clip):

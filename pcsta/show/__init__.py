@@ -8,7 +8,7 @@ from pcsta.show.arrays import attention_heatmap, confusion, temporal_bar, tensor
 from pcsta.show.body import card, frame, rest_pose, skeleton, tour
 from pcsta.show.paint import attention_picture, blank, paint, people_window, temporal_strip
 from pcsta.show.pictures import encode, raster
-from pcsta.show.player import attention_player, player
+from pcsta.show.player import attention_player, compare_attention, player
 from pcsta.show.source import source
 from pcsta.show.style import (
     HAND_COLOURS,
@@ -23,8 +23,9 @@ from pcsta.show.tables import effects, paper_table, provenance, result_table
 
 __all__ = [
     "HAND_COLOURS", "HAND_LINES", "HAND_MARKERS", "PERSON_COLOURS",
-    "attention_heatmap", "attention_picture", "attention_player", "blank", "card", "confusion",
-    "effects", "encode", "frame", "hand_style", "label_hands", "paint", "paper_table",
-    "people_window", "player", "provenance", "raster", "rest_pose", "result_table",
-    "skeleton", "source", "temporal_bar", "temporal_strip", "tensor_image", "tour", "use",
+    "attention_heatmap", "attention_picture", "attention_player", "blank", "card",
+    "compare_attention", "confusion", "effects", "encode", "frame", "hand_style", "label_hands",
+    "paint", "paper_table", "people_window", "player", "provenance", "raster", "rest_pose",
+    "result_table", "skeleton", "source", "temporal_bar", "temporal_strip", "tensor_image", "tour",
+    "use",
 ]  # fmt: skip

@@ -1,13 +1,15 @@
 """Players: a slider over pictures that works in a live notebook and in the static book alike.
 
 The browser alone moves it: `jslink` ties the slider to a `Stack` of pictures, so no kernel is
-needed (`ipywidgets.interact` would call Python, and stand still on a page without one).
+needed (`ipywidgets.interact` would call Python, and stand still on a page without one). Paper has
+no slider: every player carries some of its pictures once more, hidden on the screen, and the
+book's style sheet shows these instead when a page is printed.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import ipywidgets
@@ -19,26 +21,38 @@ from pcsta.data.clip import HANDS, Clip
 from pcsta.show.paint import attention_picture, people_window
 from pcsta.show.pictures import encode, raster
 
+Picture = UInt8[np.ndarray, "_ _ 3"] | Figure
+Attention = tuple[Float[np.ndarray, "T N"] | None, Float[np.ndarray, "T"] | None]  # p_t, p'
+
+STILLS = 4  # on paper
+
 
 def player(
-    frames: Sequence[UInt8[np.ndarray, "H W 3"] | Figure],
+    frames: Sequence[Picture | tuple[Picture, ...]],
     captions: Sequence[str] | None = None,
     *,
     description: str = "step",
     alt: str = "frame",
+    titles: Sequence[str] = (),
     interval: int = 250,
     width: int = 720,
+    stills: Sequence[int] | None = None,
 ) -> ipywidgets.VBox:
     """Pictures in a row of time, with a play button and a slider.
 
-    frames:      one picture (H, W, 3) uint8 or matplotlib figure (it gets closed) per position
-    captions:    one line per picture, shown under it and part of its alternative text
+    frames:      per position one picture (H, W, 3) uint8 or matplotlib figure (it gets closed), or
+                 a tuple of them: side by side, and below each other where the page is narrow
+    captions:    one line per position, shown under it and part of its alternative text
     description: what the slider counts, e.g. "frame"
     alt:         what the pictures show, for readers who cannot see them
-    interval:    milliseconds between two pictures while playing
+    titles:      a heading for each picture of a tuple; part of its alternative text, too
+    interval:    milliseconds between two positions while playing
     width:       largest width on the page, CSS pixels
+    stills:      the positions that stand on paper when the page is printed; by default four, from
+                 the first to the last
 
-    Raises ValueError for no frames, or for as many captions as there are not frames.
+    Raises ValueError for no frames, for as many captions as there are not frames, and for titles
+    that are not one per picture.
     """
     if len(frames) == 0:
         raise ValueError("a player needs at least one frame")
@@ -46,14 +60,16 @@ def player(
         captions = [f"{description} {i}" for i in range(len(frames))]
     if len(captions) != len(frames):
         raise ValueError(f"{len(frames)} frames but {len(captions)} captions")
+    if stills is None:
+        stills = (
+            np.linspace(0, len(frames) - 1, min(STILLS, len(frames))).round().astype(int).tolist()
+        )
 
-    pictures = ipywidgets.Stack(
-        [
-            ipywidgets.HTML(_figure(frame, caption, alt, width))
-            for frame, caption in zip(frames, captions, strict=True)
-        ],
-        selected_index=0,
-    )
+    figures = [
+        _figure(frame if isinstance(frame, tuple) else (frame,), caption, alt, titles, width)
+        for frame, caption in zip(frames, captions, strict=True)
+    ]
+    pictures = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
     last = len(frames) - 1
     play = ipywidgets.Play(min=0, max=last, interval=interval)
     slider = ipywidgets.IntSlider(
@@ -62,19 +78,35 @@ def player(
     ipywidgets.jslink((play, "value"), (slider, "value"))
     ipywidgets.jslink((slider, "value"), (pictures, "selected_index"))
     controls = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap"})
+    # not displayed, so that a screen reader meets no picture twice
+    paper = ipywidgets.HTML("".join(figures[i] for i in stills), layout={"display": "none"})
     return ipywidgets.VBox(
-        [pictures, controls], layout={"max_width": f"{width}px", "width": "100%"}
+        [pictures, controls, paper.add_class("pcsta-print")],
+        layout={"max_width": f"{width}px", "width": "100%"},
     ).add_class("pcsta-player")
 
 
-def _figure(frame: UInt8[np.ndarray, "H W 3"] | Figure, caption: str, alt: str, width: int) -> str:
-    picture = raster(frame) if isinstance(frame, Figure) else frame
-    data = base64.b64encode(encode(picture)).decode()
+def _figure(
+    pictures: tuple[Picture, ...], caption: str, alt: str, titles: Sequence[str], width: int
+) -> str:
+    if titles and len(titles) != len(pictures):
+        raise ValueError(f"{len(pictures)} pictures side by side but {len(titles)} titles")
+    boxes = []
+    for i, picture in enumerate(pictures):
+        pixels = raster(picture) if isinstance(picture, Figure) else picture
+        data = base64.b64encode(encode(pixels)).decode()
+        what = ": ".join([*titles[i : i + 1], alt, caption])
+        wide = pixels.shape[1]
+        boxes.append(  # a picture that would have to shrink below 300 pixels goes to a line of its own
+            f'<div style="flex:{wide} 1 {min(wide, 300)}px;max-width:{width}px">'
+            + "".join(f"<b>{escape(title)}</b>" for title in titles[i : i + 1])
+            + f'<img src="data:image/webp;base64,{data}" alt="{escape(what, quote=True)}"'
+            ' style="display:block;width:100%"></div>'
+        )
     return (
-        '<figure style="margin:0">'
-        f'<img src="data:image/webp;base64,{data}" alt="{escape(f"{alt}: {caption}", quote=True)}"'
-        f' style="width:100%;max-width:{width}px">'
-        f'<figcaption style="line-height:1.4">{escape(caption)}</figcaption></figure>'
+        '<figure style="margin:0"><div style="display:flex;flex-wrap:wrap;gap:0 12px">'
+        + "".join(boxes)
+        + f'</div><figcaption style="line-height:1.4">{escape(caption)}</figcaption></figure>'
     )
 
 
@@ -100,14 +132,62 @@ def attention_player(
     width:              of the pictures, pixels
 
     Where the clip knows its truth, the informative steps have a yellow ground in the bar and the
-    caption names the planted hand. Raises ValueError when the lengths differ.
+    caption names the planted hand. On paper stand the first, the middle and the last step, and the
+    one with most temporal attention. Raises ValueError when the lengths differ.
     """
+    attentions = {"": (spatial_attention, temporal_attention)}
+    rows, captions = _steps(clip, frames, attentions, indices, crop_size, focus, width)
+    return player(
+        rows, captions, alt=ATTENTION_ALT, width=width, stills=_telling([temporal_attention], len(rows))
+    )  # fmt: skip
+
+
+def compare_attention(
+    clip: Clip,
+    frames: UInt8[np.ndarray, "T H W 3"],
+    attentions: Mapping[str, Attention],
+    indices: Sequence[int] | np.ndarray | None = None,
+    *,
+    crop_size: int | None = None,
+    focus: bool = True,
+    width: int = 980,
+) -> ipywidgets.VBox:
+    """Where two models look in the same clip, side by side under one slider.
+
+    attentions: what stands over each picture -> (p_t (T, 4), p' (T,)), either None for a model
+                without it; e.g. {"conditioned": (p, q), "unconditioned": (p, q)}
+    width:      of all pictures together, pixels
+
+    The rest as for `attention_player`.
+    """
+    each = width // len(attentions)
+    rows, captions = _steps(clip, frames, attentions, indices, crop_size, focus, each)
+    return player(
+        rows, captions, alt=ATTENTION_ALT, titles=list(attentions), width=width,
+        stills=_telling([temporal for _, temporal in attentions.values()], len(rows)),
+    )  # fmt: skip
+
+
+ATTENTION_ALT = "video frame with skeleton, hand boxes and attention"
+
+
+def _steps(
+    clip: Clip,
+    frames: UInt8[np.ndarray, "T H W 3"],
+    attentions: Mapping[str, Attention],
+    indices: Sequence[int] | np.ndarray | None,
+    crop_size: int | None,
+    focus: bool,
+    width: int,
+) -> tuple[list[tuple[Picture, ...]], list[str]]:
+    """Per step the pictures of all models, and a caption."""
     indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
     lengths = {"frames": len(frames), "indices": len(indices)}
-    if spatial_attention is not None:
-        lengths["spatial_attention"] = len(spatial_attention)
-    if temporal_attention is not None:
-        lengths["temporal_attention"] = len(temporal_attention)
+    for name, (spatial, temporal) in attentions.items():
+        if spatial is not None:
+            lengths[f"{name} spatial_attention".lstrip()] = len(spatial)
+        if temporal is not None:
+            lengths[f"{name} temporal_attention".lstrip()] = len(temporal)
     if len(set(lengths.values())) > 1:
         raise ValueError(
             "one entry per step is needed: " + ", ".join(f"{k} {n}" for k, n in lengths.items())
@@ -115,22 +195,30 @@ def attention_player(
 
     active = None if clip.truth is None else clip.truth.active[indices]  # (T,)
     window = people_window(clip) if focus else None
-    pictures, captions = [], []
+    rows: list[tuple[Picture, ...]] = []
+    captions = []
     for step, t in enumerate(indices):
-        weights = None if spatial_attention is None else np.asarray(spatial_attention[step])
-        pictures.append(
-            attention_picture(
-                frames[step], clip, int(t), weights, temporal_attention, step,
-                width=width, crop_size=crop_size, window=window,
-                informative=None if active is None else active >= 0,
-            )
-        )  # fmt: skip
-        caption = f"{clip.action or clip.name}, frame {t}"
-        if weights is not None:
-            caption += f"; most weight on {HANDS[int(weights.argmax())]}"
+        caption, pictures = f"{clip.action or clip.name}, frame {t}", []
+        for name, (spatial, temporal) in attentions.items():
+            weights = None if spatial is None else np.asarray(spatial[step])
+            pictures.append(
+                attention_picture(
+                    frames[step], clip, int(t), weights, temporal, step,
+                    width=width, crop_size=crop_size, window=window,
+                    informative=None if active is None else active >= 0,
+                )
+            )  # fmt: skip
+            if weights is not None:
+                who = f"{name}: " if name else ""
+                caption += f"; {who}most weight on {HANDS[int(weights.argmax())]}"
         if active is not None:
             caption += f"; planted hand: {HANDS[active[step]] if active[step] >= 0 else 'none'}"
+        rows.append(tuple(pictures))
         captions.append(caption)
-    return player(
-        pictures, captions, alt="video frame with skeleton, hand boxes and attention", width=width
-    )
+    return rows, captions
+
+
+def _telling(temporal: Sequence[Float[np.ndarray, "T"] | None], steps: int) -> list[int]:
+    """First, middle and last step, and those with most temporal attention."""
+    peaks = {int(np.argmax(weights)) for weights in temporal if weights is not None}
+    return sorted({0, steps // 2, steps - 1} | peaks)
