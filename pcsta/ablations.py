@@ -248,7 +248,9 @@ def run_grid(
     skeleton: str | None = None,
     frames: Store | None = None,
 ) -> dict[str, Any]:
-    """Train and test every variant for every protocol and seed; finished models are not repeated.
+    """Train and test every variant for every protocol and seed (Tables 4 to 6).
+
+    Finished models are not repeated.
 
     processes: models computed side by side, one torch thread each; default one per core, or one
                per GPU

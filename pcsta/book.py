@@ -245,6 +245,8 @@ def source_fingerprint() -> str:
 
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx, because `book/_config.yml` lists this module as an extension."""
+    app.setup_extension("pcsta.appendices")
+    app.setup_extension("pcsta.how_long")
     app.connect("config-inited", _configure)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.add_js_file(None, body=SHIM, priority=1)

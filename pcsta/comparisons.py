@@ -30,9 +30,9 @@ def columns(number: int, protocols: Iterable[str]) -> dict[str, list[str]]:
 
 
 def filled(number: int, lines: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Accuracies in percent, {method: {column: mean over seeds}}, "Avg" where the table has one.
+    """Accuracies in percent, {method: {column: mean over seeds}} (Tables 1 to 3).
 
-    A method whose lines are missing (no video, no RGB) is missing here.
+    "Avg" where the table has it. A method whose lines are missing (no video, no RGB) is missing here.
     """
     table: dict[str, dict[str, float]] = {}
     for method, letter in OURS.items():
@@ -81,7 +81,7 @@ def with_and_without(
     processes: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Section 5's transfer from `large` to `small`, and the same without it; as `run_grid` returns.
+    """From `large` to `small` and without it, as `run_grid` returns (transfer, section 5).
 
     Each seed pretrains its own network on the first protocol of `large`, whose joints are read in
     the skeleton of `small`, and fine-tunes it at a tenth of `recipe`'s rate.

@@ -60,7 +60,9 @@ def predict(
     count: int = SUBSEQUENCES,
     blind: bool = False,
 ) -> Predictions:
-    """Run `model` over `count` sub-sequences of each clip; attention and logits of one forward pass.
+    """Run `model` over `count` sub-sequences of each clip (mean of ten, section 5).
+
+    Attention and logits come from one forward pass.
 
     blind: every glimpse is zero, so that h_{t-1} knows nothing and attention reads the pose alone
 

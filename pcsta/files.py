@@ -1,10 +1,11 @@
-"""Writing files so that nothing half-written stays behind."""
+"""Files: written so that nothing half-written stays behind, and told apart by what is in them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,3 +40,21 @@ def fingerprint(value: Any, digits: int = 10) -> str:
     """Short hash of anything that JSON can write; equal settings give equal fingerprints."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def commit() -> str:
+    """The commit of the working tree, with + where files differ from it."""
+    here = Path(__file__).parent
+    try:
+        said = [
+            subprocess.run(
+                ["git", *words], cwd=here, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (
+                ("rev-parse", "--short=10", "HEAD"),
+                ("status", "--porcelain", "-uno", "--", "."),
+            )
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: not a git checkout"
+    return said[0] + ("+" if said[1] else "")

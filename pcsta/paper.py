@@ -1,4 +1,4 @@
-"""The paper as data: sizes (section 4), protocols (section 5), every cell of Tables 1 to 6.
+"""The paper as data: sizes (section 4), protocols (section 5), equations, every cell of Tables 1 to 6.
 
 Fabien Baradel, Christian Wolf and Julien Mille: Pose-conditioned Spatio-Temporal Attention for
 Human Action Recognition, arXiv 1703.10106, 2017. Numbers stand as printed. Where the paper
@@ -198,6 +198,55 @@ TABLES: Mapping[int, Table] = {
 }  # fmt: skip
 
 
+# Works behind the lines of Tables 1 to 3: number in the paper's bibliography -> key in
+# book/references.bib, which has them as they were published.
+REFERENCES: Mapping[int, str] = {
+    8: "du2015", 9: "evangelidis2014", 10: "eweiwi2014", 13: "hu2015", 22: "lin2016",
+    23: "liu2016", 24: "luo2013", 30: "shahroudy2016", 31: "shahroudy2016deep",
+    32: "shahroudy2016multipart", 34: "song2017", 36: "tao2015", 37: "vemulapalli2014",
+    38: "wang2012", 39: "wang2016", 45: "yun2012", 46: "ji2014", 47: "zanfir2013",
+    48: "zhu2015", 49: "zhu2016",
+}  # fmt: skip
+
+
+# --- equations and other steps that can be looked up --------------------------------------------
+@dataclass(frozen=True)
+class Equation:
+    """A step of the paper. Docstrings, tests and chapters name it by `key`; see `pcsta.equations`.
+
+    says:    formula (LaTeX between dollars) or a few words      section: where it is printed
+    """
+
+    key: str
+    says: str
+    section: str
+
+
+EQUATIONS: tuple[Equation, ...] = (
+    Equation("tour", "path over the joints, the order of the columns of $X$", "3.1, Figure 2a"),
+    Equation("origin", "the middle of the spine is the origin", "5"),
+    Equation("derivatives", "velocities and accelerations, the channels of $X$", "3.1"),
+    Equation("X", "$X = \\{X_{t,j,k}\\}$, two people side by side", "3.1, Figure 2b"),
+    Equation("eq. 1", r"$s = f_{sk}(X, \theta_{sk})$", "3.1, 4"),
+    Equation("crop", r"$\operatorname{crop}(I_t, x_t, i)$, the pixels around a hand", "3.2, 5"),
+    Equation("eq. 2", r"$v_{t,:,i} = f_g(\operatorname{crop}(I_t, x_t, i), \theta_g)$", "3.2, 4"),
+    Equation("eq. 3", r"$h_t = f_h(h_{t-1}, \tilde v_t, \theta_h)$", "3.2, 4"),
+    Equation("baselines", "sum or concatenation of the hands, rows B and C", "3.2, Table 6"),
+    Equation("eq. 4", r"$p_t = f_p(h_t, s, \theta_p)$, read with $h_{t-1}$", "3.2, 4"),
+    Equation("eq. 5", r"$\tilde v_t = V_t\, p_t$", "3.2"),
+    Equation("eq. 6", r"$u_{:,t} = f_u(h_t, \theta_u)$", "3.3, 4"),
+    Equation("eq. 7", r"$p' = f_p'(P, s, \theta_p')$", "3.3, 4"),
+    Equation("pooling", r"$\tilde u = U p'$", "3.3"),
+    Equation("fusion", "the sum of both streams' logits", "3.4"),
+    Equation("stages", "first the pose stream learns, then the RGB stream", "4"),
+    Equation("sub-sequence", "20 frames of a clip", "5"),
+    Equation("mean of ten", "logits of ten sub-sequences are averaged", "5"),
+    Equation("validation", "5 % of the training clips are held out", "5"),
+    Equation("transfer", "a network of a large dataset starts one of a small dataset", "5"),
+    *(Equation(f"Table {n}", f"Table {n}", "5") for n in range(1, 7)),
+)
+
+
 # --- slips ----------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Slip:
@@ -241,4 +290,10 @@ SLIPS: tuple[Slip, ...] = (
         "a closed tour of 25 joints has 49 entries, 294 columns for two people",
     ),
     Slip("Eq. 4", "p_t depends on h_t", "h_t depends on p_t through eq. 3 and 5"),
+    Slip(
+        "Reference 32 (MMMP in Table 3)", "the title of reference 31",
+        "Multimodal Multipart Learning for Action Recognition in Depth Videos",
+    ),
+    Slip("Reference 46 (Table 2)", "K. Yun and others", "Y. Ji, G. Ye and H. Cheng"),
+    Slip("References 4 and 5", "two works", "one and the same"),
 )  # fmt: skip

@@ -20,7 +20,7 @@ from pcsta.skeletons import SKELETONS, Skeleton, conversion
 
 # --- joint orders (section 3.1 and Table 4) -----------------------------------------------------
 def tour(skeleton: Skeleton) -> tuple[int, ...]:
-    """The closed path over the body with double entries, Figure 2a: the paper's order.
+    """The closed path over the body with double entries: the paper's order (tour, section 3.1).
 
     A depth-first walk from the middle of the spine that writes a joint each time it stands on it:
     once on the way out and once after each child. That is 2J - 1 entries (49 for Kinect v2). The
@@ -41,12 +41,12 @@ def tour(skeleton: Skeleton) -> tuple[int, ...]:
 
 
 def single(skeleton: Skeleton) -> tuple[int, ...]:
-    """The topological order without double entries (Table 4): the tour's first visits, J entries."""
+    """The topological order without double entries, of Table 4: the tour's first visits, J entries."""
     return tuple(dict.fromkeys(tour(skeleton)))
 
 
 def random_order(skeleton: Skeleton, seed: int = 0) -> tuple[int, ...]:
-    """A random order of the J joints (Table 4), the same for the same seed."""
+    """A random order of the J joints, of Table 4; the same for the same seed."""
     return tuple(np.random.default_rng(seed).permutation(len(skeleton)).tolist())
 
 
@@ -83,7 +83,7 @@ def normalise(
     root: int,
     origin: str = "first",
 ) -> Float[Tensor, "*batch P J 3"]:
-    """Translate every frame so that the middle of the spine is the origin (section 5).
+    """Translate every frame so that the middle of the spine is the origin (origin, section 5).
 
     root:    index of the middle-spine joint
     origin:  "first": both people on the first person's spine, which keeps the distance between
@@ -134,7 +134,9 @@ def face(joints: Float[Tensor, "*batch T P J 3"], root: int) -> Float[Tensor, "*
 def derivatives(
     joints: Float[Tensor, "*batch T P J 3"],
 ) -> tuple[Float[Tensor, "*batch T P J 3"], Float[Tensor, "*batch T P J 3"]]:
-    """Velocity and acceleration of the sampled frames, in metres per frame and per frame squared.
+    """Velocity and acceleration of the sampled frames (derivatives, section 3.1).
+
+    Metres per frame and per frame squared.
 
     Central differences inside. At the two ends the velocity is the one-sided difference of second
     order and the acceleration repeats its neighbour's. So both are exact in every frame when joints
@@ -169,7 +171,7 @@ def _between_neighbours(joints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class PoseTensor:
-    """Builds X from joints: normalise, differentiate, walk the tour (section 3.1).
+    """Builds X from joints: normalise, differentiate, walk the tour (X, section 3.1).
 
     skeleton: the tree of joints          order:  name of the joint order, see `joint_order`
     source:   skeleton of the joints that are given, where it is another one: they are first

@@ -56,7 +56,9 @@ class Prediction(NamedTuple):
 def predict_clip(
     model: TwoStream, clip: Clip, glimpses: np.ndarray | None, sampling: Any = "segments"
 ) -> Prediction:
-    """Ten sub-sequences of one clip, logits averaged; with `either_order` over both orders as well.
+    """Ten sub-sequences of one clip, logits averaged (mean of ten, section 5).
+
+    With `either_order` over both orders as well.
 
     glimpses: (T, N, D) features of every frame's hands, or of the frame; None without RGB
     """

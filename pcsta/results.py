@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -25,7 +24,7 @@ from jaxtyping import Float
 from pcsta.ablations import VARIANTS, per_seed
 from pcsta.data.store import Store
 from pcsta.device import choose
-from pcsta.files import atomic, fingerprint, read_json
+from pcsta.files import atomic, commit, fingerprint, read_json
 from pcsta.model.config import ModelConfig
 from pcsta.train import Recipe
 
@@ -90,28 +89,10 @@ def provenance(device: str = "auto") -> dict[str, Any]:
             "torch": torch.__version__,
             "pcsta": version("pcsta"),
         },
-        "commit": _commit(),
+        "commit": commit(),
         "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def _commit() -> str:
-    """The commit of the working tree, with + where files differ from it."""
-    here = Path(__file__).parent
-    try:
-        said = [
-            subprocess.run(
-                ["git", *words], cwd=here, capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for words in (
-                ("rev-parse", "--short=10", "HEAD"),
-                ("status", "--porcelain", "-uno", "--", "."),
-            )
-        ]
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown: not a git checkout"
-    return said[0] + ("+" if said[1] else "")
 
 
 def write(path: Path, found: Mapping[str, Any]) -> Path:

@@ -59,6 +59,7 @@ def test_without_video_the_pose_rows_are_left():
 @pytest.mark.parametrize("base", [paper(), laptop()], ids=["paper", "laptop"])
 @pytest.mark.parametrize("name", [n for n, v in VARIANTS.items() if not v.adds])
 def test_a_variant_changes_what_it_says_and_nothing_else(name, base):
+    """Line by line (Tables 4 to 6)."""
     variant = VARIANTS[name]
     config, recipe = configured(variant, base, RECIPE, seed=3)
     changed = differences(base, config) | differences(RECIPE, recipe)

@@ -30,6 +30,7 @@ def line(**accuracies):
 
 
 def test_table_1_has_two_columns_and_their_average():
+    """Cross-subject and cross-view (Table 1)."""
     lines = {"A": line(cross_subject=[0.7, 0.8], cross_view=[0.9, 0.8])}
     table = comparisons.filled(1, lines)
     assert table == {"Ours (pose only)": pytest.approx({"CS": 75, "CV": 85, "Avg": 80})}
@@ -40,6 +41,7 @@ def test_table_1_has_two_columns_and_their_average():
 
 
 def test_table_2_is_the_mean_of_the_folds():
+    """Five accuracies, one cell (Table 2)."""
     lines = {"A": line(fold_1=[0.7, 0.8], fold_2=[0.9, 1.0])}
     assert comparisons.filled(2, lines) == {"Ours (pose only)": pytest.approx({"Acc": 85})}
 

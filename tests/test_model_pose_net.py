@@ -55,6 +55,7 @@ def literal(net, X):
 
 @torch.no_grad()
 def test_the_pose_net_is_the_loops():
+    """Three layers by loops (eq. 1)."""
     config = laptop(skeleton="sbu", order="single", frames=8, pose_widths=(2, 3, 5))
     torch.manual_seed(0)
     net = PoseNet(config)

@@ -64,6 +64,7 @@ def literal(net, V, s):
 
 @pytest.mark.parametrize("letter", RGB_ROWS)
 def test_the_stream_and_its_gradients_are_the_loop(letter):
+    """One line per equation (eq. 3 to 7; baselines, pooling, section 3)."""
     net = stream(letter)
     V, s = inputs()
     V.requires_grad_()
@@ -81,6 +82,7 @@ def test_the_stream_and_its_gradients_are_the_loop(letter):
 
 @torch.no_grad()
 def test_the_recurrence_is_torchs_lstm():
+    """Gate by gate (eq. 3)."""
     net = stream("B")
     lstm = torch.nn.LSTM(9, 6, batch_first=True).double()
     order = [*range(12), *range(18, 24), *range(12, 18)]  # torch: input, forget, cell, output

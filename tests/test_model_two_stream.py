@@ -25,6 +25,7 @@ def batch(size=3):
 @torch.no_grad()
 @pytest.mark.parametrize("letter", ROWS)
 def test_every_row_gives_the_outputs_it_should(letter):
+    """Logits of the streams add up (fusion, section 3.4)."""
     config = row(letter, SMALL)
     out = model(letter).eval()(*batch())
     assert isinstance(out, Output)
@@ -63,6 +64,7 @@ def test_no_parameter_is_left_out_of_the_count():
 
 @pytest.mark.parametrize("letter", ["G", "I", "K", "H"])
 def test_gradients_reach_what_section_4_trains_and_not_what_it_freezes(letter):
+    """Stage by stage (stages, section 4)."""
     net, (X, V) = model(letter), batch()
     learns = {"pose": ("pose_net.", "pose_head."), "rgb": ("rgb.", "rgb_head.")}
     for stage in ("pose", "rgb") if net.pose_head else ("rgb",):

@@ -97,7 +97,7 @@ def test_train_evaluate_predict(raw, runs):
 
 
 def test_table_3_from_raw_files(raw, tmp_path, monkeypatch):
-    """All three rows of Table 3 by one command; again, and it only prints."""
+    """All rows by one command (Table 3); again, and it only prints."""
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     command = [

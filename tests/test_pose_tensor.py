@@ -41,6 +41,7 @@ def tree(parents: tuple[int, ...], seed: int) -> Skeleton:
 
 # --- orders -------------------------------------------------------------------------------------
 def test_the_tour_of_kinect_v2_is_the_papers_50_entries():
+    """Entry by entry (tour, section 3.1)."""
     one_based = (
         "2,1,13,14,15,16,15,14,13,1,17,18,19,20,19,18,17,1,2,21,3,4,3,21,5,6,7,8,22,8,23,8,7,6,5,"
         "21,9,10,11,12,24,12,25,12,11,10,9,21,2,2"
@@ -95,6 +96,7 @@ def bodies(batch=2, frames=6, joints=25, seed=0):
 
 @pytest.mark.parametrize("origin", ["first", "own"])
 def test_normalise_is_the_loop(origin):
+    """Both readings, by loops (origin, section 5)."""
     joints = bodies()
     joints[0, 2, 1] = 0  # second person leaves
     joints[1, 3, 0] = 0  # first person leaves
@@ -211,6 +213,7 @@ def path(coefficients: torch.Tensor, frames: int) -> tuple[torch.Tensor, ...]:
 
 @given(st.integers(0, 1000), st.integers(3, 20))
 def test_derivatives_are_exact_on_quadratics(seed, frames):
+    """Known motions, known answers (derivatives, section 3.1)."""
     coefficients = torch.randn(3, 2, 4, 3, generator=torch.manual_seed(seed), dtype=torch.float64)
     x, v, a = path(coefficients, frames)
     velocity, acceleration = derivatives(x)
@@ -246,6 +249,7 @@ def test_two_frames_are_too_few():
 @pytest.mark.parametrize("skeleton", TREES, **by_name)
 @pytest.mark.parametrize("order", ["tour", "single", "random", "random-doubles"])
 def test_X_is_the_loop(skeleton, order):
+    """Entry by entry (X, section 3.1)."""
     joints = bodies(joints=len(skeleton))
     build = PoseTensor(skeleton, order, seed=1)
     X = build(joints)

@@ -50,6 +50,7 @@ def test_both_sides_together_are_all_clips_in_order(n, fraction, seed, by):
 
 
 def test_five_percent_by_clip_is_spread_over_the_classes():
+    """The paper's share (validation, section 5)."""
     _, validation = validation_split(rows(classes=4, subjects=10, takes=10))  # 400 clips
     assert Counter(s.label for s in validation) == {c: 5 for c in range(4)}
 

@@ -53,6 +53,7 @@ def test_every_start_is_drawn():
 
 
 def test_ten_at_test_are_spread_over_the_clip():
+    """From its beginning to its end (sub-sequence, section 5)."""
     starts = frame_indices(100, mode="contiguous", count=10)[:, 0]
     assert starts[0] <= 8 and starts[-1] >= 72 and len(set(starts.tolist())) == 10
     ten = frame_indices(200, count=10)

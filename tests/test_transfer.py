@@ -60,7 +60,7 @@ def first_batch(store, config):
 
 
 def test_the_body_computes_what_the_source_computes(stores, pretrained, tmp_path):
-    """s, u~ and both attentions are the source model's on the same joints and glimpses."""
+    """s, u~ and both attentions are the source model's (transfer, section 5)."""
     target = stores[1]
     before = load(pretrained)
     after = load(run(target, tmp_path / "k", recipe=STILL, source=pretrained))

@@ -32,7 +32,9 @@ def validation_split(
     seed: int = 0,
     by: Literal["clip", "subject"] = "clip",
 ) -> tuple[list[T], list[T]]:
-    """(train, validation), each in the order of `samples`; the same seed gives the same split.
+    """(train, validation), each in the order of `samples` (validation, section 5).
+
+    The same seed gives the same split.
 
     clip:    round(fraction * n) clips, at least one, spread evenly over the classes
     subject: whole subjects in random order until they hold that many clips

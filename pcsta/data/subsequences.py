@@ -18,7 +18,9 @@ def frame_indices(
     rng: np.random.Generator | None = None,
     count: int = 1,
 ) -> Int64[np.ndarray, "count frames"]:
-    """Frame numbers of `count` sub-sequences of a clip of `length` frames, sorted in time.
+    """Frame numbers of `count` sub-sequences of a clip, sorted (sub-sequence, section 5).
+
+    length: frames of the clip; of each sub-sequence `frames`
 
     segments:   the clip is cut into `frames` equal segments and each gives one frame
     contiguous: `frames` frames in a row; a clip shorter than that is stretched as by segments

@@ -47,7 +47,7 @@ class _Attention(nn.Module):
         self.weights = config.weights
 
     def pose_term(self, s: Float[Tensor, "B S"] | None) -> Float[Tensor, "B A"] | None:
-        """W_s s, the same for every t; None when the model is not conditioned on pose (Table 5)."""
+        """W_s s, the same for every t; None when the model is not conditioned on pose."""
         if self.from_pose is None:
             return None
         if s is None:

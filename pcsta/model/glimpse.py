@@ -25,7 +25,7 @@ class MissingWeights(FileNotFoundError):
 def crop(
     image: UInt8[np.ndarray, "H W 3"], hands: Float[np.ndarray, "N 2"], size: int
 ) -> UInt8[np.ndarray, "N 3 size size"]:
-    """crop(I_t, x_t, i) for every hand i: a square of `size` pixels around each position.
+    """crop(I_t, x_t, i) for every hand i: a square of `size` pixels (crop, section 3.2).
 
     image:  (H, W, 3) uint8, RGB
     hands:  (N, 2) pixel positions (x, y), origin top-left; NaN for a hand that is absent

@@ -39,7 +39,9 @@ class _WeightLater(torch.autograd.Function):
 
 
 class RGBStream(GlimpseInput):
-    """Attention over hands, LSTM, attention over time (Figures 3 and 4).
+    """Glimpses of all steps -> u~ (eq. 6; baselines, pooling, section 3).
+
+    Attention over hands, LSTM, attention over time, as in Figures 3 and 4.
 
     `config.hands` chooses the integration of the hands (Table 6): "attention" (eq. 5), their "sum"
     (row B), or "concat" (row C). `config.temporal` chooses p' (eq. 7) or the mean over time.
@@ -96,7 +98,7 @@ class RGBStream(GlimpseInput):
     def _recur(
         self, V: Tensor, s: Tensor | None, present: Tensor | None, given: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Eq. 3, 4, 5 over time: all hidden states and, where there is one, all attention."""
+        """All hidden states and, where there is one, all attention (eq. 3 to 5)."""
         batch, frames = V.shape[:2]
         context = None  # v~ of all t, where it does not wait for h
         if given is not None:

@@ -32,7 +32,7 @@ class Output(NamedTuple):
 
 
 class TwoStream(nn.Module):
-    """Pose stream and RGB stream, each with its own classifier, fused by summing their logits.
+    """Pose stream and RGB stream, each with its classifier; logits add up (fusion, section 3.4).
 
     Submodules, None where the configuration does without: `pose_net` f_sk, `pose_head`, `rgb` (f_p,
     f_h, f_u, f_p') and `rgb_head`. The glimpse sensor f_g is not among them: it is frozen, so its
@@ -93,7 +93,7 @@ class TwoStream(nn.Module):
         return Output(logits, pose_logits, rgb_logits, spatial, temporal)
 
     def stage(self, name: str) -> TwoStream:
-        """Freeze what section 4 freezes: first the pose stream is trained, then the RGB stream.
+        """Freeze: first the pose stream is trained, then the RGB stream (stages, section 4).
 
         "pose": f_sk and its classifier learn. "rgb": the RGB stream and its classifier learn, with
         f_sk and its classifier frozen and, also after `train()`, in evaluation mode (no dropout on
