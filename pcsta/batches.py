@@ -28,6 +28,7 @@ class Batch(NamedTuple):
     labels: Int64[Tensor, "B"]
     clips: np.ndarray  # (B,) positions in the store
     frames: np.ndarray  # (B, T) frame numbers within each clip
+    weight: float = 1.0  # clips in this part, over the mean of all parts: see `SubSequences`
 
 
 class _Gather(torch.utils.data.Dataset):
@@ -69,6 +70,8 @@ class SubSequences:
 
     features: (F, N, D') array to take V from instead of the store's glimpses (already projected)
     workers:  DataLoader processes; 0 is right while the store fits in memory
+    part:     (k, N): read every Nth clip of each batch, from the kth; the N parts' mean losses, each
+              times its `Batch.weight`, average to the mean loss of the whole batch
     """
 
     def __init__(
@@ -80,10 +83,11 @@ class SubSequences:
         features: np.ndarray | None = None,
         glimpses: bool | None = None,
         workers: int = 0,
+        part: tuple[int, int] = (0, 1),
     ):
         wants = config.streams != "pose" if glimpses is None else glimpses
         self.store, self.device, self.sampling, self.workers = store, device, sampling, workers
-        self.projected = features is not None
+        self.part, self.projected = part, features is not None
         self.frames = config.frames
         self.either_order = config.either_order
         self.build = PoseTensor.from_config(config, store.skeleton)
@@ -111,11 +115,15 @@ class SubSequences:
         return other
 
     def _batches(self, items: list[tuple[np.ndarray, ...]]) -> Iterator[Batch]:
+        rank, processes = self.part
+        items = [item for item in items if len(item[0]) > rank]
         loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
-            self.gather, sampler=items, batch_size=None, num_workers=self.workers,
+            self.gather, sampler=[tuple(a[rank::processes] for a in item) for item in items],
+            batch_size=None, num_workers=self.workers,
             collate_fn=tuple, pin_memory=self.device.type == "cuda",
         )  # fmt: skip
-        for joints, glimpses, present, labels, clips, frames in loader:
+        for whole, read in zip(items, loader, strict=True):
+            joints, glimpses, present, labels, clips, frames = read
             yield Batch(
                 self.build(joints.to(self.device, non_blocking=True)),
                 None if glimpses is None else glimpses.to(self.device, non_blocking=True).float(),
@@ -123,12 +131,14 @@ class SubSequences:
                 labels.to(self.device, non_blocking=True),
                 clips,
                 frames,
+                len(clips) * processes / len(whole[0]),
             )
 
     def training(self, clips: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
         """One epoch: each clip once, in random order, one random sub-sequence each (section 5).
 
         With `either_order` the two people of each clip are exchanged with probability 1/2.
+        Raises ValueError when a batch has fewer clips than there are parts.
         """
         clips = rng.permutation(clips)
         frames = self._indices(clips, rng, 1)[:, 0]  # (C, T)
@@ -137,6 +147,10 @@ class SubSequences:
             exchanged = rng.random(len(clips)) < 0.5
         # A last batch of one clip would be a noisy step; it joins its neighbour.
         pieces = max(1, round(len(clips) / batch))
+        if len(clips) // pieces < self.part[1]:
+            raise ValueError(
+                f"batches of {batch} clips cannot be shared by {self.part[1]} processes"
+            )
         parts = (np.array_split(a, pieces) for a in (clips, frames, exchanged))
         return self._batches(list(zip(*parts, strict=True)))
 

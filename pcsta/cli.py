@@ -142,9 +142,12 @@ def train(
     workers: Workers = 2,
     device: Device = "auto",
 ) -> None:
-    """Train one row of Table 6, pose stream first, or a baseline. Continues if interrupted."""
+    """Train one row of Table 6, pose stream first, or a baseline. Continues if interrupted.
+
+    On several GPUs, one process each: `torchrun --nproc-per-node 4 -m pcsta train ...`
+    """
+    from pcsta import parallel, transfer
     from pcsta import train as training
-    from pcsta import transfer
     from pcsta.model import config as sizes
     from pcsta.skeletons import SKELETONS
 
@@ -156,18 +159,20 @@ def train(
     if rate_share is None:
         rate_share = 1.0 if source is None else transfer.RATE_SHARE
     chosen = chosen.at(rate_share)
-    store = _prepared(
-        dataset, root, None, sensor or default, weights, workers, device, configuration.crops
-    )
-    protocols = _protocols(store, protocol)
-    for name in protocols:
-        folder = out / name if len(protocols) > 1 else out
-        run = training.train(
-            store, configuration, chosen, folder, name, seed, device,
-            source=source, skeleton=skeleton,
-        )  # fmt: skip
-        _remember(run, store.path)
-        typer.echo(f"trained: {run}")
+    with parallel.together():
+        store = _prepared(
+            dataset, root, None, sensor or default, weights, workers, device, configuration.crops
+        )
+        protocols = _protocols(store, protocol)
+        for name in protocols:
+            folder = out / name if len(protocols) > 1 else out
+            run = training.train(
+                store, configuration, chosen, folder, name, seed, device,
+                source=source, skeleton=skeleton,
+            )  # fmt: skip
+            if parallel.place()[0] == 0:
+                _remember(run, store.path)
+                typer.echo(f"trained: {run}")
 
 
 @app.command()

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from pcsta import transfer
+from pcsta import parallel, transfer
 from pcsta.batches import Batch, SubSequences, project_glimpses
 from pcsta.data.splits import validation_split
 from pcsta.data.store import Store, StoredClip
@@ -123,6 +123,8 @@ def train(
 ) -> Path:
     """Train one model into the folder `out` and return it; a finished run returns at once.
 
+    Inside `pcsta.parallel.together` several processes train it; the first one writes.
+
     pose_from: a finished run whose pose stream is taken over; by default a configuration that
                needs pose and RGB first trains its pose stream (row A) into `out`/pose
     source:    a finished run on another dataset whose body this one starts from (section 5; see
@@ -134,6 +136,7 @@ def train(
     """
     out = Path(out)
     chosen = choose(device)
+    rank, processes = parallel.place()
     config = replace(config, classes=len(store.classes), skeleton=skeleton or store.skeleton.name)
     stage: Stage = "pose" if config.streams == "pose" else "rgb"
     if store.glimpse_features:
@@ -165,7 +168,7 @@ def train(
             )
         if (out / "record.json").exists():
             return out
-    else:
+    elif rank == 0:
         write_json(out / "config.json", settings)
     if stage == "rgb" and needs_pose(config) and pose_from is None:
         pose = replace(config, streams="pose")
@@ -188,32 +191,42 @@ def train(
             _fit_scaling(model, store, config, recipe, fitting, chosen)
         features = _projected(model, store)
     batches = SubSequences(
-        store, config, chosen, recipe.sampling, features, stage == "rgb", workers
-    )
+        store, config, chosen, recipe.sampling, features, stage == "rgb", workers,
+        (rank, processes),
+    )  # fmt: skip
     best = _Run(out, model, recipe, stage, seed, progress).fit(batches, fitting, validating)
+    if rank == 0:
+        _finish(out, model, store, {
+            **settings,
+            "stage": stage,
+            "best": best,
+            "clips": {"fitting": len(fitting), "validation": len(validating)},
+            "seconds": round(time.perf_counter() - began, 1),
+            "processes": processes,
+            "hardware": hardware(chosen),
+        })  # fmt: skip
+    parallel.total(0)  # nobody goes on before the run is whole
+    return out
+
+
+def _finish(out: Path, model: TwoStream, store: Store, record: dict[str, Any]) -> None:
+    """Write the trained model, then the record, whose presence says that the run is finished."""
     with atomic(out / "model.safetensors") as temporary:
         save_file(_tensors(model), temporary)
     crop_size = store.settings["crop_size"]
-    record = {
-        **settings,
-        "stage": stage,
+    record |= {
         "classes": list(store.classes),
         "skeleton": store.skeleton.name,
         "sensor": store.settings["sensor_name"],
         "sensor_fingerprint": store.settings["sensor"],
         "crop_share": crop_size and crop_size / store.settings["image_width"],  # None: whole frame
-        "best": best,
-        "clips": {"fitting": len(fitting), "validation": len(validating)},
         "parameters": model.parameter_counts(),
-        "seconds": round(time.perf_counter() - began, 1),
         "date": time.strftime("%Y-%m-%d"),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "hardware": hardware(chosen),
     }
     write_json(out / "record.json", record)
     for leftover in out.glob("state*"):
         leftover.unlink()
-    return out
 
 
 def training_clips(
@@ -264,7 +277,8 @@ class _Run:
         self, out: Path, model: TwoStream, recipe: Recipe, stage: Stage, seed: int, progress: bool
     ):
         self.out, self.model, self.recipe = out, model, recipe
-        self.stage, self.seed, self.progress = stage, seed, progress
+        self.rank, _ = parallel.place()
+        self.stage, self.seed, self.progress = stage, seed, progress and self.rank == 0
         model.stage(stage)
         self.trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
@@ -282,7 +296,7 @@ class _Run:
     def fit(self, batches: SubSequences, fitting: np.ndarray, validating: np.ndarray) -> dict:
         """Train to the best validation epoch, continuing where an interrupted run stood."""
         self._resume()
-        recipe = self.recipe
+        recipe, learner = self.recipe, parallel.averaging(self.model)
         epochs = recipe.pose_epochs if self.stage == "pose" else recipe.rgb_epochs
         bar = tqdm(range(self.epoch + 1, epochs), initial=self.epoch + 1, total=epochs,
                    unit="epoch", desc=f"{self.stage} stream", disable=not self.progress)  # fmt: skip
@@ -291,7 +305,7 @@ class _Run:
             if recipe.keep == "best" and epoch - self.best["epoch"] > recipe.patience:
                 break
             began = time.perf_counter()
-            figures = self._epoch(batches, fitting, epoch, epochs)
+            figures = self._epoch(learner, batches, fitting, epoch, epochs)
             figures |= self._validate(batches, validating)
             loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]
             if recipe.keep == "last" or loss <= self.best["loss"]:
@@ -303,6 +317,8 @@ class _Run:
                 }
             self.epoch = epoch
             bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
+            if self.rank:
+                continue  # the first process writes for all
             self._log(figures | {"seconds": time.perf_counter() - began})
             if time.perf_counter() - saved >= SAVE_SECONDS:
                 self._save()
@@ -310,20 +326,25 @@ class _Run:
         self.model.load_state_dict(self.best_tensors, strict=False)
         return {**self.best, "epochs": self.epoch + 1}
 
-    def _logits(self, batch: Batch, projected: bool) -> Tensor:
-        out = self.model(batch.pose_tensor, batch.glimpses, batch.present, projected)
+    def _logits(self, model: torch.nn.Module, batch: Batch, projected: bool) -> Tensor:
+        out = model(batch.pose_tensor, batch.glimpses, batch.present, projected)
         logits = out.pose_logits if self.stage == "pose" else out.rgb_logits
         assert logits is not None
         return logits
 
     @torch.enable_grad()  # also for a caller that has switched gradients off
     def _epoch(
-        self, batches: SubSequences, fitting: np.ndarray, epoch: int, epochs: int
+        self,
+        learner: torch.nn.Module,
+        batches: SubSequences,
+        fitting: np.ndarray,
+        epoch: int,
+        epochs: int,
     ) -> dict[str, float]:
         recipe, optimizer = self.recipe, self.optimizer
         # Randomness comes from (seed, stage, epoch) alone: a resumed run repeats it exactly.
         rng = np.random.default_rng([self.seed, 0 if self.stage == "pose" else 1, epoch])
-        torch.manual_seed(int(rng.integers(2**62)))
+        torch.manual_seed(int(rng.integers(2**62)) + self.rank)  # dropout differs by process
         self.model.train()
         steps = max(1, round(len(fitting) / recipe.batch))
         loss_sum = right = seen = 0.0
@@ -332,30 +353,30 @@ class _Run:
                 group["lr"] = self.rate * rate_share(
                     recipe.schedule, (epoch + step / steps) / epochs
                 )
-            logits = self._logits(batch, batches.projected)
+            logits = self._logits(learner, batch, batches.projected)
             loss = cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
-            loss.backward()
+            (loss * batch.weight).backward()
             optimizer.step()
             loss_sum += loss.item() * len(batch.labels)
             right += (logits.argmax(-1) == batch.labels).sum().item()
             seen += len(batch.labels)
         rate = optimizer.param_groups[0]["lr"]
+        loss_sum, right, seen = parallel.total(loss_sum, right, seen)
         return {"loss": loss_sum / seen, "accuracy": right / seen, "rate": rate}
 
     @torch.no_grad()
     def _validate(self, batches: SubSequences, clips: np.ndarray) -> dict[str, float]:
         """Loss and accuracy of this stage's own logits, three sub-sequences a clip."""
         self.model.eval()
-        logits, labels = [], []
+        loss_sum = right = seen = 0.0
         for batch in batches.testing(clips, 3):
-            logits.append(self._logits(batch, batches.projected))
-            labels.append(batch.labels)
-        said, right = torch.cat(logits), torch.cat(labels)
-        return {
-            "validation_loss": cross_entropy(said, right).item(),
-            "validation_accuracy": (said.argmax(-1) == right).float().mean().item(),
-        }
+            logits = self._logits(self.model, batch, batches.projected)
+            loss_sum += cross_entropy(logits, batch.labels, reduction="sum").item()
+            right += (logits.argmax(-1) == batch.labels).sum().item()
+            seen += len(batch.labels)
+        loss_sum, right, seen = parallel.total(loss_sum, right, seen)
+        return {"validation_loss": loss_sum / seen, "validation_accuracy": right / seen}
 
     def _log(self, figures: dict[str, float]) -> None:
         row = {"stage": self.stage, "epoch": self.epoch}
