@@ -6,6 +6,7 @@ Heavy imports stand inside the commands, so that `--help` answers at once.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -497,6 +498,8 @@ def _recall(run: Path) -> Path:
 
 def main() -> None:
     """Entry point: a reader's mistake is one line, a mistake of ours keeps its traceback."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and sys.argv[1:2] != ["train"]:
+        sys.exit("pcsta: torchrun is for `pcsta train`; the other commands start once, without it")
     from pcsta.data.dataset import DataError
     from pcsta.data.store import StoreError
 

@@ -1,5 +1,6 @@
 """Several processes take the steps that one takes: in parts of a batch, and for real, by torchrun."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,16 @@ def test_batch_normalisation_is_not_shared(monkeypatch):
     monkeypatch.setattr(parallel.distributed, "is_initialized", lambda: True)
     with pytest.raises(ValueError, match="one process"):
         parallel.averaging(torch.nn.Sequential(torch.nn.BatchNorm2d(3)))
+
+
+def test_torchrun_is_for_training_alone():
+    """Two grids at once in one folder would write over each other."""
+    said = subprocess.run(
+        [sys.executable, "-m", "pcsta", "ablate", "--out", "nowhere"],
+        env=os.environ | {"TORCHELASTIC_RUN_ID": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 1 and "pcsta train" in said.stderr
 
 
 @pytest.mark.slow
