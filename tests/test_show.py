@@ -321,3 +321,28 @@ def test_source_is_the_live_source():
     short = show.source(show.player, docstring=False).data
     assert "Raises ValueError" in text and "Raises ValueError" not in short
     assert show.source(Clip.hands.fget).data.count("def hands") == 1
+
+
+def test_the_system_shows_the_clips_own_tensors(clip):
+    """Each picture holds what it is given, and nothing writes outside the figure."""
+    order = list(range(len(clip.skeleton)))
+    X = np.random.default_rng(0).normal(size=(3, STEPS, 2 * len(order) * 3))
+    p = np.tile([0.1, 0.6, 0.2, 0.1], (STEPS, 1))
+    q = np.array([0.0, 0.1, 0.6, 0.1, 0.1, 0.1])
+    logits = {"pose": np.arange(5.0), "RGB": -np.arange(5.0)}
+    features = np.arange(64.0).reshape(4, 16)
+    figure = show.system(
+        clip, show.blank(clip), 4, X, order, np.arange(32.0), features, p, q, logits
+    )
+    inside = {str(a.get_label()): a for a in figure.axes[0].child_axes}
+    np.testing.assert_allclose(inside["$p_t$: where"].images[0].get_array(), p.T)
+    assert [bar.get_height() for bar in inside["$p'$: when"].patches] == q.tolist()
+    assert [bar.get_width() for bar in inside["RGB logits"].patches] == logits["RGB"].tolist()
+    np.testing.assert_allclose(inside["$V_t$"].images[0].get_array(), features)
+    assert len(inside["crops"].images) == 1  # left 1 is there, and so is its crop
+    absent = [a for a in figure.axes[0].child_axes if a.get_label() == "" and not a.images]
+    assert len(absent) == 2  # the second person has left
+    figure.canvas.draw()
+    for text in figure.axes[0].texts:
+        assert figure.bbox.contains(*text.get_window_extent().get_points().mean(0))
+    plt.close(figure)

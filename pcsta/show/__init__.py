@@ -19,6 +19,7 @@ from pcsta.show.style import (
     label_hands,
     use,
 )
+from pcsta.show.system import system
 from pcsta.show.tables import effects, paper_table, provenance, result_table
 
 __all__ = [
@@ -26,6 +27,6 @@ __all__ = [
     "attention_heatmap", "attention_picture", "attention_player", "blank", "card",
     "compare_attention", "confusion", "effects", "encode", "frame", "hand_style", "label_hands",
     "paint", "paper_table", "people_window", "player", "provenance", "raster", "rest_pose",
-    "result_table", "skeleton", "source", "temporal_bar", "temporal_strip", "tensor_image", "tour",
+    "result_table", "skeleton", "source", "system", "temporal_bar", "temporal_strip", "tensor_image", "tour",
     "use",
 ]  # fmt: skip
