@@ -31,7 +31,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
 Workers = Annotated[int, typer.Option(help="Processes that prepare.")]
 RecipeName = Annotated[str, typer.Option(help="Training: paper, paper-sbu, laptop, small, modern.")]
-DATASET_HELP = "synthetic, ntu, sbu or msr-daily."
+DATASET_HELP = "synthetic, ntu, sbu, msr-daily, or own (a table of your recordings)."
 
 
 @app.command()

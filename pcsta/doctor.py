@@ -88,11 +88,10 @@ def _dataset(name: str) -> dict[str, Any]:
         data = open_dataset(name)
         return {"ok": True, "what": f"{len(data.samples)} clips in {data.root}"}
     except DataError as error:
-        do = (
-            "`pcsta data make` makes it in two minutes"
-            if name == "synthetic"
-            else f"data/README.md says how to get it; then put it under {data_root() / name}"
-        )
+        do = {
+            "synthetic": "`pcsta data make` makes it in two minutes",
+            "own": f"if you have recordings: data/README.md says what {data_root() / name} should hold",
+        }.get(name, f"data/README.md says how to get it; then put it under {data_root() / name}")
         return {"ok": False, "what": error.problem, "do": do}
 
 

@@ -7,7 +7,7 @@ the tour of section 3.1.  Joint indices are 0-based; NTU's files and the paper c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -235,16 +235,34 @@ def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
     adapted"; this is the adaptation. Axes and units are the readers' and alike: metres, y up, z away
     from the camera.
 
-    Returns (J_target, J_source) float32, rows sum to 1: ``target = conversion @ source``.
-    An absent person (all zero) stays all zero. Raises KeyError when no map is defined.
+    Returns (J_target, J_source) float32 as `means` does. Raises KeyError when no map is defined.
     """
-    matrix = np.zeros((len(target), len(source)), np.float32)
     same = source.name == target.name
     if not same and (source.name, target.name) not in _ALIASES:
         raise KeyError(f"no map from skeleton {source.name} to {target.name}")
-    aliases = {} if same else _ALIASES[source.name, target.name]
+    return means(source.joints, target, {} if same else _ALIASES[source.name, target.name])
+
+
+def means(
+    joints: Sequence[str], target: Skeleton, parts: Mapping[str, tuple[str, ...]]
+) -> np.ndarray:
+    """Matrix that writes every joint of `target` as a mean of the joints that a sensor reports.
+
+    joints: names of the sensor's joints, in its order
+    parts:  joint of `target` -> the sensor's joints whose mean it is; a joint that is not named is
+            the sensor's joint of the same name
+
+    Returns (J_target, J_source) float32, rows sum to 1: ``target = means @ source``.
+    An absent person (all zero) stays all zero. Raises ValueError for a name that the sensor lacks.
+    """
+    matrix = np.zeros((len(target), len(joints)), np.float32)
     for row, joint in enumerate(target.joints):
-        parts = aliases.get(joint, (joint,))
-        for part in parts:
-            matrix[row, source.index(part)] = 1 / len(parts)
+        sources = parts.get(joint, (joint,))
+        for part in sources:
+            if part not in joints:
+                raise ValueError(
+                    f"{joint!r} of {target.name} needs {part!r}, and the sensor has: "
+                    f"{', '.join(joints)}"
+                )
+            matrix[row, list(joints).index(part)] += 1 / len(sources)
     return matrix

@@ -1,7 +1,7 @@
 """Datasets: from files on disk to Clips, and the paper's protocols.
 
 >>> from pcsta.data import open_dataset
->>> dataset = open_dataset("synthetic")       # or ntu, sbu, msr-daily
+>>> dataset = open_dataset("synthetic")       # or ntu, sbu, msr-daily, own
 >>> clip = dataset.read(dataset.samples[0])
 >>> train, test = dataset.split("cross-subject")
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
 
-DATASETS = ("synthetic", "ntu", "sbu", "msr-daily")
+DATASETS = ("synthetic", "ntu", "sbu", "msr-daily", "own")
 
 
 def data_root() -> Path:
@@ -28,8 +28,9 @@ def data_root() -> Path:
 def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     """A dataset by its name in DATASETS, under `root` (default: `data_root()/name`).
 
-    Raises DataError for an unknown name, and for the embedded dataset when it is not made yet. The
-    folders of the others are looked at on first use of their samples.
+    Raises DataError for an unknown name, for the embedded dataset when it is not made yet, and for
+    recordings of one's own without their table. The folders of the others are looked at on first use
+    of their samples.
     """
     if name not in DATASETS:
         raise DataError(f"no dataset {name!r}", advice=f"Choose one of {', '.join(DATASETS)}")
@@ -43,6 +44,10 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
         from pcsta.data.msr_daily import MSRDaily
 
         return MSRDaily(root)
+    if name == "own":
+        from pcsta.data.own import Own
+
+        return Own(root)
     from pcsta.data.ntu import NTU, Synthetic
 
     return NTU(root) if name == "ntu" else Synthetic(root)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -95,7 +95,7 @@ class Dataset(ABC):
     protocols: tuple[str, ...]
     crop_size: int
     layout: str  # what `root` should hold, for error messages
-    reads: ClassVar[Mapping[str, str]] = {}
+    reads: Mapping[str, str] = {}
 
     def __init__(self, root: Path | str):
         self.root = Path(root)

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64, Integer
 
 from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.ntu_missing import MISSING
 from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
+from pcsta.files import atomic
 from pcsta.skeletons import KINECT_V2
 
 ACTION_NAMES = (
@@ -146,6 +147,93 @@ def read_skeleton(path: Path | str) -> Recording:
     )
 
 
+def tracks(path: Path) -> Tracks:
+    """The bodies of a `.skeleton` file, and the share of joints that were seen, not inferred."""
+    recording = read_skeleton(path)
+    states = recording.values[..., -1]
+    tracked = float((states == 2).mean()) if states.size else None
+    return Tracks(recording.bodies, recording.length, tracked)
+
+
+# x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
+_JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
+_BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
+_BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")
+
+
+def skeleton_text(
+    ids: Integer[np.ndarray, "T P"],
+    present: Bool[np.ndarray, "T P"],
+    joints: Float[np.ndarray, "T P 25 3"],
+    depth: Float[np.ndarray, "T P 25 2"],
+    colour: Float[np.ndarray, "T P 25 2"],
+    states: Integer[np.ndarray, "T P 25"],
+) -> str:
+    """The text of a `.skeleton` file, which `read_skeleton` reads: P bodies in every frame.
+
+    ids:      bodyID, whole numbers       present:  which bodies a frame lists
+    joints:   metres, camera space        depth, colour:  pixels of the two images
+    states:   2 tracked, 1 inferred, 0 not tracked
+    """
+    numbers = np.concatenate([joints, depth, colour, states[..., None]], -1)  # (T, P, 25, 8)
+    lean = np.clip((joints[..., _SHOULDERS, :] - joints[..., _BASE, :])[..., [0, 2]], -1, 1)
+    lines = [f"{len(joints)}\n"]
+    for t in range(len(joints)):
+        here = np.flatnonzero(present[t])
+        lines.append(f"{len(here)}\n")
+        for body in here:
+            lines.append(_BODY % (ids[t, body], *lean[t, body]))
+            lines.append(_JOINT * JOINTS % tuple(numbers[t, body].ravel()))
+    return "".join(lines)
+
+
+def write_skeleton(
+    path: Path | str,
+    joints: Float[np.ndarray, "T P J 3"],
+    pixels: Float[np.ndarray, "T P K 2"],
+    states: Integer[np.ndarray, "T P 25"] | None = None,
+) -> Path:
+    """Write a `.skeleton` file of your own and return its path.
+
+    joints: metres in camera space: x right, y up, z away from the camera; an absent person all zero
+    pixels: (x, y) in the colour image, origin top-left; NaN where unknown
+    states: 2 tracked, 1 inferred, 0 not tracked; tracked by default
+
+    Joints are in the order of `KINECT_V2`; see `pcsta.skeletons.means` for those of another sensor.
+    Raises ValueError for other shapes, and for joints that are not finite.
+    """
+    joints, pixels = np.asarray(joints, float), np.asarray(pixels, float)
+    body = (JOINTS, 3)
+    if joints.ndim != 4 or joints.shape[2:] != body or pixels.shape != (*joints.shape[:3], 2):
+        raise ValueError(
+            f"joints should be (frames, people, {JOINTS}, 3) and pixels (frames, people, {JOINTS}, 2), "
+            f"not {joints.shape} and {pixels.shape}"
+        )
+    if not np.isfinite(joints).all():
+        t, person, joint, _ = np.argwhere(~np.isfinite(joints))[0]
+        raise ValueError(
+            f"{KINECT_V2.joints[joint]} of person {person + 1} is not a number in frame {t}: fill it, "
+            "or set the whole person to zero there"
+        )
+    path = Path(path)
+    length, people = joints.shape[:2]
+    ids = np.tile(np.arange(1, people + 1), (length, 1))
+    if states is None:
+        states = np.full(joints.shape[:3], 2)
+    text = skeleton_text(
+        ids,
+        np.asarray(joints.any((2, 3))),
+        joints,
+        np.zeros_like(pixels),
+        pixels,
+        np.asarray(states),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="ascii", newline="\n")
+    return path
+
+
 class NTU(Dataset):
     """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
 
@@ -207,10 +295,7 @@ class NTU(Dataset):
         return int(sample.subject) in TRAIN_SUBJECTS
 
     def tracks(self, path: Path) -> Tracks:
-        recording = read_skeleton(path)
-        states = recording.values[..., -1]
-        tracked = float((states == 2).mean()) if states.size else None
-        return Tracks(recording.bodies, recording.length, tracked)
+        return tracks(path)
 
     def read(self, sample: Sample | str) -> Clip:
         clip = super().read(sample)

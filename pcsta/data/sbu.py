@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -96,7 +95,7 @@ class SBUInteraction(Dataset):
     classes = CLASSES
     protocols = tuple(f"fold-{k + 1}" for k in range(len(FOLDS)))
     crop_size = 100
-    reads: ClassVar[Mapping[str, str]] = {"person 1": "left"}
+    reads: Mapping[str, str] = {"person 1": "left"}
     layout = "folders such as s01s02/01/001 with skeleton_pos.txt (and rgb_*.png)"
 
     def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:

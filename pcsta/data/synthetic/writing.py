@@ -8,35 +8,26 @@ from pathlib import Path
 import av
 import numpy as np
 
+from pcsta.data import ntu
 from pcsta.files import atomic
 
 from .camera import HEIGHT, WIDTH, colour_pixels, depth_pixels
 from .tracking import Body
 
 FPS = 15
-# x y z depthX depthY colorX colorY, orientation W X Y Z (not simulated: 0), tracking state
-_JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
-_BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
 
 
 def skeleton_text(bodies: list[Body]) -> str:
     """The text of a .skeleton file: frame count, then per frame the bodies that are present."""
-    frames = len(bodies[0].present)
-    columns = [
-        np.concatenate(
-            [b.joints, depth_pixels(b.joints), colour_pixels(b.joints), b.states[..., None]], -1
-        ).reshape(frames, -1)
-        for b in bodies
-    ]
-    lean = [np.clip(b.joints[:, 20, [0, 2]] - b.joints[:, 0, [0, 2]], -1, 1) for b in bodies]
-    lines = [f"{frames}\n"]
-    for t in range(frames):
-        here = [i for i, b in enumerate(bodies) if b.present[t]]
-        lines.append(f"{len(here)}\n")
-        for i in here:
-            lines.append(_BODY % (bodies[i].ident[t], *lean[i][t]))
-            lines.append(_JOINT * 25 % tuple(columns[i][t]))
-    return "".join(lines)
+    joints = np.stack([b.joints for b in bodies], 1)  # (T, P, 25, 3)
+    return ntu.skeleton_text(
+        ids=np.array([b.ident for b in bodies]).T,
+        present=np.stack([b.present for b in bodies], 1),
+        joints=joints,
+        depth=depth_pixels(joints),
+        colour=colour_pixels(joints),
+        states=np.stack([b.states for b in bodies], 1),
+    )
 
 
 def write_text(path: Path, text: str) -> None:
