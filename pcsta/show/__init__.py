@@ -27,6 +27,6 @@ __all__ = [
     "attention_heatmap", "attention_picture", "attention_player", "blank", "card",
     "compare_attention", "confusion", "effects", "encode", "frame", "hand_style", "label_hands",
     "paint", "paper_table", "people_window", "player", "provenance", "raster", "rest_pose",
-    "result_table", "skeleton", "source", "system", "temporal_bar", "temporal_strip", "tensor_image", "tour",
-    "use",
+    "result_table", "skeleton", "source", "system", "temporal_bar", "temporal_strip",
+    "tensor_image", "tour", "use",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from matplotlib.patches import Circle, FancyBboxPatch
 
 from pcsta.data.clip import Clip
 from pcsta.model.glimpse import crop
+from pcsta.notation import symbol
 from pcsta.show.arrays import attention_heatmap, temporal_bar, tensor_image
 from pcsta.show.body import skeleton
 from pcsta.show.paint import paint, people_window
@@ -61,11 +62,16 @@ def system(
         ax.text(1.5, bottom + 22.7, name, fontsize=10, fontweight="bold", color=INK)
 
     # pose stream, from left to right
-    skeleton(_picture(ax, (3, 50, 12, 16), "pose $x_t$"), clip, t)
-    tensor_image(_picture(ax, (22, 52, 20, 12), "tensor $X$"), pose_tensor, clip.skeleton, order)
+    skeleton(_picture(ax, (3, 50, 12, 16), f"pose {symbol('joints')}"), clip, t)
+    tensor_image(
+        _picture(ax, (22, 52, 20, 12), f"tensor {symbol('pose_tensor')}"),
+        pose_tensor,
+        clip.skeleton,
+        order,
+    )
     _network(ax, (48, 53, 9, 10), "$f_{sk}$", "chapter 4")
     tall = pose_features[: len(pose_features) // 4 * 4].reshape(-1, 4)
-    _picture(ax, (63, 51, 4, 14), "$s$").imshow(tall, cmap="Greys", aspect="auto")
+    _picture(ax, (63, 51, 4, 14), symbol("pose_features")).imshow(tall, cmap="Greys", aspect="auto")
     _network(ax, (76, 53, 9, 10), "linear", "chapter 4")
     for start, stop in ((15.0, 22.0), (42.0, 48.0), (57.0, 63.0), (67.0, 76.0), (85.0, 89.0)):
         _arrow(ax, (start, 58), (stop, 58))
@@ -79,7 +85,7 @@ def system(
     _network(ax, (31, 7, 8, 10), "$f_g$", "chapter 5")
     shown = np.abs(glimpses[:, : glimpses.shape[1] // BLOCKS * BLOCKS])
     shown = shown.reshape(len(glimpses), BLOCKS, -1).mean(-1)
-    rows = _picture(ax, (43.5, 5, 7, 14), "$V_t$")
+    rows = _picture(ax, (43.5, 5, 7, 14), symbol("glimpses"))
     rows.imshow(shown, cmap="Greys", aspect="auto")
     _circle(ax, (54, 12), "Σ")
     _network(ax, (57.5, 7, 7, 10), "$f_h$", "chapter 6")
@@ -92,9 +98,13 @@ def system(
 
     # attention, between the streams
     _network(ax, (41, 30, 8, 9), "$f_p$", "chapter 6")
-    attention_heatmap(_picture(ax, (52, 30.5, 9, 8), "$p_t$: where"), spatial_attention)
+    attention_heatmap(
+        _picture(ax, (52, 30.5, 9, 8), f"{symbol('spatial_attention')}: where"), spatial_attention
+    )
     _network(ax, (65, 30, 8, 9), "$f_{p'}$", "chapter 7")
-    temporal_bar(_picture(ax, (76, 30.5, 9, 8), "$p'$: when"), temporal_attention)
+    temporal_bar(
+        _picture(ax, (76, 30.5, 9, 8), f"{symbol('temporal_attention')}: when"), temporal_attention
+    )
     _arrow(ax, (9, 50), (24, 24.2), "where the\nhands are", (10.5, 35))
     _arrow(ax, (65, 51), (46, 39), "$s$", (53, 45.5))
     _arrow(ax, (65, 51), (68.5, 39), "$s$", (68.2, 45.5))
