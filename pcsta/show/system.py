@@ -62,7 +62,7 @@ def system(
         ax.text(1.5, bottom + 22.7, name, fontsize=10, fontweight="bold", color=INK)
 
     # pose stream, from left to right
-    skeleton(_picture(ax, (3, 50, 12, 16), f"pose {symbol('joints')}"), clip, t)
+    skeleton(_picture(ax, (3, 49, 12, 16), f"pose {symbol('joints')}"), clip, t)
     tensor_image(
         _picture(ax, (22, 52, 20, 12), f"tensor {symbol('pose_tensor')}"),
         pose_tensor,
@@ -105,7 +105,7 @@ def system(
     temporal_bar(
         _picture(ax, (76, 30.5, 9, 8), f"{symbol('temporal_attention')}: when"), temporal_attention
     )
-    _arrow(ax, (9, 50), (24, 24.2), "where the\nhands are", (10.5, 35))
+    _arrow(ax, (9, 49), (24, 24.2), "where the\nhands are", (10.5, 35))
     _arrow(ax, (65, 51), (46, 39), "$s$", (53, 45.5))
     _arrow(ax, (65, 51), (68.5, 39), "$s$", (68.2, 45.5))
     _arrow(ax, (49, 34.5), (52, 34.5))
