@@ -7,6 +7,7 @@ the pages load on their own origin and gives the notebooks a cache that knows th
 from __future__ import annotations
 
 import functools
+import gzip
 import hashlib
 import http.server
 import importlib.util
@@ -45,6 +46,17 @@ VENDORED: dict[str, tuple[str, dict[str, str]]] = {
                 f"package/dist/{font}.woff2": f"html-manager/{font}.woff2"
                 for font in ("1551f4f60c37af51121f", "7a3337626410ca2f4071", "d878b0a6a1144760244f")
             },
+        },
+    ),
+}
+
+# What the playground computes with: the build without GPU, its WebAssembly kept compressed.
+RUNTIME: dict[str, tuple[str, dict[str, str]]] = {
+    "onnxruntime-web@1.30.0": (
+        "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71",
+        {
+            "package/dist/ort.wasm.bundle.min.mjs": "runtime/ort.mjs",
+            "package/dist/ort-wasm-simd-threaded.wasm": "runtime/ort.wasm.gz",
         },
     ),
 }
@@ -157,18 +169,25 @@ def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
     return path
 
 
-def vendor(folder: Path | None = None) -> Path | None:
+def vendor(
+    folder: Path | None = None,
+    packages: dict[str, tuple[str, dict[str, str]]] | None = None,
+    otherwise: str = "the pages will load it from the network instead",
+) -> Path | None:
     """The scripts that the pages load, fetched once with `npm pack` and checked by hash.
 
-    folder: where they are kept; by default `vendor` in the data folder
+    folder:    where they are kept; by default `vendor` in the data folder
+    packages:  what to fetch, VENDORED by default
+    otherwise: what happens without them, for the message
 
-    Returns the folder to copy into the pages' `_static`, or None (after a plain message) when
-    they cannot be had: the pages then load them from the network.
+    Returns the folder to copy beside the pages (VENDORED's becomes part of `_static`), or None after
+    a plain message when they cannot be had.
     """
     folder = folder or data_root() / "vendor"
+    packages = VENDORED if packages is None else packages
     static = folder / "static"
     folder.mkdir(parents=True, exist_ok=True)
-    for package, (sha256, files) in VENDORED.items():
+    for package, (sha256, files) in packages.items():
         stem = static.joinpath(next(iter(files.values()))).parent
         if (stem / sha256).exists():
             continue
@@ -183,8 +202,8 @@ def vendor(folder: Path | None = None) -> Path | None:
             tarball.unlink()
         except (OSError, subprocess.SubprocessError, tarfile.TarError) as reason:
             print(
-                f"{package} could not be fetched ({reason}); the pages will load it from the "
-                "network instead. Building again with a connection mends that.",
+                f"{package} could not be fetched ({reason}); {otherwise}. "
+                "Building again with a connection mends that.",
                 flush=True,
             )
             return None
@@ -219,6 +238,7 @@ def _npm_pack(package: str, folder: Path) -> Path:
 
 
 def _extract(tarball: Path, files: dict[str, str], static: Path) -> None:
+    """Take files out of a tarball; where the target's name ends in .gz the content is compressed."""
     with tarfile.open(tarball) as archive:
         for member in archive.getmembers():
             for source, target in files.items():
@@ -229,7 +249,8 @@ def _extract(tarball: Path, files: dict[str, str], static: Path) -> None:
                     content = archive.extractfile(member)
                     if content is not None:
                         path.parent.mkdir(parents=True, exist_ok=True)
-                        path.write_bytes(content.read())
+                        data = content.read()
+                        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
 
 
 def source_fingerprint() -> str:
@@ -249,6 +270,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.setup_extension("pcsta.how_long")
     app.connect("config-inited", _configure)
     app.connect("html-page-context", _without_thebe, priority=900)
+    app.connect("build-finished", _playground)
     app.add_js_file(None, body=SHIM, priority=1)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -278,3 +300,20 @@ def _without_thebe(_: Any, __: str, ___: str, context: dict[str, Any], ____: Any
         for script in context.get("script_files", [])
         if "thebe" not in f"{script} {getattr(script, 'attributes', '')}".lower()
     ]
+
+
+def _playground(app: Any, exception: Exception | None) -> None:
+    """Put beside the playground page what it loads; a book without that page needs none of it."""
+    if exception is not None or "playground" not in app.env.found_docs:
+        return
+    from pcsta import ready
+
+    runtime = vendor(
+        data_root() / "vendor" / "playground", RUNTIME, "the playground will say so on its page"
+    )
+    target = Path(app.outdir) / "playground"
+    shutil.rmtree(target, ignore_errors=True)
+    for source in (Path(app.srcdir) / "playground", ready.playground(), runtime):
+        if source is not None:
+            pieces = shutil.ignore_patterns("*.html")  # they stand in the page already
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=pieces)

@@ -406,6 +406,25 @@ def predict(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")],
+    projected: Annotated[
+        bool, typer.Option(help="Read glimpses behind the frozen map, not raw features.")
+    ] = False,
+) -> None:
+    """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
+    from pcsta.export import to_onnx
+    from pcsta.files import read_json
+    from pcsta.train import load
+
+    model = load(run)
+    about = {"classes": json.dumps(read_json(run / "record.json")["classes"], ensure_ascii=False)}
+    written = to_onnx(model, out, projected=projected, about=about)
+    typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Versions, device, datasets and weights found, and what to do about what is missing."""
     from pcsta import doctor as examination

@@ -118,6 +118,15 @@ def frames(clip: Clip) -> np.ndarray:
     return np.stack([image for _, image in clip_frames(clip)])
 
 
+def playground() -> Path:
+    """The folder of all that the playground page loads (pcsta.playground)."""
+    from pcsta import playground as page
+
+    path = data_root() / "playground" / fingerprint(page.settings())
+    with _alone(f"playground-{path.name}"):
+        return path if path.exists() else page.make(path)
+
+
 ROWS = ("B", "E", "K", "K-unconditioned")  # that chapters compare, beside A
 
 
@@ -127,3 +136,4 @@ def everything(processes: int | None = None) -> None:
     run("A")  # every other row takes over its pose stream
     with side_by_side(processes or min(os.cpu_count() or 1, len(ROWS))) as pool:
         list(pool.map(run, ROWS))
+    playground()

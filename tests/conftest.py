@@ -1,8 +1,11 @@
 """What all tests share: one torch thread, checked shapes, real recordings, the rendered book."""
 
+import functools
+import http.server
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two busy processes with two
@@ -49,6 +52,19 @@ def pages() -> Path:
 
     ready.everything()
     return book.build()
+
+
+@pytest.fixture(scope="session")
+def origin(pages):
+    """Address at which the rendered book is served."""
+    from pcsta.book import _QuietHandler
+
+    handler = functools.partial(_QuietHandler, directory=str(pages))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,5 @@
 """The rendered book as a reader meets it: every page, on a screen and on a phone, without kernel."""
 
-import functools
-import http.server
-import threading
-
 import pytest
 
 from pcsta import book
@@ -12,21 +8,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WIDTHS = (1280, 390)
 PLAYERS = ".pcsta-player"
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def origin(pages):
-    handler = functools.partial(Handler, directory=str(pages))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture(scope="module")

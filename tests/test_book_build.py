@@ -1,5 +1,6 @@
 """Building and serving: what must stop a build, what must not."""
 
+import gzip
 import hashlib
 import http.client
 import io
@@ -90,6 +91,13 @@ def test_vendored_files_are_extracted_once(tmp_path, monkeypatch):
     assert sorted(p.name for p in static.rglob("*") if p.is_file()) == sorted([sha256, "wanted.js"])
     monkeypatch.setattr(book, "_npm_pack", None)  # a second call must not need it
     assert book.vendor(tmp_path) == static
+
+
+def test_a_vendored_file_is_kept_compressed_when_its_name_says_so(tmp_path, monkeypatch):
+    sha256 = packed(monkeypatch, wanted=b"good" * 100)
+    packages = {"it@1": (sha256, {"package/wanted": "it/wanted.gz"})}
+    kept = (book.vendor(tmp_path, packages) / "it/wanted.gz").read_bytes()
+    assert len(kept) < 100 and gzip.decompress(kept) == b"good" * 100
 
 
 def test_vendored_files_with_another_hash_are_refused(tmp_path, monkeypatch, capsys):

@@ -29,13 +29,24 @@ def test_help_names_every_command_and_starts_without_torch():
         [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False
     )
     assert said.returncode == 0, said.stderr
-    for command in ("book", "data", "inspect", "prepare", "train", "evaluate", "predict", "doctor"):
+    for command in (
+        "book",
+        "data",
+        "inspect",
+        "prepare",
+        "train",
+        "evaluate",
+        "predict",
+        "export",
+        "doctor",
+    ):
         assert command in said.stdout
     assert "pcsta book" in said.stdout  # where a newcomer starts
 
 
 @pytest.mark.parametrize(
-    "command", ["book", "inspect", "prepare", "train", "evaluate", "ablate", "predict", "doctor"]
+    "command",
+    ["book", "inspect", "prepare", "train", "evaluate", "ablate", "predict", "export", "doctor"],
 )
 def test_each_command_explains_itself(command):
     assert "Usage" in call(command, "--help").output

@@ -27,7 +27,9 @@ class _WeightLater(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, weight: Tensor, inputs: list[Tensor], steps: int, batch: int) -> Tensor:
+    def forward(
+        ctx, weight: Tensor, inputs: list[Tensor], steps: int, batch: int | torch.SymInt
+    ) -> Tensor:
         ctx.inputs = inputs
         return weight.new_zeros(steps, batch, len(weight))
 

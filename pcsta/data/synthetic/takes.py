@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -77,6 +77,16 @@ class Take:
             "hands": np.round(self.hands, 1).tolist(),
             "faults": [self.fault] if self.fault else [],
         }
+
+    def holding(self, actor: int, thing: str) -> Take:
+        """The same take, but both hands of one actor hold `thing` ("" is nothing) from first to last.
+
+        Nothing else changes: bodies, faults, room and light stay. So the pictures are what would have
+        been filmed, a counterfactual. Raises KeyError, when it is drawn, for what is not in OBJECTS.
+        """
+        plans = list(self.plans)
+        plans[actor] = [Schedule(0, self.frames, thing, "")] * len(SIDES)
+        return replace(self, plans=plans)
 
     def images(
         self, wanted: Collection[int] | None = None
