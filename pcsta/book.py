@@ -62,9 +62,16 @@ RUNTIME: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 # Two gaps between the page's libraries. The theme's FontAwesome replaces <i> elements, which the
-# Play widget still holds on to; "nest" keeps them. html-manager asks for MathJax 2's queue.
+# Play widget still holds on to; "nest" keeps them. html-manager asks for MathJax 2's queue. And
+# paper is white whatever the screen is.
 SHIM = """
 window.FontAwesomeConfig = {autoReplaceSvg: "nest"};
+{
+  const html = document.documentElement;
+  let theme;
+  addEventListener("beforeprint", () => { theme = html.dataset.theme; html.dataset.theme = "light"; });
+  addEventListener("afterprint", () => { html.dataset.theme = theme; });
+}
 addEventListener("DOMContentLoaded", () => {
   if (window.MathJax && !MathJax.Hub)
     MathJax.Hub = {Queue: ([, , element]) =>
@@ -91,26 +98,30 @@ def main(serve_pages: bool = True, port: int = 8000) -> None:
 
 
 def build(book: Path = BOOK, output: Path | None = None) -> Path:
-    """Run the chapters that have changed and build the pages; warnings are errors.
+    """Run the chapters that have changed and build the pages that have; warnings are errors.
 
     book:   folder with _config.yml, _toc.yml and the chapters
     output: where `_build` is made; by default in `book`
 
     Returns the folder of the pages. Raises BookError when a chapter or a page is not clean.
     """
+    started = time.perf_counter()
     vendor()
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(book), "-W", "--keep-going"]
     if output is not None:
         command += ["--path-output", str(output)]
     # One torch thread a kernel: two busy processes with two threads each are several times slower.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    pages = (output or book) / "_build" / "html"
-    shutil.rmtree(pages, ignore_errors=True)  # a chapter that is gone leaves no page behind
+    made = (output or book) / "_build"
+    pages = made / "html"
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
     if done.returncode or not (pages / "index.html").exists():
+        # Sphinx warns of a page only while it reads it: without its memory it will warn again
+        shutil.rmtree(made / ".doctrees", ignore_errors=True)
         raise BookError(
             f"the book in {book} was not built cleanly: see the warnings and errors above"
         )
+    print(f"pages made in {time.perf_counter() - started:.0f} s", flush=True)
     return pages
 
 
@@ -183,8 +194,18 @@ def vendor(
     Returns the folder to copy beside the pages (VENDORED's becomes part of `_static`), or None after
     a plain message when they cannot be had.
     """
-    folder = folder or data_root() / "vendor"
-    packages = VENDORED if packages is None else packages
+    try:
+        return fetch(VENDORED if packages is None else packages, folder or data_root() / "vendor")
+    except OSError as reason:
+        print(f"{reason}; {otherwise}. Building again with a connection mends that.", flush=True)
+        return None
+
+
+def fetch(packages: dict[str, tuple[str, dict[str, str]]], folder: Path) -> Path:
+    """Files of npm packages, fetched once; see `VENDORED` for the form.
+
+    Returns the folder that holds them. Raises OSError, saying which and why, when one cannot be had.
+    """
     static = folder / "static"
     folder.mkdir(parents=True, exist_ok=True)
     for package, (sha256, files) in packages.items():
@@ -201,12 +222,7 @@ def vendor(
             (stem / sha256).touch()
             tarball.unlink()
         except (OSError, subprocess.SubprocessError, tarfile.TarError) as reason:
-            print(
-                f"{package} could not be fetched ({reason}); {otherwise}. "
-                "Building again with a connection mends that.",
-                flush=True,
-            )
-            return None
+            raise OSError(f"{package} could not be fetched ({reason})") from reason
     return static
 
 
@@ -271,6 +287,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("config-inited", _configure)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("build-finished", _playground)
+    app.connect("build-finished", _sweep)
     app.add_js_file(None, body=SHIM, priority=1)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -317,3 +334,19 @@ def _playground(app: Any, exception: Exception | None) -> None:
         if source is not None:
             pieces = shutil.ignore_patterns("*.html")  # they stand in the page already
             shutil.copytree(source, target, dirs_exist_ok=True, ignore=pieces)
+
+
+def _sweep(app: Any, failed: Exception | None) -> None:
+    """Leave no page and no picture of an earlier build behind."""
+    if failed is not None or app.builder.format != "html":
+        return
+    pages, env = Path(app.outdir), app.env
+    for source in sorted((pages / "_sources").rglob("*.*")):
+        docname = source.relative_to(pages / "_sources").with_suffix("").as_posix()
+        if docname not in env.found_docs:
+            source.unlink()
+            (pages / f"{docname}.html").unlink(missing_ok=True)
+    pictures = {name for _, name in env.images.values()}
+    for picture in (pages / "_images").glob("*"):
+        if picture.name not in pictures:
+            picture.unlink()

@@ -1,13 +1,23 @@
 """The rendered book as a reader meets it: every page, on a screen and on a phone, without kernel."""
 
+from dataclasses import dataclass, field
+
+import links
 import pytest
 
 from pcsta import book
+from pcsta.data import data_root
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WIDTHS = (1280, 390)
 PLAYERS = ".pcsta-player"
+AXE = {  # finds faults that shut readers out
+    "axe-core@4.14.1": (
+        "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
+        {"package/axe.min.js": "axe/axe.min.js"},
+    )
+}
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +30,15 @@ def names(pages):
     )
     assert "index.html" in found
     return found
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The path of axe-core's script, or the reason why there is none."""
+    try:
+        return book.fetch(AXE, data_root() / "vendor" / "tests") / "axe" / "axe.min.js"
+    except OSError as reason:
+        return str(reason)
 
 
 def read(browser, origin, name, width):
@@ -41,32 +60,44 @@ def read(browser, origin, name, width):
     return page, errors, requests
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_page_is_whole(browser, origin, names, width):
-    wrong = {}
+@dataclass
+class Visit:
+    """What one look at one page found; empty where all is well."""
+
+    errors: list = field(default_factory=list)
+    away: list = field(default_factory=list)  # requests to other origins
+    images: list = field(default_factory=list)  # missing, or without alternative text
+    room: int = 0  # pixels that the page is wider than the window
+    players: list = field(default_factory=list)  # that do not follow their slider
+    faults: list = field(default_factory=list)  # of accessibility, serious or worse
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def visits(request, browser, origin, names, axe):
+    """{page: Visit}: every page is opened once for all that is asked of it."""
+    found = {}
     for name in names:
-        page, errors, requests = read(browser, origin, name, width)
-        away = [url for url in requests if not url.startswith((origin, "data:", "blob:"))]
-        if book.vendor() is None:  # the build has said so; nothing else may come from outside
-            away = [url for url in away if "mathjax" not in url and "html-manager" not in url]
-        images = page.evaluate(
+        page, errors, requests = read(browser, origin, name, request.param)
+        visit = found[name] = Visit(errors)
+        visit.away = [u for u in requests if not u.startswith((origin, "data:", "blob:"))]
+        visit.images = page.evaluate(
             """async () => {
                 const images = [...document.querySelectorAll('img')];
                 await Promise.all(images.map(i => i.decode().catch(() => null)));
                 return images.filter(i => !i.naturalWidth || !i.alt.trim()).map(i => i.src.slice(0, 120));
             }"""
         )
-        room = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        found = {
-            "errors": errors,
-            "requests elsewhere": away,
-            "images missing or without alternative text": images,
-            "pixels wider than the window": max(room, 0),
-        }
+        visit.room = max(0, page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+        visit.players = [
+            f"player {number}: {wrong}"
+            for number in range(page.locator(PLAYERS).count())
+            if (wrong := stands_still(page.locator(PLAYERS).nth(number)))
+        ]
+        if not isinstance(axe, str):
+            page.add_script_tag(path=axe)
+            visit.faults = faults(page, "light") + faults(page, "dark", "color-contrast")
         page.close()
-        if any(found.values()):
-            wrong[name] = {what: value for what, value in found.items() if value}
-    assert not wrong
+    return found
 
 
 def visible(player):
@@ -79,24 +110,78 @@ def visible(player):
     )
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_player_follows_its_slider(browser, origin, names, width):
-    for name in names:
-        page, _, _ = read(browser, origin, name, width)
-        for number in range(page.locator(PLAYERS).count()):
-            player = page.locator(PLAYERS).nth(number)
-            before = visible(player)
-            assert len(before) == 1, f"{name}: player {number} shows {len(before)} pictures"
-            slider = player.locator(".noUi-handle")
-            slider.focus()
-            for key in ("ArrowRight", "ArrowRight"):
-                slider.press(key)
-            page.wait_for_timeout(150)
-            after = visible(player)
-            assert len(after) == 1
-            assert after[0][0] != before[0][0], f"{name}: player {number} shows the same picture"
-            assert after[0][1] != before[0][1], f"{name}: player {number} has the same caption"
-        page.close()
+def stands_still(player):
+    """What is wrong with a player whose slider moves two steps; nothing when it follows."""
+    before = visible(player)
+    if len(before) != 1:
+        return f"shows {len(before)} pictures"
+    slider = player.locator(".noUi-handle")
+    slider.focus()
+    for _ in range(2):
+        slider.press("ArrowRight")
+    player.page.wait_for_timeout(150)
+    after = visible(player)
+    if len(after) != 1:
+        return f"shows {len(after)} pictures after a step"
+    same = ["picture", "caption"]
+    same = [what for what, a, b in zip(same, before[0], after[0], strict=True) if a == b]
+    return f"has the same {' and '.join(same)} after two steps" if same else ""
+
+
+def faults(page, theme, *rules):
+    """Serious and critical violations that axe-core finds, one line each."""
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+    options = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    return page.evaluate(
+        """async ([theme, options]) => {
+            const {violations} = await axe.run(document, options);
+            return violations.filter(v => ['serious', 'critical'].includes(v.impact)).flatMap(v =>
+                v.nodes.map(n => `${theme}: ${v.id} at ${n.target.join(' ')}: ` + (n.any[0] || n.all[0] || n.none[0]).message));
+        }""",
+        [theme, options],
+    )
+
+
+def gathered(visits, what):
+    return {name: value for name, visit in visits.items() if (value := getattr(visit, what))}
+
+
+def test_no_page_has_an_error(visits):
+    assert not gathered(visits, "errors")
+
+
+def test_no_page_asks_another_origin(visits):
+    away = gathered(visits, "away")
+    if book.vendor() is None:  # the build has said so; nothing else may come from outside
+        packages = [package.rsplit("@", 1)[0] for package in book.VENDORED]
+        away = {n: [u for u in us if not any(p in u for p in packages)] for n, us in away.items()}
+    assert not any(away.values()), away
+
+
+def test_every_image_is_there_and_has_words(visits):
+    assert not gathered(visits, "images")
+
+
+def test_no_page_is_wider_than_its_window(visits):
+    assert not gathered(visits, "room")
+
+
+def test_every_player_follows_its_slider(visits):
+    assert not gathered(visits, "players")
+
+
+def test_no_page_shuts_a_reader_out(visits, axe):
+    """Contrast in both themes; names of controls; what the keyboard must reach."""
+    if isinstance(axe, str):
+        pytest.skip(axe)
+    found = gathered(visits, "faults")
+    assert not found, "\n".join(f"{n}: {line}" for n, lines in found.items() for line in lines)
+
+
+def test_every_link_leads_somewhere(pages, names):
+    assert not links.broken(pages, names)
 
 
 def test_the_play_button_plays(browser, origin, names):
@@ -113,3 +198,38 @@ def test_the_play_button_plays(browser, origin, names):
             return
         page.close()
     pytest.fail("no page has a player")
+
+
+def test_the_search_finds_a_word(browser, origin):
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{origin}/search.html?q=glimpse")
+    page.locator("#search-results li").first.wait_for(timeout=20_000)
+    assert page.locator("#search-results li a[href*='05-glimpse-sensor']").count()
+    assert not errors
+    page.close()
+
+
+def test_a_page_prints_its_text_alone(browser, origin):
+    """On paper: no sidebars, nothing cut off at the right, folded cells left out."""
+    page, _, _ = read(browser, origin, "06-spatial-attention.html", 1280)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 720, "height": 1000})  # A4 within its margins
+    shown = page.evaluate(
+        """() => ['.bd-sidebar-primary', '.bd-sidebar-secondary', '.bd-header', '.bd-header-article',
+                  '.prev-next-area', '.pcsta-player .widget-play', 'details:not([open])', '.copybtn']
+            .filter(s => [...document.querySelectorAll(s)].some(e => e.offsetParent))"""
+    )
+    assert not shown
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.bd-article pre, .bd-article table, .bd-article img')]
+            .filter(e => e.offsetParent && e.getBoundingClientRect().right > innerWidth + 1)
+            .map(e => e.outerHTML.slice(0, 100))"""
+    )
+    assert not cut
+    assert page.evaluate(
+        "[...document.querySelectorAll('pre')].every(p => p.scrollWidth <= p.clientWidth + 1)"
+    )
+    assert len(page.pdf(format="A4")) > 10_000
+    page.close()

@@ -19,6 +19,7 @@ LAYOUT = {
     "README.md", "requirements.txt", "pyproject.toml", "LICENSE", "book", "pcsta", "data", "tests",
     ".gitignore", ".ci", ".github", ".pre-commit-config.yaml",
 }  # fmt: skip
+JUPYTER_BOOK = {"sphinx", "docutils", "myst-nb", "nbclient", "jupyter-cache"}  # what version 1 is
 FORBIDDEN = re.compile(r"\b(?:TODO|FIXME|XXX|lorem ipsum|np\.float)\b|/work/|/root/")
 
 
@@ -64,6 +65,67 @@ def test_no_code_stands_in_two_notebooks():
     assert not shared
 
 
+def meaningful(text):
+    """Lines of code that say something: stripped, no comments, no imports, no lone brackets."""
+    lines = (line.strip() for line in text.splitlines())
+    skipped = ("#", "import ", "from ", "@")
+    return [line for line in lines if len(line) > 3 and not line.startswith(skipped)]
+
+
+def blocks(lines, length=5):
+    return {"\n".join(lines[i : i + length]) for i in range(len(lines) - length + 1)}
+
+
+def definitions(code):
+    """Name -> its meaningful lines, for the functions and classes of Python code."""
+    code = re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.M)  # IPython's own commands
+    found = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = meaningful(ast.get_source_segment(code, node))
+    return found
+
+
+@pytest.fixture(scope="module")
+def package():
+    """Every definition of the package by its name, and all blocks of five lines of its code."""
+    defined, quoted = defaultdict(set), set()
+    for path in (ROOT / "pcsta").rglob("*.py"):
+        code = path.read_text("utf-8")
+        quoted |= blocks(meaningful(code))
+        for name, lines in definitions(code).items():
+            defined[name].update(lines)
+    return defined, quoted
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_shows_the_package_and_does_not_copy_it(notebook, package):
+    """What is copied drifts; `show.source` and an import do not."""
+    defined, quoted = package
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    for number, cell in enumerate(cells):
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            code = text
+            for name, lines in definitions(text).items():
+                same = defined[name] & set(lines) if name in defined else set()
+                assert len(same) <= 3, f"cell {number} repeats {name} of the package: {same}"
+        else:
+            code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.S))
+        copied = blocks(meaningful(code)) & quoted
+        assert not copied, f"cell {number} holds lines of the package: {sorted(copied)[:2]}"
+
+
+def test_no_word_is_misspelt():
+    """Code, pages and chapters; settings in pyproject.toml."""
+    paths = [p for p in tracked() if p.suffix in {".py", ".md", ".ipynb", ".bib", ".yml", ".toml"}]
+    done = subprocess.run(
+        [sys.executable, "-m", "codespell_lib", *map(str, paths)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_requirement_has_a_reason():
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     packages = [line for line in lines if line and not line.startswith("#")]
@@ -92,7 +154,9 @@ def test_every_import_is_required():
                 continue
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - local:
                 found = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
-                assert found & (required | {"tensorboard"}), f"{path.name}: {name} is not required"
+                assert found & (required | {"tensorboard"} | JUPYTER_BOOK), (
+                    f"{path.name}: {name} is not required"
+                )
 
 
 def test_the_top_level_holds_what_the_readme_says():
