@@ -184,7 +184,7 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
 
 
 def _inputs(clip: Clip, model: TwoStream) -> tuple[Inputs, UInt8[np.ndarray, "variants T 4 h w 3"]]:
-    """The model's inputs for the middle one of the sub-sequences of a test, and the crops behind V."""
+    """The model's inputs for one sub-sequence, the middles of its segments, and the crops behind V."""
     store, f_g, size = ready.store(), ready.sensor(), ready.dataset().crop_size
     frames = frame_indices(len(clip), model.config.frames)[0]
     build = PoseTensor.from_config(model.config, clip.skeleton)
