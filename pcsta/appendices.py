@@ -186,7 +186,7 @@ def chapters(book: Path) -> list[Path]:
 # --- the paper's references, the changelog --------------------------------------------------------
 def compared(_: Path) -> str:
     """The methods of Tables 1 to 3, the paper's number of each reference, and the work itself."""
-    lines = {}
+    lines: dict[tuple[int, str], list[str]] = {}
     for number in (1, 2, 3):
         for row in paper.TABLES[number].rows:
             if row.reference is not None:
