@@ -308,6 +308,96 @@ def test_attention_player_without_attention_or_truth(clip):
     assert texts[1].endswith("drink, frame 1")
 
 
+def test_the_walk_fills_the_columns_of_its_entries():
+    """What lies right of the step's columns is still white, and every step uncovers more."""
+    skeleton, order = SKELETONS["sbu"], (0, 1, 0, 2)
+    X = np.random.default_rng(0).normal(size=(3, 5, 2 * 4 * 3)).astype(np.float32)
+    shown, texts = pictures(show.walk_player(X, skeleton, order))
+    bodies, images = shown[::2], shown[1::2]
+    assert len({picture.tobytes() for picture in bodies}) == len(order)
+    white = [int((picture.min(axis=-1) > 245).sum()) for picture in images]
+    assert white == sorted(white, reverse=True) and len(set(white)) == len(order)
+    assert f"entry 3 of 4: {skeleton.joints[0]} (again), columns 7 to 9" in texts[4]
+
+
+def test_seen_joints_are_squares_and_bones_between_them_thick():
+    skeleton = SKELETONS["kinect_v2"]
+    parent, child = skeleton.bones[3]
+    figure, ax = plt.subplots()
+    show.seen_joints(ax, skeleton, {parent, child})
+    markers = [line.get_marker() for line in ax.lines]
+    assert (markers.count("s"), markers.count(".")) == (2, len(skeleton) - 2)
+    thick = [line for line in ax.lines if line.get_marker() == "None" and line.get_linewidth() > 3]
+    np.testing.assert_allclose(
+        np.stack(thick[0].get_data(), 1), show.rest_pose(skeleton)[[parent, child]]
+    )
+    assert len(thick) == 1
+    plt.close(figure)
+
+
+def test_fields_of_view_count_the_joints_of_each_order():
+    skeleton = SKELETONS["sbu"]
+    orders = {"there and back": (0, 1, 0, 2), "apart": (0, 1, 2, 3)}
+    before = plt.get_fignums()
+    widget = show.field_player(
+        skeleton,
+        orders,
+        [dict.fromkeys(orders, (0, 0)), dict.fromkeys(orders, (1, 23))],
+        ["x", "all"],
+    )
+    _, texts = pictures(widget)
+    assert texts[0].endswith("x; there and back: 1 joint, apart: 1 joint")
+    assert texts[2].endswith("all; there and back: 3 joints, apart: 4 joints")  # person 1 alone
+    assert plt.get_fignums() == before
+
+
+def test_a_contact_sheet_has_its_moments_in_lines(clip):
+    sheet = show.contact_sheet(clip, moments=5, columns=3, width=332)
+    window = show.people_window(clip)
+    for place, t in enumerate((0, 1, 2, 4, 5)):  # five of six frames, evenly spread
+        painted = show.paint(show.blank(clip), clip, t, width=108, window=window)
+        y, x = (painted.shape[0] + 4) * (place // 3), 112 * (place % 3)
+        np.testing.assert_array_equal(sheet[y:, x:][: painted.shape[0], :108], painted)
+    assert sheet[-10:, -108:].min() == 255 and sheet.shape[1] == 332  # the sixth place is empty
+
+
+CELLS = np.array([[2, 1, 0], [0, 3, 0], [2, 0, 0]])
+
+
+def cells(clips, **options):
+    grey = np.full((30, 40, 3), 90, np.uint8)
+    return show.confusion_cells(CELLS, ["drink", "eat", "<wave>"], dict.fromkeys(clips, (grey, "subject 1")), **options).data  # fmt: skip
+
+
+def test_cells_of_a_confusion_matrix_are_named_choices():
+    html = cells([(0, 0), (0, 1), (2, 0)])
+    labels = re.findall(r'<input[^>]* aria-label="([^"]+)"( checked)?>', html)
+    assert labels == [
+        ("drink, recognised: 2 clips", ""),
+        ("drink, taken for eat: 1 clip", ""),
+        ("&lt;wave&gt;, taken for drink: 2 clips", " checked"),  # the most frequent mistake
+    ]
+    assert [text for _, text in re.findall(IMAGE, html)] == [
+        "drink, taken for eat: subject 1",
+        "&lt;wave&gt;, taken for drink: subject 1",
+        "drink, recognised: subject 1",
+    ]
+    assert "<wave>" not in html
+
+
+def test_cells_frame_the_groups():
+    html = cells([(0, 0)], groups=["mouth", "mouth", "wave"])
+    framed = [cell.count("2px solid") for cell in re.findall(r'<td style="background[^"]+"', html)]
+    assert framed == [2, 2, 0, 2, 2, 0, 0, 0, 4]
+    with pytest.raises(ValueError, match="does not fit 3 classes"):
+        cells([(0, 0)], groups=["mouth"])
+
+
+def test_an_empty_cell_has_no_clip():
+    with pytest.raises(ValueError, match=r"empty cell \(1, 0\)"):
+        cells([(1, 0)])
+
+
 def test_a_clip_shows_itself(clip):
     html = replace(clip, action="<drink>")._repr_html_()
     assert "&lt;drink&gt;" in html and "<drink>" not in html

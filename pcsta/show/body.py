@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 
 from pcsta.data.clip import HANDS, PEOPLE, Clip
@@ -128,20 +128,39 @@ def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = Tru
     ax.set_axis_off()
 
 
-def card(clip: Clip, moments: int = 5) -> str:
-    """HTML that shows a clip: its facts in one line and some of its frames in a row."""
-    times = np.linspace(0, len(clip) - 1, min(moments, len(clip))).round().astype(int)
+def contact_sheet(
+    clip: Clip, moments: int = 6, columns: int = 3, width: int = 640
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Some frames of a clip in one picture, in order of time, with skeleton and hand boxes.
+
+    moments: how many frames, from the first to the last, in lines of `columns` of them
+    width:   of the picture, pixels; less by what does not divide evenly
+    """
+    times = _moments(clip, moments)
     images = {int(t): blank(clip) for t in times}
     if clip.video is not None and clip.video.exists():
         from pcsta.data.video import read_frames
 
         images |= dict(read_frames(clip.video, times))
-    window = people_window(clip)
-    strip = np.concatenate(
-        [np.pad(paint(images[int(t)], clip, int(t), width=320, window=window), ((0, 0), (0, 4), (0, 0)),
-                constant_values=255) for t in times],
-        axis=1,
-    )  # fmt: skip
+    gap, window = 4, people_window(clip)
+    each = (width - (columns - 1) * gap) // columns
+    cells = [
+        np.pad(paint(images[int(t)], clip, int(t), width=each, window=window),
+               ((0, gap), (0, gap), (0, 0)), constant_values=255)
+        for t in times
+    ]  # fmt: skip
+    cells += [np.full_like(cells[0], 255)] * (-len(cells) % columns)
+    lines = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
+    return np.concatenate(lines)[:-gap, :-gap]
+
+
+def _moments(clip: Clip, count: int) -> Int[np.ndarray, "n"]:
+    """`count` frame numbers from the first to the last, or all of a shorter clip."""
+    return np.linspace(0, len(clip) - 1, min(count, len(clip))).round().astype(int)
+
+
+def card(clip: Clip, moments: int = 5) -> str:
+    """HTML that shows a clip: its facts in one line and some of its frames in a row."""
     people = int(clip.present.any(axis=0).sum())
     facts = [
         clip.action or "unknown action",
@@ -152,6 +171,8 @@ def card(clip: Clip, moments: int = 5) -> str:
         f"{len(clip.skeleton)} joints ({clip.skeleton.name})",
         *clip.repairs,
     ]
+    times = _moments(clip, moments)
+    strip = contact_sheet(clip, moments, len(times), 324 * len(times))
     data = base64.b64encode(encode(strip)).decode()
     what = escape(f"{clip.name}: {facts[0]}, frames {', '.join(map(str, times))}", quote=True)
     return (

@@ -36,6 +36,7 @@ def player(
     titles: Sequence[str] = (),
     interval: int = 250,
     width: int = 720,
+    least: int = 300,
     stills: Sequence[int] | None = None,
 ) -> ipywidgets.VBox:
     """Pictures in a row of time, with a play button and a slider.
@@ -48,6 +49,8 @@ def player(
     titles:      a heading for each picture of a tuple; part of its alternative text, too
     interval:    milliseconds between two positions while playing
     width:       largest width on the page, CSS pixels
+    least:       where the widest picture of a tuple would have fewer CSS pixels than this, the
+                 pictures go below each other
     stills:      the positions that stand on paper when the page is printed; by default four, from
                  the first to the last
 
@@ -66,7 +69,7 @@ def player(
         )
 
     figures = [
-        _figure(frame if isinstance(frame, tuple) else (frame,), caption, alt, titles, width)
+        _figure(frame if isinstance(frame, tuple) else (frame,), caption, alt, titles, width, least)
         for frame, caption in zip(frames, captions, strict=True)
     ]
     pictures = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
@@ -87,18 +90,23 @@ def player(
 
 
 def _figure(
-    pictures: tuple[Picture, ...], caption: str, alt: str, titles: Sequence[str], width: int
+    pictures: tuple[Picture, ...],
+    caption: str,
+    alt: str,
+    titles: Sequence[str],
+    width: int,
+    least: int,
 ) -> str:
     if titles and len(titles) != len(pictures):
         raise ValueError(f"{len(pictures)} pictures side by side but {len(titles)} titles")
-    boxes = []
-    for i, picture in enumerate(pictures):
-        pixels = raster(picture) if isinstance(picture, Figure) else picture
+    rasters = [raster(each) if isinstance(each, Figure) else each for each in pictures]
+    widest, boxes = max(pixels.shape[1] for pixels in rasters), []
+    for i, pixels in enumerate(rasters):
         data = base64.b64encode(encode(pixels)).decode()
         what = ": ".join([*titles[i : i + 1], alt, caption])
         wide = pixels.shape[1]
-        boxes.append(  # a picture that would have to shrink below 300 pixels goes to a line of its own
-            f'<div style="flex:{wide} 1 {min(wide, 300)}px;max-width:{width}px">'
+        boxes.append(  # each as wide as its share
+            f'<div style="flex:{wide} 1 {least * wide // widest}px;max-width:{width}px">'
             + "".join(f"<b>{escape(title)}</b>" for title in titles[i : i + 1])
             + f'<img src="data:image/webp;base64,{data}" alt="{escape(what, quote=True)}"'
             ' style="display:block;width:100%"></div>'
