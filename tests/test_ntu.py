@@ -165,7 +165,15 @@ def test_phantoms_are_dropped_with_their_reason(tmp_path, phantom, reason):
 
 def test_the_only_body_is_kept_whatever_it_looks_like(tmp_path):
     clip = read(tmp_path, (ONE, 0, person(30, wave=0)))
-    assert clip.present[:, 0].all() and clip.repairs == ()
+    assert clip.present[:, 0].all()
+    (said,) = clip.repairs
+    assert "kept although it moves" in said
+
+
+def test_millimetres_are_noticed(tmp_path):
+    """A sensor that reports millimetres must not pass in silence as a giant of 1700 m."""
+    clip = read(tmp_path, (ONE, 0, 1000 * person(30)))
+    assert clip.repairs[-1].endswith("m from head to foot is no person's size")
 
 
 def test_a_person_who_falls_down_is_no_phantom():

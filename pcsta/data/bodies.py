@@ -249,9 +249,9 @@ def choose(
 ) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
     """The two people of a recording of `length` frames: joints, pixels, and what was done.
 
-    Bodies that break a rule are dropped unless all do. Of the others the one that moves most is
-    person 1, the next person 2; frames without them are zero in joints, NaN in pixels. `tracked`
-    holds at least one body.
+    Bodies that break a rule are dropped; where all do, they are kept, and `repairs` says so. Of the
+    others the one that moves most is person 1, the next person 2; frames without them are zero in
+    joints, NaN in pixels. `tracked` holds at least one body.
     """
     repairs: list[str] = []
     parts: list[Body] = []
@@ -269,6 +269,8 @@ def choose(
     kept = sorted(kept, key=motion, reverse=True)
     if len(kept) < len(people):
         repairs += [f"{p} dropped: {broken[id(p)]}" for p in people if broken[id(p)]]
+    else:
+        repairs += [f"{p} kept although {broken[id(p)]}" for p in kept if broken[id(p)]]
     repairs += [f"{p} dropped: two others move more" for p in kept[PEOPLE:]]
 
     slots = {}
