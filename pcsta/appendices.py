@@ -108,7 +108,8 @@ def equation_map(book: Path) -> str:
                 "<br>".join(f"`{name.replace('::', '`<br>`')}`" for name in tested[one.key]),
             )
         )
-    return table(("equation or step", "section", "chapter", "code", "test"), lines)
+    found = table(("equation or step", "section", "chapter", "code", "test"), lines)
+    return f"::::{{div}} pcsta-map\n{found}\n::::"
 
 
 def chapter_number(name: str) -> str:

@@ -19,7 +19,6 @@ LAYOUT = {
     "README.md", "requirements.txt", "pyproject.toml", "LICENSE", "book", "pcsta", "data", "tests",
     ".gitignore", ".ci", ".github", ".pre-commit-config.yaml",
 }  # fmt: skip
-JUPYTER_BOOK = {"sphinx", "docutils", "myst-nb", "nbclient", "jupyter-cache"}  # what version 1 is
 FORBIDDEN = re.compile(r"\b(?:TODO|FIXME|XXX|lorem ipsum|np\.float)\b|/work/|/root/")
 
 
@@ -154,9 +153,7 @@ def test_every_import_is_required():
                 continue
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - local:
                 found = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
-                assert found & (required | {"tensorboard"} | JUPYTER_BOOK), (
-                    f"{path.name}: {name} is not required"
-                )
+                assert found & (required | {"tensorboard"}), f"{path.name}: {name} is not required"
 
 
 def test_the_top_level_holds_what_the_readme_says():
