@@ -228,6 +228,10 @@ def test_a_page_prints_its_text_alone(browser, origin):
             .filter(s => [...document.querySelectorAll(s)].some(e => e.offsetParent))"""
     )
     assert not shown
+    for player in page.locator(PLAYERS).all():  # stills instead of what the slider shows
+        assert visible(player) and player.locator(".pcsta-print figure:visible").count() == len(
+            visible(player)
+        )
     cut = page.evaluate(
         """() => [...document.querySelectorAll('.bd-article pre, .bd-article table, .bd-article img')]
             .filter(e => e.offsetParent && e.getBoundingClientRect().right > innerWidth + 1)

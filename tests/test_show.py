@@ -393,6 +393,23 @@ def test_cells_frame_the_groups():
         cells([(0, 0)], groups=["mouth"])
 
 
+@pytest.mark.browser
+def test_the_keyboard_goes_from_cell_to_cell(browser):
+    """A mistake stands beside a clip that rightly got the same answer, where there is one."""
+    page = browser.new_page()
+    page.set_content(cells([(0, 0), (0, 1), (2, 0)]))
+    shown = "[...document.querySelectorAll('figure')].filter(f => f.offsetParent).map(f => f.dataset.cell)"
+    assert page.evaluate(shown) == ["2-0", "0-0"]  # the most frequent mistake
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(shown) == ["0-1"]  # nothing was rightly called "eat" among these
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(shown) == ["0-0"]
+    page.locator("input[value='2-0']").click()
+    assert page.evaluate(shown) == ["2-0", "0-0"]
+    page.close()
+
+
 def test_an_empty_cell_has_no_clip():
     with pytest.raises(ValueError, match=r"empty cell \(1, 0\)"):
         cells([(1, 0)])

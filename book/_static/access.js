@@ -3,8 +3,12 @@
 const PLAY = ["Play or pause", "Stop", "Repeat"]; // the buttons of an ipywidgets Play, in their order
 
 function nameControls() {
-  // the button is called "Color mode"; titles of its icons would be read as its text
-  for (const title of document.querySelectorAll(".theme-switch-button svg title")) title.remove();
+  // the button is called "Color mode"; its icons add nothing, and their titles would be read as its text
+  for (const icon of document.querySelectorAll(".theme-switch-button svg[role]")) {
+    icon.querySelector("title")?.remove();
+    for (const said of ["role", "aria-labelledby"]) icon.removeAttribute(said);
+    icon.setAttribute("aria-hidden", "true");
+  }
   for (const play of document.querySelectorAll(".widget-play"))
     play.querySelectorAll("button:not([aria-label])").forEach((button, i) =>
       button.setAttribute("aria-label", PLAY[i]));

@@ -117,8 +117,10 @@ def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = Tru
         for joint, (x, y) in enumerate(places):
             visits = [str(i) for i, j in enumerate(order, 1) if j == joint]
             right = x >= 0
+            # the thumbs, at the far sides, are as high as the hands: their numbers stand lower
+            up = -6 if abs(x) == np.abs(places[:, 0]).max() else 6
             ax.annotate(
-                " ".join(visits), (x, y), (9 if right else -9, 6), textcoords="offset points",
+                " ".join(visits), (x, y), (9 if right else -9, up), textcoords="offset points",
                 ha="left" if right else "right", fontsize=7, color=INK, zorder=4,
                 bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
             )  # fmt: skip

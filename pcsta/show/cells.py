@@ -23,14 +23,16 @@ from pcsta.show.style import INK
 
 Cell = tuple[int, int]  # true class, said class
 OUTLINE = "#D55E00"
+DARKEST = 0.6  # of the colour map: dark letters stay legible on it
 
 # {0} is the id of one matrix: a page may hold several
 STYLE = """
+#{0} {{ background: white; color: {2}; padding: 4px; }}  /* under the dark theme, too */
 #{0} .scroll {{ overflow-x: auto; padding: 2px; }}
 #{0} table {{ border-collapse: collapse; font-size: 0.78rem; line-height: 1; margin: 0; width: auto; }}
 #{0} th {{ font-weight: 400; padding: 2px 4px; text-align: right; border: 0; }}
 #{0} thead th {{ writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; max-height: 9em; }}
-#{0} tbody th {{ position: sticky; left: 0; z-index: 1; max-width: 8em; background: var(--pst-color-background, white); }}
+#{0} tbody th {{ position: sticky; left: 0; z-index: 1; max-width: 8em; background: white; }}
 #{0} td {{ position: relative; min-width: 26px; height: 26px; padding: 0; text-align: center; border: 1px solid #ddd; }}
 #{0} input {{ position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }}
 #{0} td:has(:checked) {{ outline: 3px solid {1}; outline-offset: -1px; font-weight: 700; }}
@@ -80,7 +82,7 @@ def confusion_cells(
         + "</tr>"
         for row in range(count)
     )
-    style = STYLE.format(name, OUTLINE) + "".join(
+    style = STYLE.format(name, OUTLINE, INK) + "".join(
         f"#{name}:has([value='{row}-{column}']:checked) "
         f":is([data-cell='{row}-{column}'], [data-cell='{column}-{column}']) {{ display: block; }}\n"
         for row, column in clips

@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from pcsta.data import ntu
+from pcsta.data.video import SAME_BYTES
 from pcsta.files import atomic
 
 from .camera import HEIGHT, WIDTH, colour_pixels, depth_pixels
@@ -41,8 +42,14 @@ def write_video(path: Path, frames: Iterable[np.ndarray], quality: int = 24) -> 
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.thread_count = 1
-        stream.options = {"preset": "veryfast", "crf": str(quality), "g": "250", "bf": "0"}
+        stream.options = {
+            "preset": "veryfast",
+            "crf": str(quality),
+            "g": "250",
+            "bf": "0",
+            **SAME_BYTES,
+        }
         for image in frames:
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(frame.reformat(format="yuv420p", threads=1)))
         container.mux(stream.encode(None))
