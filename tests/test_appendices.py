@@ -114,6 +114,29 @@ def test_a_missing_equation_stops_the_build(tmp_path):
         appendices.equation_map(tmp_path)
 
 
+# --- the form of a chapter ------------------------------------------------------------------------
+def text_of(notebook):
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+CHAPTERS = [path for path in appendices.chapters(BOOK) if path.stem[:2].isdigit()]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_has_its_parts(chapter):
+    text = text_of(chapter)
+    for part in (
+        "[Yy]ou will be able to", "You need", "Predict before", "[Bb]reak", "^##+ Exercises", "^##+ Summary",
+        "^##+ What the paper leaves open", "{cite",
+    ):  # fmt: skip
+        assert re.search(part, text, re.M), f"{chapter.name} has no {part!r}"
+    numbers = [one.number for one in appendices.exercises(chapter.stem, chapter.read_text("utf-8"))]
+    assert len(numbers) >= 4 and numbers == list(range(1, len(numbers) + 1))
+    tasks = text[re.search("^##+ Exercises", text, re.M).end() :]
+    assert len(re.findall(r"[Hh]int", tasks)) >= len(numbers)
+
+
 # --- solutions ----------------------------------------------------------------------------------
 @pytest.fixture
 def chapter(tmp_path):
