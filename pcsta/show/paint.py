@@ -174,7 +174,7 @@ def temporal_strip(
             draw.rectangle((t * step, head, (t + 1) * step, tall), INFORMATIVE)
         bar = (tall - head) * float(weight) / top
         draw.rectangle((x0, tall - max(bar, unit), x1, tall), INK if t == now else "#8899AA")
-    text = f"p' at step {now + 1} of {steps}: {float(temporal_attention[now]):.2f}"
+    text = f"p' at step {now}: {float(temporal_attention[now]):.2f}"  # counted as the slider does
     draw.text((4 * unit, head / 2), text, INK, _font(round(LETTERS * unit)), anchor="lm")
     return np.asarray(canvas.reduce(FINER))
 
