@@ -66,8 +66,8 @@ def _pose(says: str, table: int = 0, recipe: Mapping[str, Any] | None = None, **
     return Variant(says, table, {**ROWS["A"], **model}, recipe or {}, "A")
 
 
-def _attention(says: str, **model) -> Variant:
-    return Variant(says, 0, {**ROWS["G"], **model}, {}, "G", "A")
+def _attention(says: str, recipe: Mapping[str, Any] | None = None, **model) -> Variant:
+    return Variant(says, 0, {**ROWS["G"], **model}, recipe or {}, "G", "A")
 
 
 def _baseline(name: str, says: str, against: str, **recipe) -> Variant:
@@ -113,6 +113,23 @@ VARIANTS: dict[str, Variant] = {
     "G-without-h": _attention("f_p does not see h", hidden_in_attention=False),
     "G-sigmoid": _attention("sigmoid weights that need not sum to 1", weights="sigmoid"),
     "G-no-dropout": _attention("no dropout of glimpse features", glimpse_dropout=0.0),
+    # how it is trained, each choice of the laptop's taken back or another one tried, alone
+    "dropout-none": _pose("no dropout before the classifier", dropout=0.0),
+    "rate-constant": _pose("constant learning rate", recipe={"schedule": "constant"}),
+    "keep-best": _pose("epoch of lowest validation loss", recipe={"keep": "best"}),
+    "decay-none": _pose("no weight decay", recipe={"weight_decay": 0.0}),
+    "smoothing": _pose("label smoothing 0.1", recipe={"label_smoothing": 0.1}),
+    "validation-subject": _pose(
+        "validated on a whole subject", recipe={"validation_by": "subject"}
+    ),
+    "G-dropout-none": _attention("no dropout before the classifier", dropout=0.0),
+    "G-rate-constant": _attention("constant learning rate", {"schedule": "constant"}),
+    "G-keep-best": _attention("epoch of lowest validation loss", {"keep": "best"}),
+    "G-decay-none": _attention("no weight decay", {"rgb_weight_decay": 0.0}),
+    "G-smoothing": _attention("label smoothing 0.1", {"label_smoothing": 0.1}),
+    "G-step-1024": _attention("u_t as wide as the paper's model has it", step_features=1024),
+    "G-unscaled": _attention("features as they come, no common scale", standardise=False),
+    "G-unprojected": _attention("all features of the sensor", glimpse_projection=None),
     # baselines; what was tried for each, on held-out training subjects, stands in their record
     "deep-lstm": _baseline(
         "deep-lstm", "baseline: LSTM on the joints", "A", pose_epochs=60, batch=16

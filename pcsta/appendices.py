@@ -108,8 +108,8 @@ def equation_map(book: Path) -> str:
                 "<br>".join(f"`{name.replace('::', '`<br>`')}`" for name in tested[one.key]),
             )
         )
-    found = table(("equation or step", "section", "chapter", "code", "test"), lines)
-    return f"::::{{div}} pcsta-map\n{found}\n::::"
+    heads = ("equation or step", "section", "chapter", "code", "test")
+    return f"::::{{div}} pcsta-map\n{table(heads, lines)}\n::::"
 
 
 def chapter_number(name: str) -> str:

@@ -23,7 +23,7 @@ from pcsta.show.style import INK
 
 Cell = tuple[int, int]  # true class, said class
 OUTLINE = "#D55E00"
-DARKEST = 0.6  # of the colour map: dark letters stay legible on it
+DARKEST = 0.5  # of the colour map: dark letters stay legible on it
 
 # {0} is the id of one matrix: a page may hold several
 STYLE = """
@@ -111,9 +111,7 @@ def _cell(
     """One <td>: the count on a ground whose shade is its share of the row."""
     row, column = cell
     share = matrix[cell] / max(int(matrix[row].sum()), 1)
-    style = (
-        f"background:{to_hex(colormaps['Blues'](share))};color:{'white' if share > 0.6 else INK}"
-    )
+    style = f"background:{to_hex(colormaps['Blues'](DARKEST * share))}"
     if groups is not None and groups[row] == groups[column]:
         sides = {"top": (row, -1), "bottom": (row, 1), "left": (column, -1), "right": (column, 1)}
         for side, (index, step) in sides.items():
