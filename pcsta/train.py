@@ -187,9 +187,11 @@ def train(
     if stage == "rgb":
         if pose_from is not None and needs_pose(config):
             load_part(model, Path(pose_from), ("pose_net.", "pose_head."))
-        if source is None:  # else the frozen scaling is the source's, like all that reads it
-            _fit_scaling(model, store, config, recipe, fitting, chosen)
-        features = _projected(model, store)
+        if source is None:
+            features = _fit_scaling(model, store, config, recipe, fitting, chosen)
+        elif config.glimpse_projection:  # the frozen map is the source's, like all that reads it
+            assert model.rgb is not None
+            features = project_glimpses(model.rgb, store)
     batches = SubSequences(
         store, config, chosen, recipe.sampling, features, stage == "rgb", workers,
         (rank, processes),
@@ -464,34 +466,33 @@ def _fit_scaling(
     recipe: Recipe,
     fitting: np.ndarray,
     device: torch.device,
-) -> None:
-    """Fit the laptop's frozen scaling on the fitting clips; the paper's configuration has none."""
+) -> np.ndarray | None:
+    """Fit the laptop's frozen scaling on the fitting clips; the paper's configuration has none.
+
+    Returns all glimpses projected, (F, N, K) float32, or None where there is no projection.
+    """
     assert model.rgb is not None
     if config.standardise and model.pose_net is not None:
         batches = SubSequences(store, config, device, recipe.sampling, glimpses=False)
         with torch.no_grad():
             s = [model.pose_net(b.pose_tensor) for b in batches.testing(fitting, 3)]
         model.rgb.fit_scaling(pose_features=torch.cat(s))
-    if config.glimpse_projection or config.standardise:
-        for name, value in _glimpse_scaling(
-            store.path, tuple(fitting.tolist()), row("B", config)
-        ).items():
-            getattr(model.rgb, name).copy_(value)
-
-
-def _projected(model: TwoStream, store: Store) -> np.ndarray | None:
-    """All glimpses projected once, (F, N, D') float32; None where there is no projection."""
-    assert model.rgb is not None
-    if not model.config.glimpse_projection:
+    if not (config.glimpse_projection or config.standardise):
         return None
-    return project_glimpses(model.rgb, store)
+    frozen, features = _scaled_glimpses(store.path, tuple(fitting.tolist()), row("B", config))
+    for name, value in frozen.items():
+        getattr(model.rgb, name).copy_(value)
+    return features
 
 
-@lru_cache(maxsize=4)
-def _glimpse_scaling(path: Path, clips: tuple[int, ...], config: ModelConfig) -> dict[str, Tensor]:
-    """Buffers of the scaling, shared by all rows of Table 6 that train on the same clips.
+@lru_cache(maxsize=1)
+def _scaled_glimpses(
+    path: Path, clips: tuple[int, ...], config: ModelConfig
+) -> tuple[dict[str, Tensor], np.ndarray | None]:
+    """Buffers of the scaling and what they make of all glimpses.
 
-    Every second frame of the hands that are there: neighbouring frames say the same.
+    All rows of Table 6 that train on the same clips share them, one after the other. Fitted to every
+    second frame of the hands that are there: neighbouring frames say the same.
     """
     store = Store(path)
     rows = np.concatenate(
@@ -501,11 +502,12 @@ def _glimpse_scaling(path: Path, clips: tuple[int, ...], config: ModelConfig) ->
     present = (glimpses != 0).any(-1)
     stream = RGBStream(config)
     stream.fit_scaling(glimpses=glimpses[present].float())
-    return {
+    frozen = {
         n: b
         for n, b in stream.named_buffers()
         if n in ("components", "glimpse_mean", "glimpse_std")
     }
+    return frozen, project_glimpses(stream, store) if config.glimpse_projection else None
 
 
 def hardware(device: torch.device) -> str:
