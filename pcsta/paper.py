@@ -269,7 +269,9 @@ SLIPS: tuple[Slip, ...] = (
         "Table 6, row H, Avg", "85.3", "the mean of 83.0 and 88.5 is 85.75",
         6, "Multi-modal, no attention (A + B)",
     ),
-    Slip("Table 4, last row, CV", "not readable in the text layer", "84.5, as in Tables 1 and 6"),
+    Slip(
+        "Table 4, last row, CV", "not readable in the PDF's text", "it is 84.5, as in Tables 1 and 6",
+    ),
     Slip(
         "Section 5, conditioning, RGB only", "more than 12 points", "78.1 - 69.3 = 8.8 (Table 5)",
     ),
@@ -292,8 +294,8 @@ SLIPS: tuple[Slip, ...] = (
     Slip("Eq. 4", "p_t depends on h_t", "h_t depends on p_t through eq. 3 and 5"),
     Slip(
         "Reference 32 (MMMP in Table 3)", "the title of reference 31",
-        "Multimodal Multipart Learning for Action Recognition in Depth Videos",
+        "it is called Multimodal Multipart Learning for Action Recognition in Depth Videos",
     ),
-    Slip("Reference 46 (Table 2)", "K. Yun and others", "Y. Ji, G. Ye and H. Cheng"),
-    Slip("References 4 and 5", "two works", "one and the same"),
+    Slip("Reference 46 (Table 2)", "by K. Yun and others", "it is by Y. Ji, G. Ye and H. Cheng"),
+    Slip("References 4 and 5", "two works", "they are one and the same"),
 )  # fmt: skip

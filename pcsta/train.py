@@ -48,7 +48,7 @@ SAVE_SECONDS = 10  # between two states: writing one costs as much as a short ep
 class Recipe:
     """How to train. Defaults are section 5's where the paper says anything.
 
-    epochs:     at most so many per stage; the paper does not say
+    pose_epochs, rgb_epochs: at most so many per stage; the paper does not say
     schedule:   "constant", or "one-cycle" (warm up to `rate`, then down to zero)
     rgb_rate, rgb_weight_decay: of the RGB stage, where they differ from the pose stage's
     keep:       "best" ends with the epoch of lowest validation loss (early stopping, section 5);
@@ -92,7 +92,7 @@ RECIPES = {
         name="small", pose_epochs=60, rgb_epochs=40, rate=4e-3, schedule="one-cycle", batch=16,
         weight_decay=1e-4, keep="last",
     ),
-    # The paper's recipe where an epoch is four batches (SBU): the same, with epochs to get there.
+    # The paper's recipe where an epoch is three batches (SBU): the same, with epochs to get there.
     "paper-sbu": Recipe(name="paper-sbu", pose_epochs=300, patience=50),
     # SBU with the `modern` configuration; chosen on training folds alone, two folds held out.
     "modern": Recipe(

@@ -13,36 +13,49 @@ from scipy.stats import t as student
 from pcsta import paper, results
 from pcsta.ablations import VARIANTS
 
+NBSP = "\N{NO-BREAK SPACE}"  # a number and its spread stay on one line of a cell
+
 
 def paper_table(number: int) -> Markdown:
     """One of the paper's Tables 1 to 6 as printed; averages recomputed, misprints marked.
 
-    The column "mean" is ours, of the printed cells; † marks where the two disagree.
+    The column "mean" is ours, of the printed cells; † marks where the two disagree. "ref." is the
+    paper's own number of a work.
     """
     table = paper.TABLES[number]
     marks, columns = list(table.rows[0].marks), list(table.rows[0].values)
-    has_letters = any(row.letter for row in table.rows)
-    head = [*(["row"] if has_letters else []), "method", *marks, *columns]
-    if "Avg" in columns:
-        head.append("mean")
-    lines = [head, ["---"] * (len(head) - len(columns) - ("Avg" in columns))]
-    lines[1] += ["--:"] * (len(head) - len(lines[1]))
+    lettered = any(row.letter for row in table.rows)
+    cited = any(row.reference for row in table.rows)
+    head = [*["row"] * lettered, "method", *["ref."] * cited]
+    head += ["on pose" if m == "Conditional" else m for m in marks]
+    lines = [head, ["---"] * len(head)]
+    numbers = [*columns, *["mean"] * ("Avg" in columns)]
+    head += numbers
+    lines[1] += ["--:"] * len(numbers)
     slips = [s for s in paper.SLIPS if f"Table {number}" in s.where or s.table == number]
     for row in table.rows:
         wrong = any(s.table == number and s.method == row.method for s in slips)
-        cells = [*([row.letter] if has_letters else []), row.method]
+        cells = [*[row.letter] * lettered, row.method]
+        cells += [f"[{row.reference}]" if row.reference else ""] * cited
         cells += [row.marks[m] for m in marks]
         cells += ["-" if v is None else f"{v:.1f}" for v in row.values.values()]
         if "Avg" in columns:
             mean = row.exact_average
             if wrong:
-                cells[-1] += " †"
+                cells[-1] += f"{NBSP}†"
             cells.append("-" if mean is None else f"{mean:.2f}")
         lines.append(cells)
-    notes = "".join(f"\n† {s.where}: printed {s.printed}; {s.found}.\n" for s in slips)
-    where = paper.PROTOCOLS[table.dataset].dataset
-    caption = f"**The paper's Table {number}**, {table.title[0].lower() + table.title[1:]}: accuracy in % on {where}, as printed."
-    return Markdown(f"{caption}\n\n{_lines(lines)}\n{notes}")
+    notes = "".join(
+        f"\n{'† ' if s.table == number else ''}{s.where}. Printed: {s.printed}. "
+        f"{s.found[0].upper() + s.found[1:]}.\n"
+        for s in slips
+    )
+    if any("o" in row.marks.values() for row in table.rows):
+        notes = "\no: pose is used for the attention mechanism only.\n" + notes
+    title, where = table.title[0].lower() + table.title[1:], paper.PROTOCOLS[table.dataset].dataset
+    on = "" if where in title else f" on {where}"
+    caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed."
+    return Markdown(f"{caption}\n\n{markdown_table(lines, tight=len(head) > 8)}\n{notes}")
 
 
 def result_table(name: str, variants: Iterable[str], caption: str, command: str = "") -> Markdown:
@@ -54,22 +67,23 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
     try:
         record = results.read(name)
     except FileNotFoundError:
-        return Markdown(f"**{caption}**: not run.\n\n```sh\n{command}\n```")
+        return Markdown(f"**{caption}**: not run.\n\n```sh\n{_folded(command)}\n```")
     variants = [v for v in variants if v in record["lines"]]
     columns = results.columns(record)
-    lines = [["", "what", *columns], ["---", "---", *["--:"] * len(columns)]]
+    lines = [["what", *columns], ["---", *["--:"] * len(columns)]]
     varied = any(VARIANTS[v].against for v in variants if v in VARIANTS)
     if varied:
         lines[0] += [f"difference, {c}" for c in columns]
         lines[1] += ["--:"] * len(columns)
     for variant in variants:
-        cells = [f"`{variant}`", record["lines"][variant]["says"]]
+        cells = [f"`{variant}` {record['lines'][variant]['says']}"]
         cells += [spread(results.accuracies(record, variant, p)) for p in columns.values()]
         if varied:
             points = (results.difference(record, variant, p) for p in columns.values())
             cells += ["" if d is None else interval(d) for d in points]
         lines.append(cells)
-    return Markdown(f"**{caption}**\n\n{_lines(lines)}\n\n{provenance(record, variants)}")
+    text = markdown_table(lines, tight=len(lines[0]) > 4)
+    return Markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
 
 
 def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
@@ -79,13 +93,14 @@ def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
     rows = ",".join(v for v in variants if v in VARIANTS)
     command = record["command"].split(" --rows ")[0] + (f" --rows {rows}" if rows else "")
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
+    data = record["data"]
     return (
-        f"Accuracy in %, mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}. "
-        f"{record['data']['name']} ({kind}, {record['data']['clips']} clips, store "
-        f"`{record['data']['fingerprint']}`); configuration and recipe `{record['recipe']['name']}`; "
-        f"{record['hardware']}; {versions}; commit `{record['commit']}`; {record['date']}; "
+        f"Accuracy in %, mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}, on "
+        f"`{data['name']}` ({data['clips']} {kind}, store `{data['fingerprint']}`). "
+        f"Recipe `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
+        f"commit `{record['commit']}`; {record['date']}; "
         f"{record['seconds'] / 60:.0f} min of computing for the whole record.\n\n"
-        f"```sh\n{command}\n```"
+        f"```sh\n{_folded(command)}\n```"
     )
 
 
@@ -110,13 +125,15 @@ def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") ->
 
 def spread(values: np.ndarray) -> str:
     """Mean ± standard deviation over seeds."""
-    return f"{values.mean():.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else "")
+    few = len(values) < 2
+    return f"{values.mean():.1f}" + ("" if few else f"{NBSP}±{NBSP}{values.std(ddof=1):.1f}")
 
 
 def interval(values: np.ndarray) -> str:
     """Mean and its 95 % interval by Student's t; bold when zero lies outside."""
     half = half_width(values)
-    text = f"{values.mean():+.1f} ({values.mean() - half:+.1f} to {values.mean() + half:+.1f})"
+    mean = values.mean()
+    text = f"{mean:+.1f} ({mean - half:+.1f}{NBSP}to{NBSP}{mean + half:+.1f})"
     return f"**{text}**" if abs(values.mean()) > half else text
 
 
@@ -127,5 +144,22 @@ def half_width(values: np.ndarray) -> float:
     return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
 
 
-def _lines(lines: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def markdown_table(lines: Iterable[Iterable[Any]], tight: bool = False) -> str:
+    """Lines of cells as a Markdown table, the second line its rule; tight: smaller, for many columns."""
+    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return f'<div class="pcsta-tight">\n\n{text}\n\n</div>\n' if tight else text
+
+
+def _folded(command: str, width: int = 76) -> str:
+    """A command, over several lines at its options where it is long."""
+    lines = []
+    for whole in command.splitlines():
+        line, *options = whole.split(" --")
+        for option in options:
+            if len(line) + len(option) + 5 > width:
+                lines.append(f"{line} \\")
+                line = f"    --{option}"
+            else:
+                line += f" --{option}"
+        lines.append(line)
+    return "\n".join(lines)
