@@ -49,7 +49,7 @@ def symbols(_: Path) -> str:
         axes = [r"T \cdot N" if axis == "TN" else axis for axis in text.split()]
         return f"$({', '.join(axes)})$" if axes else ""
 
-    return table(
+    found = table(
         ("paper", "code", "shape", "what it is"),
         (
             (
@@ -61,6 +61,7 @@ def symbols(_: Path) -> str:
             for s in SYMBOLS
         ),
     )
+    return f"::::{{div}} pcsta-symbols\n{found}\n::::"
 
 
 def hands(_: Path) -> str:
@@ -185,8 +186,19 @@ def chapters(book: Path) -> list[Path]:
 
 
 # --- the paper's references, the changelog --------------------------------------------------------
-def compared(_: Path) -> str:
-    """The methods of Tables 1 to 3, the paper's number of each reference, and the work itself."""
+def compared(book: Path) -> str:
+    """The methods of Tables 1 to 3, the paper's number of each reference, and the work itself.
+
+    Where it appeared stands beside it: three of the works have one first author and one year.
+    """
+    entries = (book / "references.bib").read_text("utf-8")
+
+    def appeared(key: str) -> str:
+        where = rf"^@\w+{{{key},[^@]*?^  (?:booktitle|journal) = {{(.*)}},$"
+        found = re.search(where, entries, re.M)
+        assert found is not None, f"references.bib says nowhere where {key} appeared"
+        return re.sub("[{}]", "", found[1])
+
     lines: dict[tuple[int, str], list[str]] = {}
     for number in (1, 2, 3):
         for row in paper.TABLES[number].rows:
@@ -196,8 +208,9 @@ def compared(_: Path) -> str:
     return table(
         ("method", "table", "the paper's number", "work"),
         (
-            (method, ", ".join(where), f"[{number}]", f"{{cite:t}}`{paper.REFERENCES[number]}`")
+            (method, ", ".join(where), f"[{number}]", f"{{cite:t}}`{key}`, {appeared(key)}")
             for (number, method), where in sorted(lines.items())
+            for key in (paper.REFERENCES[number],)
         ),
     )
 
@@ -245,7 +258,11 @@ def _fill(app: Any, docname: str, source: list[str]) -> None:
 
 
 def with_labels(chapter: str, notebook: str) -> str:
-    """The notebook with a label before every exercise, for links from the solutions."""
+    """The notebook with a label before every exercise, and a name on every folded solution.
+
+    The labels are for links from the solutions. Without the name, a solution would look like any
+    other folded cell.
+    """
     label = functools.partial(Exercise, chapter, statement="", solution="")
     document = json.loads(notebook)
     for cell in document["cells"]:
@@ -254,4 +271,10 @@ def with_labels(chapter: str, notebook: str) -> str:
             cell["source"] = EXERCISE.sub(
                 lambda m: f"({label(number=int(m[1])).label})=\n\n{m[0]}", text
             )
+        elif "solution" in cell["metadata"].get("tags", []):
+            named = {
+                "code_prompt_show": "Show the solution",
+                "code_prompt_hide": "Hide the solution",
+            }
+            cell["metadata"]["mystnb"] = cell["metadata"].get("mystnb", {}) | named
     return json.dumps(document)

@@ -170,6 +170,9 @@ def test_every_exercise_can_be_linked_to(chapter):
     assert "(exercise-04-1)=\n\n**1.** *(proving)*" in text[1]
     assert text[4].startswith("(exercise-04-2)=\n\n**2.**")
     assert text[2] == "answer = None"
+    folded = notebook["cells"][3]["metadata"]["mystnb"]
+    assert folded["code_prompt_show"] == "Show the solution"  # and no other folded cell
+    assert not any("mystnb" in notebook["cells"][k]["metadata"] for k in (0, 1, 2, 4))
 
 
 # --- glossary, references, how long ---------------------------------------------------------------
@@ -205,7 +208,8 @@ def test_every_compared_method_has_its_work():
     numbers = {row.reference for n in (1, 2, 3) for row in paper.TABLES[n].rows} - {None}
     assert numbers == set(paper.REFERENCES)
     text = appendices.compared(BOOK)
-    assert "| MMMP | 3 | [32] | {cite:t}`shahroudy2016multipart` |" in text
+    assert "| MMMP | 3 | [32] | {cite:t}`shahroudy2016multipart`, IEEE Transactions on" in text
+    assert "| JTM | 1 | [39] | {cite:t}`wang2016`, ACM Multimedia |" in text
     assert "| STA-LSTM | 1, 2 | [34] |" in text
 
 

@@ -317,7 +317,7 @@ def test_the_walk_fills_the_columns_of_its_entries():
     assert len({picture.tobytes() for picture in bodies}) == len(order)
     white = [int((picture.min(axis=-1) > 245).sum()) for picture in images]
     assert white == sorted(white, reverse=True) and len(set(white)) == len(order)
-    assert f"entry 3 of 4: {skeleton.joints[0]} (again), columns 7 to 9" in texts[4]
+    assert f"entry 2: {skeleton.joints[0]} (again), columns 6 to 8" in texts[4]
 
 
 def test_seen_joints_are_squares_and_bones_between_them_thick():

@@ -94,7 +94,7 @@ def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = Tru
 
     Steps along a bone are solid and keep to their right, so that the way out and the way back
     lie side by side; steps that jump between unconnected joints are thin and dashed.
-    numbers: write beside each joint at which positions of the order (from 1) it is visited.
+    numbers: write beside each joint at which positions of the order, from 0, it is visited.
     """
     places = rest_pose(skeleton)  # (J, 2)
     bones = {frozenset(bone) for bone in skeleton.bones}
@@ -115,7 +115,7 @@ def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = Tru
         )  # fmt: skip
     if numbers:
         for joint, (x, y) in enumerate(places):
-            visits = [str(i) for i, j in enumerate(order, 1) if j == joint]
+            visits = [str(i) for i, j in enumerate(order) if j == joint]
             right = x >= 0
             # the thumbs, at the far sides, are as high as the hands: their numbers stand lower
             up = -6 if abs(x) == np.abs(places[:, 0]).max() else 6

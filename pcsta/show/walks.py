@@ -35,6 +35,7 @@ def walk_player(
     order:       the E joints of the path, 0-based
 
     Steps along a bone are solid lines, dark ones early and light ones late; jumps are dashed.
+    Entries and columns count from 0, as the slider and the indices of X do.
     """
     bodies, captions = _walk(skeleton, order)
     image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order, channel, person)
@@ -76,12 +77,11 @@ def _walk(
                 linestyle="-" if frozenset((before, joint)) in bones else "--",
             )  # fmt: skip
         here.set_data(places[[joint]].T)
-        name.set_text(f"{step + 1}: {skeleton.joints[joint]}")
+        name.set_text(f"{step}: {skeleton.joints[joint]}")
         pictures.append(_pixels(figure))
         again = " (again)" if joint in order[:step] else ""
         captions.append(
-            f"entry {step + 1} of {len(order)}: {skeleton.joints[joint]}{again},"
-            f" columns {3 * step + 1} to {3 * step + 3}"
+            f"entry {step}: {skeleton.joints[joint]}{again}, columns {3 * step} to {3 * step + 2}"
         )
     plt.close(figure)
     return pictures, captions
@@ -95,7 +95,7 @@ def _whole_tensor(
     tensor_image(ax, pose_tensor, skeleton, order, channel=channel, person=person)
     ax.set(title=f"X: {CHANNELS[channel]} of person {person + 1}", xlabel="path entry")
     ticks = range(0, len(order), 10)
-    ax.set_xticks(ticks, [str(tick + 1) for tick in ticks], rotation=0, fontsize=8)
+    ax.set_xticks(ticks, [str(tick) for tick in ticks], rotation=0, fontsize=8)
     picture = _pixels(figure)
     box = ax.get_window_extent()
     high = picture.shape[0]
