@@ -54,12 +54,7 @@ def check(dataset: Dataset, read: bool = True, progress: bool = True) -> dict[st
     facts: dict[str, Any] = {
         "dataset": dataset.name,
         "root": str(dataset.root),
-        "files": {
-            "skeletons": len(samples)
-            + sum(r != "video without skeleton" for r in dataset.unusable.values()),
-            "videos": sum(s.video is not None for s in samples)
-            + sum(r == "video without skeleton" for r in dataset.unusable.values()),
-        },
+        "files": dataset.files,
         "missing_pairs": {
             "skeleton without video": videos["missing"],
             "video without skeleton": len(reasons.get("video without skeleton", ())),

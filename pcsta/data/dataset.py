@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -121,11 +122,12 @@ class Dataset(ABC):
         return 640, 480  # Kinect v1
 
     @cached_property
-    def _found(self) -> tuple[dict[str, Sample], dict[str, str]]:
+    def _found(self) -> tuple[dict[str, Sample], dict[str, str], Counter[str]]:
         if not self.root.is_dir():
             raise DataError("no such folder", path=self.root, advice=self._advice)
         samples: list[Sample] = []
         unusable: dict[str, str] = {}
+        files: Counter[str] = Counter(skeletons=0, videos=0)
         for name, skeleton_file, video in self._files():
             found = (
                 self.identify(name, skeleton_file, video)
@@ -136,6 +138,10 @@ class Dataset(ABC):
                 samples.append(found)
             elif found:
                 unusable[name] = found
+            if found:  # one of ours: a sample's files are there, those of the others may not be
+                for kind, path in (("skeletons", skeleton_file), ("videos", video)):
+                    there = path is not None and (isinstance(found, Sample) or path.exists())
+                    files[kind] += there
         if not samples:
             raise DataError(
                 f"no usable {self.name} sample in this folder"
@@ -143,7 +149,7 @@ class Dataset(ABC):
                 path=self.root,
                 advice=self._advice,
             )
-        return {s.name: s for s in sorted(samples, key=lambda s: s.name)}, unusable
+        return {s.name: s for s in sorted(samples, key=lambda s: s.name)}, unusable, files
 
     @property
     def _advice(self) -> str:
@@ -159,6 +165,11 @@ class Dataset(ABC):
         """Name -> reason of what was found and left out."""
         return dict(self._found[1])
 
+    @property
+    def files(self) -> dict[str, int]:
+        """How many "skeletons" and "videos" are there, usable or not."""
+        return dict(self._found[2])
+
     def __len__(self) -> int:
         return len(self._found[0])
 
@@ -167,7 +178,7 @@ class Dataset(ABC):
 
     def __getitem__(self, name: str) -> Sample:
         """The sample of this name. Raises DataError with the reason when it is not usable."""
-        samples, unusable = self._found
+        samples, unusable, _ = self._found
         if name not in samples:
             raise DataError(
                 f"{self.name} has no sample {name!r}: {unusable.get(name, 'no such file')}",
