@@ -213,7 +213,7 @@ def deletion_orders(
 ) -> dict[str, Float[np.ndarray, "C S T N"]]:
     """What goes first: {name: importance}, the largest is deleted first.
 
-    most attended, least attended: by p_t p', the weight of a glimpse in u~ (p_t alone without p')
+    most attended, least attended: by p_t p', both weights of a glimpse (p_t alone without p')
     random; and planted: the planted hand's glimpses, the others at random, where the truth is known
 
     Raises ValueError for a model without attention.
