@@ -223,20 +223,44 @@ class Equation:
 
 
 EQUATIONS: tuple[Equation, ...] = (
-    Equation("tour", "path over the joints, the order of the columns of $X$", "3.1, Figure 2a"),
+    Equation(
+        "tour",
+        "path over the joints, the order of the columns of $\\boldsymbol X$",
+        "3.1, Figure 2a",
+    ),
     Equation("origin", "the middle of the spine is the origin", "5"),
-    Equation("derivatives", "velocities and accelerations, the channels of $X$", "3.1"),
-    Equation("X", "$X = \\{X_{t,j,k}\\}$, two people side by side", "3.1, Figure 2b"),
-    Equation("eq. 1", r"$s = f_{sk}(X, \theta_{sk})$", "3.1, 4"),
-    Equation("crop", r"$\operatorname{crop}(I_t, x_t, i)$, the pixels around a hand", "3.2, 5"),
-    Equation("eq. 2", r"$v_{t,:,i} = f_g(\operatorname{crop}(I_t, x_t, i), \theta_g)$", "3.2, 4"),
-    Equation("eq. 3", r"$h_t = f_h(h_{t-1}, \tilde v_t, \theta_h)$", "3.2, 4"),
+    Equation(
+        "derivatives", "velocities and accelerations, the channels of $\\boldsymbol X$", "3.1"
+    ),
+    Equation("X", "$\\boldsymbol X = \\{X_{t,j,k}\\}$, two people side by side", "3.1, Figure 2b"),
+    Equation("eq. 1", r"$\boldsymbol s = f_{sk}(\boldsymbol X, \theta_{sk})$", "3.1, 4"),
+    Equation(
+        "crop",
+        r"$\operatorname{crop}(I_t, \boldsymbol x_t, i)$, the pixels around a hand",
+        "3.2, 5",
+    ),
+    Equation(
+        "eq. 2",
+        r"$\boldsymbol v_{t,:,i} = f_g(\operatorname{crop}(I_t, \boldsymbol x_t, i), \theta_g)$",
+        "3.2, 4",
+    ),
+    Equation(
+        "eq. 3",
+        r"$\boldsymbol h_t = f_h(\boldsymbol h_{t-1}, \tilde{\boldsymbol v}_t, \theta_h)$",
+        "3.2, 4",
+    ),
     Equation("baselines", "sum or concatenation of the hands, rows B and C", "3.2, Table 6"),
-    Equation("eq. 4", r"$p_t = f_p(h_t, s, \theta_p)$, read with $h_{t-1}$", "3.2, 4"),
-    Equation("eq. 5", r"$\tilde v_t = V_t\, p_t$", "3.2"),
-    Equation("eq. 6", r"$u_{:,t} = f_u(h_t, \theta_u)$", "3.3, 4"),
-    Equation("eq. 7", r"$p' = f_p'(P, s, \theta_p')$", "3.3, 4"),
-    Equation("pooling", r"$\tilde u = U p'$", "3.3"),
+    Equation(
+        "eq. 4",
+        r"$\boldsymbol p_t = f_p(\boldsymbol h_t, \boldsymbol s, \theta_p)$, read with $\boldsymbol h_{t-1}$",
+        "3.2, 4",
+    ),
+    Equation("eq. 5", r"$\tilde{\boldsymbol v}_t = \boldsymbol V_t\, \boldsymbol p_t$", "3.2"),
+    Equation("eq. 6", r"$\boldsymbol u_{:,t} = f_u(\boldsymbol h_t, \theta_u)$", "3.3, 4"),
+    Equation(
+        "eq. 7", r"$\boldsymbol p' = f_p'(\boldsymbol P, \boldsymbol s, \theta_p')$", "3.3, 4"
+    ),
+    Equation("pooling", r"$\tilde{\boldsymbol u} = \boldsymbol U \boldsymbol p'$", "3.3"),
     Equation("fusion", "the sum of both streams' logits", "3.4"),
     Equation("stages", "first the pose stream learns, then the RGB stream", "4"),
     Equation("sub-sequence", "20 frames of a clip", "5"),

@@ -215,11 +215,11 @@ def cases(active):
         ({mine: "hidden"}, {"hidden": everywhere > 0}),
         ({theirs: "hidden", "when": "inside"}, {"hidden": other * inside > 0}),
         ({mine: nothing - 1, "when": "outside"}, {"variant": nothing * everywhere * ~inside}),
-        ({mine: cup - 1, "step": 12, "when": "now"}, {"variant": cup * here}),
-        ({"step": 3, "freeze": "hands"}, {"hands_at": 2}),
-        ({"step": 9, "freeze": "body"}, {"body_at": 8}),
+        ({mine: cup - 1, "step": 11, "when": "now"}, {"variant": cup * here}),
+        ({"step": 2, "freeze": "hands"}, {"hands_at": 2}),
+        ({"step": 8, "freeze": "body"}, {"body_at": 8}),
         (
-            {"step": 20, "freeze": "both", mine: cup - 1},
+            {"step": 19, "freeze": "both", mine: cup - 1},
             {"hands_at": 19, "body_at": 19, "variant": cup * everywhere},
         ),
     ]

@@ -19,7 +19,7 @@ function choices() {
   const { when, freeze, conditioned } = form.elements;
   return {
     hands: about.hands.map((_, hand) => form.elements[`hand-${hand}`]?.value ?? "filmed"),
-    when: when.value, freeze: freeze.value, conditioned: conditioned.checked, step: Number(slider.value) - 1,
+    when: when.value, freeze: freeze.value, conditioned: conditioned.checked, step: Number(slider.value),
   };
 }
 
@@ -186,7 +186,7 @@ function drawTime(now) {
   });
   const p = out.temporal_attention;
   const top = Math.max(...p, ...before);
-  chart(part("temporal"), low, `Temporal attention, largest at step ${largest(p) + 1}`, ({ add, x, column, text, left }) => {
+  chart(part("temporal"), low, `Temporal attention, largest at step ${largest(p)}`, ({ add, x, column, text, left }) => {
     add("text", { ...text, x: left - 5, y: 22 }, top.toFixed(2));
     p.forEach((weight, t) => {
       const height = (value) => Math.max((value / top) * (low - 16), 1);
@@ -219,13 +219,13 @@ function summary(now) {
   const best = largest(share);
   const before = softmax(filmed(now).logits)[clip.label];
   const truth = about.classes[clip.label];
-  return `Step ${now.step + 1} of ${about.shape.steps}: most weight on ${about.hands[largest(p)]} (${Math.max(...p).toFixed(2)}). ` +
+  return `Step ${now.step}: most weight on ${about.hands[largest(p)]} (${Math.max(...p).toFixed(2)}). ` +
     `Fused answer: ${about.classes[best]} (${percent(share[best])}). ` +
     `Truth: ${truth} (${percent(share[clip.label])}; as filmed ${percent(before)}).`;
 }
 
 function draw(now) {
-  slider.nextElementSibling.textContent = `${now.step + 1} of ${about.shape.steps}`;
+  slider.nextElementSibling.textContent = now.step;
   drawFrame(now);
   drawHands(now);
   drawTime(now);
@@ -301,8 +301,8 @@ async function start() {
   const options = about.clips.map((entry) =>
     element("option", { value: entry.name }, about.classes[entry.label]));
   form.elements.clip.append(...options);
-  slider.max = about.shape.steps;
-  slider.value = Math.ceil(about.shape.steps / 2);
+  slider.max = about.shape.steps - 1; // counted from 0, as in the chapters
+  slider.value = Math.floor(slider.max / 2);
   form.hidden = part("result").hidden = false;
   form.addEventListener("input", update);
   form.addEventListener("submit", (event) => event.preventDefault());
