@@ -37,5 +37,14 @@ addEventListener("DOMContentLoaded", () => {
   // players appear one by one, and know their pictures' size later still
   new MutationObserver(nameControls).observe(document.body, {childList: true, subtree: true});
 });
+/* The chosen cell of a confusion matrix can be seen where the matrix is wider than the page. */
+function showChosen() {
+  for (const chosen of document.querySelectorAll(".pcsta-cells :checked")) {
+    const [cell, box] = [chosen.closest("td"), chosen.closest(".scroll")];
+    box.scrollLeft = cell.offsetLeft + 2 * cell.offsetWidth - box.clientWidth;
+  }
+}
+
 addEventListener("load", reachScrolling);
+addEventListener("load", showChosen);
 addEventListener("resize", reachScrolling);
