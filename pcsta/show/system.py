@@ -39,7 +39,7 @@ def system(
     spatial_attention: Float[np.ndarray, "T N"],
     temporal_attention: Float[np.ndarray, "T"],
     logits: dict[str, Float[np.ndarray, "K"]],
-    crop_size: int = 44,
+    crop_size: int = 32,
 ) -> Figure:
     """Both streams from a recording to the logits: a picture is data, a blue box is a network.
 
@@ -47,7 +47,7 @@ def system(
     pose_tensor:  X of the sub-sequence; order: the joints of its path, as for `tensor_image`
     glimpses:     V_t, a row per hand
     logits:       of "pose" and of "RGB"
-    crop_size:    side of the drawn crops, pixels of the colour image
+    crop_size:    side of the crops, pixels of the colour image; by default the embedded dataset's
 
     Boxes bear the number of the chapter that derives them.
     """
