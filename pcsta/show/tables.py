@@ -94,8 +94,11 @@ def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
     command = record["command"].split(" --rows ")[0] + (f" --rows {rows}" if rows else "")
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
     data = record["data"]
+    over = f"seed {seeds[0]}"
+    if len(seeds) > 1:
+        over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"Accuracy in %, mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}, on "
+        f"Accuracy in %, {over}, on "
         f"`{data['name']}` ({data['clips']} {kind}, store `{data['fingerprint']}`). "
         f"Recipe `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
         f"commit `{record['commit']}`; {record['date']}; "
