@@ -65,6 +65,14 @@ def store(crops: Crops = "hands") -> Store:
     return prepare(data, path, f_g, crops=crops)
 
 
+def folder(letter: str, seed: int = 0, protocol: str = "cross-subject") -> Path:
+    """Where `run` keeps a row: another folder for every change of what it is made from."""
+    config, recipe = row(letter, laptop()), RECIPES["laptop"]
+    settings = {"model": config.to_dict(), "recipe": asdict(recipe), "protocol": protocol,
+                "seed": seed, "store": fingerprint(store(config.crops).settings)}  # fmt: skip
+    return data_root() / "models" / f"{letter}-{fingerprint(settings)}"
+
+
 @lru_cache
 def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Path:
     """The folder of a trained row of Table 6, or of a baseline, at laptop size.
@@ -72,13 +80,12 @@ def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Pa
     All rows share one pose stream.
     """
     config, recipe = row(letter, laptop()), RECIPES["laptop"]
-    prepared = store(config.crops)
-    settings = {"model": config.to_dict(), "recipe": asdict(recipe), "protocol": protocol,
-                "seed": seed, "store": fingerprint(prepared.settings)}  # fmt: skip
-    path = data_root() / "models" / f"{letter}-{fingerprint(settings)}"
+    path = folder(letter, seed, protocol)
     pose = run("A", seed, protocol) if letter != "A" and needs_pose(config) else None
     with _alone(path.name):
-        return train(prepared, config, recipe, path, protocol, seed, "cpu", pose_from=pose)
+        return train(
+            store(config.crops), config, recipe, path, protocol, seed, "cpu", pose_from=pose
+        )
 
 
 def model(letter: str = "K", seed: int = 0) -> tuple[TwoStream, dict[str, Any]]:
@@ -134,6 +141,8 @@ def everything(processes: int | None = None) -> None:
     """Make all that the chapters use, so that none of them waits; models side by side."""
     store()
     run("A")  # every other row takes over its pose stream
-    with side_by_side(processes or min(os.cpu_count() or 1, len(ROWS))) as pool:
-        list(pool.map(run, ROWS))
+    missing = [letter for letter in ROWS if not (folder(letter) / "record.json").exists()]
+    if missing:
+        with side_by_side(processes or min(os.cpu_count() or 1, len(missing))) as pool:
+            list(pool.map(run, missing))
     playground()
