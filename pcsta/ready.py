@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock
 
 from pcsta.data import Clip, Dataset, data_root, open_dataset, synthetic
@@ -36,6 +37,17 @@ def _alone(name: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / name):
         yield
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in one order: the book's figures do not depend on how many cores a machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @lru_cache
@@ -82,7 +94,7 @@ def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Pa
     config, recipe = row(letter, laptop()), RECIPES["laptop"]
     path = folder(letter, seed, protocol)
     pose = run("A", seed, protocol) if letter != "A" and needs_pose(config) else None
-    with _alone(path.name):
+    with _alone(path.name), _one_thread():
         return train(
             store(config.crops), config, recipe, path, protocol, seed, "cpu", pose_from=pose
         )
