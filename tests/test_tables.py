@@ -76,6 +76,7 @@ def test_a_table_of_ours_has_means_differences_and_its_command(book):
     assert "synthetic clips" in text and "commit `c`" in text and "2020-01-01" in text
     assert "over seeds 0 to 2" in text
     assert "seed 4, on" in show.provenance({**book, "seeds": [4]})
+    assert "record. Two words." in show.provenance({**book, "note": "Two words."})
 
 
 def test_a_table_of_many_columns_is_set_tighter_and_a_long_command_is_folded():

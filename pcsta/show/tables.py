@@ -94,6 +94,7 @@ def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
     command = record["command"].split(" --rows ")[0] + (f" --rows {rows}" if rows else "")
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
     data = record["data"]
+    note = f" {record['note']}" if "note" in record else ""
     over = f"seed {seeds[0]}"
     if len(seeds) > 1:
         over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
@@ -102,7 +103,7 @@ def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
         f"`{data['name']}` ({data['clips']} {kind}, store `{data['fingerprint']}`). "
         f"Recipe `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
         f"commit `{record['commit']}`; {record['date']}; "
-        f"{record['seconds'] / 60:.0f} min of computing for the whole record.\n\n"
+        f"{record['seconds'] / 60:.0f} min of computing for the whole record.{note}\n\n"
         f"```sh\n{_folded(command)}\n```"
     )
 
