@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 
 import torch
@@ -25,6 +27,17 @@ def choose(device: str = "auto") -> torch.device:
     if chosen.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError("torch finds no MPS here; use --device auto, or see `pcsta doctor`")
     return chosen
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in one order: what is computed here does not depend on how many cores a machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def side_by_side(processes: int) -> ProcessPoolExecutor:

@@ -27,9 +27,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from pcsta import export, ready
 from pcsta.data import HANDS, Clip, synthetic
+from pcsta.data.ntu import NAME
 from pcsta.data.subsequences import frame_indices
 from pcsta.data.synthetic import actions, takes, writing
-from pcsta.data.video import clip_frames, read_frames
+from pcsta.data.video import read_frames
 from pcsta.device import side_by_side
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.model.glimpse import crop
@@ -148,7 +149,8 @@ def _header() -> dict[str, Any]:
 def _clip(part: Path, name: str) -> dict[str, Any]:
     """Write one clip's files; returns its entry of playground.json."""
     clip, model = ready.dataset().read(name), ready.model(MODELS["conditioned"])[0]
-    inputs, crops = _inputs(clip, model)
+    images = ready.frames(clip)
+    inputs, crops = _inputs(clip, images, model)
     arrays = (inputs.pose_tensor, inputs.glimpses)
     packed = gzip.compress(b"".join(a.astype("<f4").tobytes() for a in arrays), mtime=0)
     (part / f"{name}.bin.gz").write_bytes(packed)
@@ -157,7 +159,6 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
     (part / f"{name}-crops.webp").write_bytes(encode(np.ascontiguousarray(sprite), quality=85))
 
     window = people_window(clip)
-    images = dict(clip_frames(clip))
     pictures = np.stack(
         [np.asarray(paint(images[t], clip, t, width=WIDTH, window=window)) for t in inputs.frames]
     )  # (T, h, w, 3)
@@ -183,7 +184,9 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
     }
 
 
-def _inputs(clip: Clip, model: TwoStream) -> tuple[Inputs, UInt8[np.ndarray, "variants T 4 h w 3"]]:
+def _inputs(
+    clip: Clip, images: UInt8[np.ndarray, "F H W 3"], model: TwoStream
+) -> tuple[Inputs, UInt8[np.ndarray, "variants T 4 h w 3"]]:
     """The model's inputs for one sub-sequence, the middles of its segments, and the crops behind V."""
     store, f_g, size = ready.store(), ready.sensor(), ready.dataset().crop_size
     frames = frame_indices(len(clip), model.config.frames)[0]
@@ -193,15 +196,15 @@ def _inputs(clip: Clip, model: TwoStream) -> tuple[Inputs, UInt8[np.ndarray, "va
     present = np.isfinite(hands).all(-1)
 
     crops = np.zeros((1 + len(THINGS), *hands.shape[:2], 3, size, size), np.uint8)
-    images = dict(clip_frames(clip))
     crops[0] = np.stack([crop(images[t], hands[i], size) for i, t in enumerate(frames)])
     raw = np.zeros((1 + len(THINGS), *hands.shape[:2], f_g.features), np.float16)
     raw[0] = store.glimpses(store.index(clip.name))[frames]
-    actors = _actors(clip, frames)
+    take = _take(clip)
+    actors = _actors(take, clip, frames)
     for variant, thing in enumerate(THINGS, 1):
         for actor in range(max(actors) + 1):
             mine = [hand for hand, who in enumerate(actors) if who == actor]
-            for i, image in enumerate(_filmed(clip, actor, thing, frames)):
+            for i, image in enumerate(_filmed(take.holding(actor, thing), frames)):
                 crops[variant, i, mine] = crop(image, hands[i, mine], size)
         where = np.argwhere(present)
         there = crops[variant][present]
@@ -214,24 +217,26 @@ def _inputs(clip: Clip, model: TwoStream) -> tuple[Inputs, UInt8[np.ndarray, "va
 
 def _take(clip: Clip) -> takes.Take:
     seed = synthetic.settings()["seed"]
-    numbers = [int(clip.name[i : i + 3]) for i in (5, 9, 13, 17)]  # SsssCcccPpppRrrrAaaa
+    match = NAME.fullmatch(clip.name)
+    assert match is not None
+    _, *numbers = map(int, match.groups())  # the setup is the camera's
     return takes.take(seed, takes.Name(*numbers), len(clip))
 
 
-def _actors(clip: Clip, frames: np.ndarray) -> list[int]:
+def _actors(take: takes.Take, clip: Clip, frames: np.ndarray) -> list[int]:
     """For each of the four hands the actor, as the take counts them, whose hand it is; -1 for none."""
-    true = _take(clip).hands[frames]  # (T, A, 2, 2)
+    true = take.hands[frames]  # (T, A, 2, 2)
     distance = np.linalg.norm(clip.hands[frames][:, :, None, None] - true[:, None], axis=-1)
     distance = distance.mean(0).min(-1)  # (4, A): to the nearer one of each actor's two hands
     there = np.isfinite(distance).all(-1)
     return np.where(there, np.nan_to_num(distance, nan=np.inf).argmin(-1), -1).tolist()
 
 
-def _filmed(clip: Clip, actor: int, thing: str, frames: np.ndarray) -> list[np.ndarray]:
-    """The frames as they would have been filmed, RGB, with `thing` in both hands of one actor."""
+def _filmed(take: takes.Take, frames: np.ndarray) -> list[np.ndarray]:
+    """Some frames of a take, RGB, as its video shows them."""
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "again.avi"
-        writing.write_video(video, _take(clip).holding(actor, thing).images())
+        writing.write_video(video, take.images())
         return [image for _, image in read_frames(video, frames)]
 
 

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from filelock import FileLock
 
 from pcsta.data import Clip, Dataset, data_root, open_dataset, synthetic
 from pcsta.data.store import Crops, Store
 from pcsta.data.video import clip_frames
-from pcsta.device import side_by_side
+from pcsta.device import one_thread, side_by_side
 from pcsta.files import fingerprint, read_json
 from pcsta.model.config import laptop, row
 from pcsta.model.glimpse import GlimpseSensor
@@ -37,17 +36,6 @@ def _alone(name: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / name):
         yield
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in one order: the book's figures do not depend on how many cores a machine has."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @lru_cache
@@ -94,7 +82,7 @@ def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Pa
     config, recipe = row(letter, laptop()), RECIPES["laptop"]
     path = folder(letter, seed, protocol)
     pose = run("A", seed, protocol) if letter != "A" and needs_pose(config) else None
-    with _alone(path.name), _one_thread():
+    with _alone(path.name), one_thread():
         return train(
             store(config.crops), config, recipe, path, protocol, seed, "cpu", pose_from=pose
         )

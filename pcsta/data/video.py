@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import av
 import numpy as np
@@ -151,8 +151,13 @@ def write_video(
     fps: float | int = 30,
     crf: int = 23,
     preset: str = "fast",
+    order: Literal["rgb24", "bgr24"] = "rgb24",
+    **options: str,
 ) -> Path:
     """Encode (H, W, 3) uint8 images as H.264; nothing half-written is left behind.
+
+    crf:     x264's quality, less is better       order:  of the colours in the images
+    options: others of x264's, by name
 
     H.264 as browsers play it needs even sides: an odd one repeats its last row or column. Raises
     ValueError when there is no frame or when frames differ in size.
@@ -168,10 +173,12 @@ def write_video(
                 stream.height, stream.width = even.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 stream.thread_count = 1
-                stream.options = {"crf": str(crf), "preset": preset, **SAME_BYTES}
+                stream.options = {
+                    "crf": str(crf), "preset": preset, **options, **SAME_BYTES,
+                }  # fmt: skip
             if even.shape[:2] != (stream.height, stream.width):
                 raise ValueError(f"frames of {path.name} differ in size: {image.shape[:2]}")
-            frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(even, format=order)
             container.mux(stream.encode(frame.reformat(format="yuv420p", threads=1)))
         if stream is None:
             raise ValueError(f"no frames to write to {path}")

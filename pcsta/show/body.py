@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 
 from pcsta.data.clip import HANDS, PEOPLE, Clip
 from pcsta.show.paint import blank, paint, people_window
-from pcsta.show.pictures import encode
+from pcsta.show.pictures import inline
 from pcsta.show.style import HAND_COLOURS, HAND_MARKERS, INK, PERSON_INKS
 from pcsta.skeletons import Skeleton
 
@@ -103,8 +102,7 @@ def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = Tru
     for step, (a, b) in enumerate(pairwise(order)):
         if a == b:
             continue
-        along = places[b] - places[a]
-        side = 0.11 * np.array([along[1], -along[0]]) / np.linalg.norm(along)
+        side = aside(places[a], places[b], 0.11)
         bone = frozenset((a, b)) in bones
         ax.annotate(
             "", xy=places[b] + side, xytext=places[a] + side, zorder=2,
@@ -124,9 +122,20 @@ def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = Tru
                 ha="left" if right else "right", fontsize=7, color=INK, zorder=4,
                 bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
             )  # fmt: skip
-    ax.set_xlim(-6, 6)
-    ax.set_ylim(-0.8, 9.8)
-    ax.set_aspect("equal")
+    bare(ax, 6.0, (-0.8, 9.8))
+
+
+def aside(
+    start: Float[np.ndarray, "2"], stop: Float[np.ndarray, "2"], distance: float
+) -> Float[np.ndarray, "2"]:
+    """What moves a step to its own right: the way out and the way back then lie side by side."""
+    along = stop - start
+    return distance * np.array([along[1], -along[0]]) / np.linalg.norm(along)
+
+
+def bare(ax: Axes, across: float, height: tuple[float, float]) -> None:
+    """Room for a body of `rest_pose` and nothing else: no axes, x from -across to across."""
+    ax.set(xlim=(-across, across), ylim=height, aspect="equal")
     ax.set_axis_off()
 
 
@@ -175,9 +184,8 @@ def card(clip: Clip, moments: int = 5) -> str:
     ]
     times = _moments(clip, moments)
     strip = contact_sheet(clip, moments, len(times), 324 * len(times))
-    data = base64.b64encode(encode(strip)).decode()
     what = escape(f"{clip.name}: {facts[0]}, frames {', '.join(map(str, times))}", quote=True)
     return (
         f'<div class="pcsta-clip"><b>{escape(clip.name)}</b> · {escape(" · ".join(facts))}<br>'
-        f'<img src="data:image/webp;base64,{data}" alt="{what}" style="max-width:100%"></div>'
+        f'<img src="{inline(strip)}" alt="{what}" style="max-width:100%"></div>'
     )

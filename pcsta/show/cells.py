@@ -7,7 +7,6 @@ in any form: Tab reaches the matrix, the arrow keys go from cell to cell.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -18,11 +17,10 @@ from jaxtyping import Int, UInt8
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from pcsta.show.pictures import encode
-from pcsta.show.style import INK
+from pcsta.show.pictures import inline
+from pcsta.show.style import CHOSEN, INK
 
 Cell = tuple[int, int]  # true class, said class
-OUTLINE = "#D55E00"
 DARKEST = 0.5  # of the colour map: dark letters stay legible on it
 
 # {0} is the id of one matrix: a page may hold several
@@ -82,7 +80,7 @@ def confusion_cells(
         + "</tr>"
         for row in range(count)
     )
-    style = STYLE.format(name, OUTLINE, INK) + "".join(
+    style = STYLE.format(name, CHOSEN, INK) + "".join(
         f"#{name}:has([value='{row}-{column}']:checked) "
         f":is([data-cell='{row}-{column}'], [data-cell='{column}-{column}']) {{ display: block; }}\n"
         for row, column in clips
@@ -117,7 +115,7 @@ def _cell(
         for side, (index, step) in sides.items():
             beside = index + step
             if not 0 <= beside < len(groups) or groups[beside] != groups[index]:
-                style += f";border-{side}:2px solid {OUTLINE}"
+                style += f";border-{side}:2px solid {CHOSEN}"
     text = str(matrix[cell]) if matrix[cell] else ""
     if cell in clips:
         count = f"{matrix[cell]} {'clip' if matrix[cell] == 1 else 'clips'}"
@@ -130,11 +128,10 @@ def _cell(
 
 
 def _figure(cell: Cell, picture: np.ndarray, caption: str, classes: Sequence[str]) -> str:
-    data = base64.b64encode(encode(picture)).decode()
     text = escape(f"{_what(cell, classes)}: {caption}", quote=True)
     return (
         f'<figure data-cell="{cell[0]}-{cell[1]}"><figcaption>{text}</figcaption>'
-        f'<img src="data:image/webp;base64,{data}" alt="{text}"></figure>'
+        f'<img src="{inline(picture)}" alt="{text}"></figure>'
     )
 
 

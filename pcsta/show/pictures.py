@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import matplotlib.pyplot as plt
@@ -16,6 +17,11 @@ def encode(picture: UInt8[np.ndarray, "H W 3"], quality: int = 80) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "webp", quality=quality)
     return file.getvalue()
+
+
+def inline(picture: UInt8[np.ndarray, "H W 3"]) -> str:
+    """The address of a picture that the page itself carries, for the `src` of an <img>."""
+    return f"data:image/webp;base64,{base64.b64encode(encode(picture)).decode()}"
 
 
 def raster(figure: Figure, dpi: float | None = None) -> UInt8[np.ndarray, "H W 3"]:

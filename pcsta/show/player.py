@@ -8,7 +8,6 @@ book's style sheet shows these instead when a page is printed.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure
 
 from pcsta.data.clip import HANDS, Clip
 from pcsta.show.paint import attention_picture, people_window
-from pcsta.show.pictures import encode, raster
+from pcsta.show.pictures import inline, raster
 
 Picture = UInt8[np.ndarray, "_ _ 3"] | Figure
 Attention = tuple[Float[np.ndarray, "T N"] | None, Float[np.ndarray, "T"] | None]  # p_t, p'
@@ -102,13 +101,12 @@ def _figure(
     rasters = [raster(each) if isinstance(each, Figure) else each for each in pictures]
     widest, boxes = max(pixels.shape[1] for pixels in rasters), []
     for i, pixels in enumerate(rasters):
-        data = base64.b64encode(encode(pixels)).decode()
         what = ": ".join([*titles[i : i + 1], alt, caption])
         wide = pixels.shape[1]
         boxes.append(  # each as wide as its share
             f'<div style="flex:{wide} 1 {least * wide // widest}px;max-width:{width}px">'
             + "".join(f"<b>{escape(title)}</b>" for title in titles[i : i + 1])
-            + f'<img src="data:image/webp;base64,{data}" alt="{escape(what, quote=True)}"'
+            + f'<img src="{inline(pixels)}" alt="{escape(what, quote=True)}"'
             ' style="display:block;width:100%"></div>'
         )
     return (

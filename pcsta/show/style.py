@@ -20,6 +20,7 @@ PERSON_COLOURS = ("#FFFFFF", "#F0E442")  # bones over a video frame
 PERSON_INKS = ("#333333", "#999999")  # bones on paper
 INFORMATIVE = "#F7EFA0"  # the planted interval, where the truth is known
 INK = "#222222"
+CHOSEN = "#D55E00"  # where a player or a reader stands now
 
 RC: Any = {
     "figure.dpi": 110,

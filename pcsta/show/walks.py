@@ -9,15 +9,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from pcsta.show.arrays import CHANNELS, tensor_image
-from pcsta.show.body import rest_pose
+from pcsta.show.body import aside, bare, rest_pose
 from pcsta.show.player import player
+from pcsta.show.style import CHOSEN
 from pcsta.skeletons import Skeleton
 
 SEEN = "#0072B2"
-HERE = "#D55E00"
 DPI = 150  # sharp on a phone
 
 
@@ -39,14 +40,14 @@ def walk_player(
     """
     bodies, captions = _walk(skeleton, order)
     image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order, channel, person)
-    rows = []
+    mark, rows = np.round(255 * np.array(to_rgb(CHOSEN))).astype(np.uint8), []
     for step, body in enumerate(bodies):
         picture = image.copy()
         edges = left + (right - left) * np.array([step, step + 1]) / len(order)
         start, stop = edges.round().astype(int)
         picture[top:bottom, stop:right] = 255  # not walked yet
         for x in (start, stop - 1):  # the columns of this step
-            picture[top:bottom, x - 1 : x + 2] = (213, 94, 0)  # HERE
+            picture[top:bottom, x - 1 : x + 2] = mark
         rows.append((body, picture))
     return player(
         rows, captions, description="entry", interval=500,
@@ -63,14 +64,13 @@ def _walk(
     bones = {frozenset(bone) for bone in skeleton.bones}
     figure, ax = _body_axes(3.0, 2.7)
     seen_joints(ax, skeleton, ())
-    (here,) = ax.plot([], [], "o", color=HERE, markersize=10, zorder=5)
+    (here,) = ax.plot([], [], "o", color=CHOSEN, markersize=10, zorder=5)
     name = ax.text(0.02, 0.98, "", transform=ax.transAxes, va="top", fontsize=9)
     pictures, captions = [], []
     for step, joint in enumerate(order):
         before = order[step - 1]
         if step and joint != before:
-            along = places[joint] - places[before]
-            side = 0.13 * np.array([along[1], -along[0]]) / np.linalg.norm(along)
+            side = aside(places[before], places[joint], 0.13)
             ax.plot(
                 *np.stack([places[before] + side, places[joint] + side]).T,
                 color=plt.get_cmap("viridis")(0.92 * step / len(order)), linewidth=2,
@@ -120,10 +120,7 @@ def seen_joints(ax: Axes, skeleton: Skeleton, joints: Iterable[int]) -> None:
             *place, "s" if joint in marked else ".", color=SEEN if joint in marked else "grey",
             markersize=8 if joint in marked else 4, zorder=1,
         )  # fmt: skip
-    ax.set_xlim(-5.4, 5.4)
-    ax.set_ylim(-0.5, 9.5)
-    ax.set_aspect("equal")
-    ax.set_axis_off()
+    bare(ax, 5.4, (-0.5, 9.5))
 
 
 def field_player(

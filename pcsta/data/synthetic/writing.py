@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import av
 import numpy as np
 
-from pcsta.data import ntu
-from pcsta.data.video import SAME_BYTES
+from pcsta.data import ntu, video
 from pcsta.files import atomic
 
-from .camera import HEIGHT, WIDTH, colour_pixels, depth_pixels
+from .camera import colour_pixels, depth_pixels
 from .tracking import Body
 
 FPS = 15
@@ -38,18 +36,4 @@ def write_text(path: Path, text: str) -> None:
 
 def write_video(path: Path, frames: Iterable[np.ndarray], quality: int = 24) -> None:
     """(540, 960, 3) uint8 BGR frames -> H.264 in AVI; quality is x264's crf, less is better."""
-    with atomic(path) as temporary, av.open(str(temporary), "w", format="avi") as container:
-        stream = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.codec_context.thread_count = 1
-        stream.options = {
-            "preset": "veryfast",
-            "crf": str(quality),
-            "g": "250",
-            "bf": "0",
-            **SAME_BYTES,
-        }
-        for image in frames:
-            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p", threads=1)))
-        container.mux(stream.encode(None))
+    video.write_video(path, frames, FPS, quality, "veryfast", "bgr24", g="250", bf="0")
