@@ -122,6 +122,7 @@ def test_the_whole_real_dataset(real_data):
     assert (x[:, 0] < x[:, 1]).all()  # "A is the left person" ...
     exchanged = [any("stands on the left" in r for r in c.repairs) for c in clips]
     assert sum(exchanged) == 282 - 158  # ... was true of 158
+    assert np.median([len(c) for c in clips]) == 23  # chapter 10 says so
 
 
 @pytest.mark.real
