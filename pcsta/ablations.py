@@ -19,12 +19,11 @@ import torch
 from sklearn.metrics import confusion_matrix
 from tqdm.auto import tqdm
 
-from pcsta import transfer
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
 from pcsta.device import choose, side_by_side
 from pcsta.evaluate import accuracy, attention_scores, predict
-from pcsta.files import atomic, fingerprint, read_json, write_json
+from pcsta.files import atomic, read_json, write_json
 from pcsta.model.config import BASELINES, ROWS, ModelConfig
 from pcsta.train import Recipe, load, train
 
@@ -196,23 +195,14 @@ def _compute(cell: _Cell, device: str) -> None:
     """Train and test one model, unless its folder holds the finished result."""
     store, variant = Store(cell.store), VARIANTS[cell.name]
     config, recipe = configured(variant, cell.base, cell.recipe, cell.seed)
-    settings = [config.to_dict(), asdict(recipe), store.settings, cell.protocol, cell.seed]
-    if cell.source or cell.skeleton:
-        settings += [cell.source and transfer.describe(cell.source), cell.skeleton]
-    made_from = fingerprint(settings)
-    done = cell.folder / "result.json"
-    if done.exists():
-        if read_json(done)["made_from"] != made_from:
-            raise ValueError(
-                f"{cell.folder} holds a result of other settings; choose another --out, or delete it"
-            )
-        return
     began = time.perf_counter()
     pose_from = replace(cell, name=variant.pose).folder if variant.pose else None
     run = train(
         store, config, recipe, cell.folder, cell.protocol, cell.seed, device, pose_from,
         progress=False, source=cell.source, skeleton=cell.skeleton,
     )  # fmt: skip
+    if (run / "result.json").exists():
+        return
     model = load(run, device)
     batches = SubSequences(store, model.config, next(model.parameters()).device, recipe.sampling)
     said = predict(model, batches, np.asarray(store.split(cell.protocol)[1]))
@@ -222,7 +212,7 @@ def _compute(cell: _Cell, device: str) -> None:
     if said.spatial is not None:
         result |= {"attention": attention_scores(said, store)}
     seconds = round(time.perf_counter() - began, 1)
-    write_json(done, {"made_from": made_from, "seconds": seconds, **result})
+    write_json(run / "result.json", {"seconds": seconds, **result})
 
 
 def chosen(names: Iterable[str], poses_alone: bool = False, no_frames: bool = False) -> list[str]:
@@ -278,7 +268,7 @@ def run_grid(
     Returns {variant: {"says", "changes", "results": {protocol: [one per seed]},
     "confusion": {protocol: counts summed over seeds, rows truth}, "ensemble": {protocol: accuracy of
     all seeds' logits added, and its confusion}}}.
-    Raises ValueError when `out` holds results of other settings.
+    Raises ValueError when `out` holds runs of other settings.
     """
     names = chosen(names, not store.glimpse_features, frames is None)
     protocols, seeds, out = tuple(protocols), tuple(seeds), Path(out)
@@ -342,7 +332,6 @@ def _line(
             one: dict[str, Any] = {"accuracy": accuracy(logits, labels)}
             if not variant.adds:
                 one |= read_json(folder / name / "result.json")
-                del one["made_from"]
             results[protocol].append({"seed": seed, "clips": len(labels), **one})
             counts += confusion_matrix(labels, logits.argmax(-1), labels=range(classes))
             together = together + logits

@@ -162,7 +162,7 @@ def train(
         transfer.check(source, config, store, stage)
         settings["source"] = transfer.describe(source)
     if (out / "config.json").exists():
-        if fingerprint(read_json(out / "config.json")) != fingerprint(settings):
+        if fingerprint(_settings(out)) != fingerprint(settings):
             raise ValueError(
                 f"{out} holds another run; choose another --out, or delete that folder"
             )
@@ -209,6 +209,13 @@ def train(
         })  # fmt: skip
     parallel.total(0)  # nobody goes on before the run is whole
     return out
+
+
+def _settings(run: Path) -> dict[str, Any]:
+    """A run's config.json; an option younger than the run has its default, which changes nothing."""
+    found = read_json(run / "config.json")
+    model = ModelConfig.from_dict(found["model"]).to_dict()
+    return {**found, "model": model, "recipe": asdict(Recipe(**found["recipe"]))}
 
 
 def _finish(out: Path, model: TwoStream, store: Store, record: dict[str, Any]) -> None:

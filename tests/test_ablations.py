@@ -144,14 +144,15 @@ def test_the_table_shows_mean_and_spread(grid):
 
 def test_a_finished_grid_is_not_computed_again(grid, store, monkeypatch):
     out, lines = grid
-    monkeypatch.setattr(ablations, "train", None)
+    monkeypatch.setattr("pcsta.train._Run", None)  # what trains
+    monkeypatch.setattr(ablations, "predict", None)
     assert grid_of(store, out) == lines
 
 
 def test_a_grid_of_other_settings_is_refused(grid, store):
     out, _ = grid
     for base, recipe in ((tiny(hidden=9), RECIPE), (tiny(), replace(RECIPE, rate=2e-2))):
-        with pytest.raises(ValueError, match="result of other settings"):
+        with pytest.raises(ValueError, match="holds another run"):
             grid_of(store, out, base=base, recipe=recipe)
 
 

@@ -104,7 +104,7 @@ def test_a_comparison_continues(compared):
 def test_results_that_started_elsewhere_are_refused(compared):
     folder, _, small, _ = compared
     grid = folder / "runs/scratch"
-    with pytest.raises(ValueError, match="other settings"):
+    with pytest.raises(ValueError, match="holds another run"):
         comparisons.run_grid(
             small, tiny(), RECIPE, grid, ("A",), seeds=(1,),
             pretrained=folder / "runs/pretrained/sbu/cross-subject", **FAST,

@@ -175,6 +175,16 @@ def test_a_folder_of_another_run_is_refused(store, tmp_path):
         run(store, tmp_path / "a", "A", seed=5)
 
 
+def test_a_run_from_before_an_option_existed_is_the_same_run(store, tmp_path):
+    folder = run(store, tmp_path / "a", "A")
+    settings = json.loads((folder / "config.json").read_text())
+    del settings["model"]["hidden_in_attention"], settings["recipe"]["label_smoothing"]
+    (folder / "config.json").write_text(json.dumps(settings))
+    written = (folder / "model.safetensors").stat().st_mtime_ns
+    assert run(store, folder, "A") == folder
+    assert (folder / "model.safetensors").stat().st_mtime_ns == written
+
+
 def test_an_unfinished_run_does_not_load(tmp_path):
     with pytest.raises(FileNotFoundError, match="pcsta train"):
         load(tmp_path)
