@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -225,7 +226,11 @@ def ablate(
     config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow, modern.")] = "laptop",
     recipe: RecipeName = "laptop",
     protocol: Annotated[
-        str, typer.Option(help="Protocols, with commas; `folds` for all five of SBU's.")
+        str,
+        typer.Option(
+            help="Protocols, with commas; `folds` for all five of SBU's, `nested` for each fold"
+            " held out inside the training clips of another."
+        ),
     ] = "cross-subject",
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
     sensor: Annotated[str, typer.Option(help="Glimpse sensor; none for poses alone.")] = "",
@@ -374,6 +379,7 @@ def compare_transfer(
     found = results.record(
         title, command, target, base, then, protocols, range(seeds), lines, device
     )
+    found["source"] = {"data": results.described(source), "recipe": asdict(first)}
     results.write(out / "record.json", found)
     typer.echo(ablations.table(lines))
     typer.echo(f"record: {out / 'record.json'}")
@@ -443,9 +449,14 @@ def _choice(options: Mapping[str, Any], name: str, what: str) -> Any:
 
 
 def _protocols(store, named: str) -> list[str]:
-    """The protocols that an option names; `folds` stands for all five of SBU's."""
+    """The protocols that an option names; `folds` stands for all five of SBU's, `nested` for every
+    fold held out inside the training clips of every other, by which a recipe is chosen.
+    """
+    folds = [p for p in store.settings["splits"] if p.startswith("fold")]
     if named == "folds":
-        return [p for p in store.settings["splits"] if p.startswith("fold")]
+        return folds
+    if named == "nested":
+        return [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
     return named.split(",")
 
 

@@ -45,6 +45,12 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "date": str,  # ISO
     "seconds": (int, float),  # of computing, summed over the models
 }
+PARTS = {
+    "data": ("name", "synthetic", "clips", "fingerprint"),
+    "recipe": ("name",),
+    "versions": ("python", "torch", "pcsta"),
+}
+PATTERNS = {"date": r"\d{4}-\d{2}-\d{2}", "commit": r"[0-9a-f]{7,40}\+?|unknown: .*"}
 
 
 def record(
@@ -63,12 +69,7 @@ def record(
     return {
         "title": title,
         "command": command,
-        "data": {
-            "name": store.settings["dataset"],
-            "synthetic": store.settings["dataset"] == "synthetic",
-            "clips": len(store),
-            "fingerprint": fingerprint(store.settings),
-        },
+        "data": described(store),
         "model": base.to_dict(),
         "recipe": asdict(recipe),
         "protocols": list(protocols),
@@ -76,6 +77,16 @@ def record(
         "lines": dict(lines),
         **provenance(device),
         "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
+    }
+
+
+def described(store: Store) -> dict[str, Any]:
+    """What a record says of its data."""
+    return {
+        "name": store.settings["dataset"],
+        "synthetic": store.settings["dataset"] == "synthetic",
+        "clips": len(store),
+        "fingerprint": fingerprint(store.settings),
     }
 
 
@@ -151,6 +162,12 @@ def check(found: Mapping[str, Any], path: Path | str = "record") -> None:
             raise ValueError(f"{path}: a record needs {name!r}")
         if not isinstance(found[name], kind):
             raise ValueError(f"{path}: {name!r} is a {type(found[name]).__name__}")
+    for name, parts in PARTS.items():
+        if lacks := [part for part in parts if part not in found[name]]:
+            raise ValueError(f"{path}: {name!r} lacks {', '.join(lacks)}")
+    for name, pattern in PATTERNS.items():
+        if not re.fullmatch(pattern, found[name]):
+            raise ValueError(f"{path}: {name!r} is {found[name]!r}")
     if not found["command"].startswith("pcsta "):
         raise ValueError(f"{path}: the command {found['command']!r} is not one of pcsta's")
     for name, line in found["lines"].items():

@@ -61,6 +61,22 @@ def test_a_record_without_provenance_is_refused(found, name):
         results.check(broken)
 
 
+@pytest.mark.parametrize(
+    "name, part", [(name, part) for name, parts in results.PARTS.items() for part in parts]
+)
+def test_a_record_with_half_a_provenance_is_refused(found, name, part):
+    broken = deepcopy(found)
+    del broken[name][part]
+    with pytest.raises(ValueError, match=f"'{name}' lacks {part}"):
+        results.check(broken)
+
+
+@pytest.mark.parametrize("name, wrong", [("date", "soon"), ("commit", "the last one")])
+def test_a_record_with_a_vague_provenance_is_refused(found, name, wrong):
+    with pytest.raises(ValueError, match=wrong):
+        results.check(found | {name: wrong})
+
+
 def test_a_record_that_lacks_a_seed_is_refused(found):
     broken = deepcopy(found)
     broken["lines"]["A"]["results"]["cross-subject"].pop()

@@ -114,3 +114,26 @@ def test_skipped_clips_keep_their_reason_and_leave_the_split(tmp_path):
     assert train.tolist() == [] and test.tolist() == [0]
     with pytest.raises(StoreError, match="cross-subject"):
         store.split("cross-planet")
+
+
+def test_a_fold_inside_the_training_clips_of_another(tmp_path):
+    """What chooses for a fold never sees the fold: its clips are on neither side."""
+    names = [f"clip-{i:03d}" for i in range(6)]
+    made = settings(6)
+    made["splits"] = {
+        f"fold-{k + 1}": {
+            "train": [n for n in names if n not in names[2 * k : 2 * k + 2]],
+            "test": names[2 * k : 2 * k + 2],
+        }
+        for k in range(3)
+    }
+    with StoreWriter(tmp_path / "s", made) as writer:
+        for i in range(6):
+            writer.add(row(i), **clip_arrays(i))
+        writer.finish()
+    store = Store(tmp_path / "s")
+    train, test = store.split("fold-1/fold-3")
+    assert train.tolist() == [2, 3] and test.tolist() == [4, 5]
+    assert store.split("fold-1/fold-1")[1].tolist() == []  # nothing of a fold is in its training
+    with pytest.raises(StoreError, match="no protocol 'fold-4'"):
+        store.split("fold-1/fold-4")

@@ -28,7 +28,7 @@ def record(**accuracies) -> dict:
         "title": "a test", "command": "pcsta ablate --out runs/x --rows A,B", "model": {"x": 1},
         "data": {"name": "fake", "synthetic": True, "clips": 10, "fingerprint": "f"},
         "recipe": {"name": "r"}, "protocols": ["cross-subject"], "seeds": [0, 1, 2],
-        "lines": lines, "versions": {"python": "3"}, "commit": "c", "hardware": "h",
+        "lines": lines, "versions": {"python": "3", "torch": "2", "pcsta": "0"}, "commit": "abcdef0", "hardware": "h",
         "date": "2020-01-01", "seconds": 60,
     }  # fmt: skip
 
@@ -73,7 +73,7 @@ def test_a_table_of_ours_has_means_differences_and_its_command(book):
     assert "60.0 ± 10.0" in plain and "70.0 ± 13.2" in plain
     assert "+10.0 (-2.4 to +22.4)" in plain  # paired by seed
     assert "pcsta ablate --out runs/x --rows A,origin-own" in text
-    assert "synthetic clips" in text and "commit `c`" in text and "2020-01-01" in text
+    assert "synthetic clips" in text and "commit `abcdef0`" in text and "2020-01-01" in text
     assert "over seeds 0 to 2" in text
     assert "seed 4, on" in show.provenance({**book, "seeds": [4]})
     assert "record. Two words." in show.provenance({**book, "note": "Two words."})

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from io import RawIOBase
@@ -145,19 +146,28 @@ class Store:
         return np.asarray(self.all_glimpses[self._rows(i)])
 
     def split(self, protocol: str) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of (training, test) clips. Raises StoreError naming the protocols there are."""
+        """Positions of (training, test) clips.
+
+        `outer/inner` stays inside the training clips of the protocol `outer`: those that `inner`
+        tests are the test there, and the others train.
+        Raises StoreError naming the protocols there are.
+        """
         splits = self.settings["splits"]
-        if protocol not in splits:
-            raise StoreError(
-                f"no protocol {protocol!r} for this dataset; it has {', '.join(splits)}"
-            )
-        train, test = (
-            np.array(
-                [self._position[n] for n in splits[protocol][part] if n in self._position], int
-            )
-            for part in ("train", "test")
-        )
-        return train, test
+        outer, _, inner = protocol.partition("/")
+        for name in (outer, inner or outer):
+            if name not in splits:
+                raise StoreError(
+                    f"no protocol {name!r} for this dataset; it has {', '.join(splits)}"
+                )
+        train, test = splits[outer]["train"], splits[inner or outer]["test"]
+        if inner:
+            held = set(test)
+            train, test = [n for n in train if n not in held], [n for n in train if n in held]
+        return self._positions(train), self._positions(test)
+
+    def _positions(self, names: Iterable[str]) -> Int[np.ndarray, "n"]:
+        """Where these clips stand; those that were skipped stand nowhere."""
+        return np.array([self._position[n] for n in names if n in self._position], int)
 
 
 class StoreWriter:

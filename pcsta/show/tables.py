@@ -100,7 +100,7 @@ def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
         over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
     return (
         f"Accuracy in %, {over}, on "
-        f"`{data['name']}` ({data['clips']} {kind}, store `{data['fingerprint']}`). "
+        f"`{data['name']}` ({data['clips']} {kind}, prepared as `{data['fingerprint']}`). "
         f"Recipe `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
         f"commit `{record['commit']}`; {record['date']}; "
         f"{record['seconds'] / 60:.0f} min of computing for the whole record.{note}\n\n"
