@@ -239,8 +239,8 @@ def attention_scores(
             "permuted": controls.permuted_steps(q, rng),
             "best_constant": controls.best_constant_step(active),
         }
-        if len(rows) > 1:
-            weights["other_clip"] = controls.other_clip(q, np.zeros(len(rows), int), rng)
+        if (np.unique(count[rows], return_counts=True)[1] > 1).all():
+            weights["other_clip"] = controls.other_clip(q, count[rows], rng)
         weights |= {k: o.temporal[rows] for k, o in others.items() if o.temporal is not None}
         inside = {k: (w * (active >= 0)).sum(-1) for k, w in weights.items()}  # (C, S)
         scores["temporal"] = _beside("mass", inside, np.ones(active.shape[:2], bool), groups[rows])
