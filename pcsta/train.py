@@ -94,7 +94,7 @@ RECIPES = {
     ),
     # The paper's recipe where an epoch is three batches (SBU): the same, with epochs to get there.
     "paper-sbu": Recipe(name="paper-sbu", pose_epochs=300, patience=50),
-    # SBU with the `modern` configuration; chosen on training folds alone, two folds held out.
+    # SBU with the `modern` configuration; the book's page on SBU says how it was chosen.
     "modern": Recipe(
         name="modern", pose_epochs=50, rgb_epochs=40, rate=2e-3, schedule="one-cycle", batch=32,
         weight_decay=1e-4, label_smoothing=0.05, keep="last",

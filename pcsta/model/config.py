@@ -110,8 +110,8 @@ def narrow(**changes: Any) -> ModelConfig:
 def modern(**changes: Any) -> ModelConfig:
     """`narrow` with what the field has learned since: for two people, and few clips (SBU).
 
-    Still the paper's family: a tensor ordered by a tour of the joints, read by a small CNN. Each
-    switch was chosen on training folds; the book's page on SBU lists what else was tried.
+    Still the paper's family: a tensor ordered by a tour of the joints, read by a small CNN. The
+    book's page on SBU says how the switches were chosen, and lists what else was tried.
     """
     return replace(
         narrow(view="people", coordinates="channels", batch_norm=True, either_order=True), **changes
