@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,6 +86,14 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
     assert not found["datasets"]["synthetic"]["ok"]
     assert "pcsta data make" in found["datasets"]["synthetic"]["do"]
     assert "pcsta data make" in call("doctor").output
+
+
+def test_nested_holds_every_fold_out_inside_every_other():
+    store = SimpleNamespace(settings={"splits": dict.fromkeys(["fold-1", "fold-2", "fold-3"])})
+    assert cli._protocols(store, "folds") == ["fold-1", "fold-2", "fold-3"]
+    assert cli._protocols(store, "nested") == [
+        f"fold-{outer}/fold-{inner}" for outer, inner in ("12", "13", "21", "23", "31", "32")
+    ]
 
 
 def test_train_and_evaluate_folds(tmp_path, monkeypatch):
