@@ -148,6 +148,18 @@ def difference(
     return accuracies(found, variant, protocol) - accuracies(found, against, protocol)
 
 
+def inside(found: Mapping[str, Any], line: str, outer: str) -> float:
+    """Accuracy in percent inside the training clips of the protocol `outer`, by which `outer` may
+    choose: over the protocols `outer/...`, all their clips and seeds pooled.
+    """
+    results = found["lines"][line]["results"]
+    rows = [
+        r for protocol in results if protocol.startswith(f"{outer}/") for r in results[protocol]
+    ]
+    clips = np.array([row["clips"] for row in rows])
+    return 100 * float(np.average([row["accuracy"] for row in rows], weights=clips))
+
+
 def columns(found: Mapping[str, Any]) -> dict[str, str]:
     """Column of a table -> the protocol it shows. Folds are one protocol: their mean."""
     if all(name.startswith("fold") for name in found["protocols"]):

@@ -84,6 +84,16 @@ def test_a_record_that_lacks_a_seed_is_refused(found):
         results.check(broken)
 
 
+def test_the_accuracy_inside_a_fold_pools_its_clips():
+    rows = {
+        "fold-1/fold-2": [{"clips": 30, "accuracy": 1.0}],
+        "fold-1/fold-3": [{"clips": 10, "accuracy": 0.5}],
+        "fold-2/fold-1": [{"clips": 99, "accuracy": 0.0}],
+    }
+    nested = {"lines": {"A": {"results": rows}}}
+    assert results.inside(nested, "A", "fold-1") == pytest.approx(100 * 35 / 40)
+
+
 def test_what_was_not_run_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="this was not run"):
         results.read("ntu", tmp_path)
