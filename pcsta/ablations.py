@@ -1,7 +1,7 @@
 """The experiments of section 5 as one grid: variants x seeds x protocols, resumable, side by side.
 
 A variant is the base configuration with a few named changes. Most train one model; a fused row of
-Tables 5 and 6 adds two variants' logits (section 3.4; the paper writes K as A+G).
+Tables 5 and 6 adds two variants' logits (section 3.4; the paper writes K as A+G), an ensemble more.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Variant:
     model, recipe: the fields of ModelConfig and Recipe that it changes, and nothing else
     against: the variant that it differs from in these changes alone
     pose:    the variant whose trained pose stream it takes over
-    adds:    the two variants whose logits a fused row adds
+    adds:    the variants whose logits it adds; it trains nothing
     """
 
     says: str
@@ -104,6 +104,23 @@ VARIANTS: dict[str, Variant] = {
     "derivatives-video": _pose("derivatives of the video's frames", derivatives="video"),
     "derivatives-none": _pose("positions alone", derivatives="none"),
     "contiguous": _pose("20 frames in a row", recipe={"sampling": "contiguous"}),
+    "together": Variant(
+        "logits of these twelve added",
+        adds=(
+            "A",
+            "order-single",
+            "order-random",
+            "order-random-doubles",
+            "view-other",
+            "coordinates-other",
+            "batch-norm-other",
+            "either-order-other",
+            "origin-own",
+            "derivatives-video",
+            "derivatives-none",
+            "contiguous",
+        ),
+    ),  # fmt: skip
     "widths-64-60": _pose("second layer 60/64 as wide", pose_widths=(64, 60, 1024)),
     "G-contiguous": Variant(
         "20 frames in a row", 0, ROWS["G"], {"sampling": "contiguous"}, "G", "contiguous"
