@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 import torch
+
+from pcsta.processes import pool
 
 
 def choose(device: str = "auto") -> torch.device:
@@ -41,13 +42,5 @@ def one_thread() -> Iterator[None]:
 
 
 def side_by_side(processes: int) -> ProcessPoolExecutor:
-    """Processes that train beside each other, one torch thread each.
-
-    Started afresh (spawn): a fork of a process that has run torch's threads may hang.
-    """
-    return ProcessPoolExecutor(
-        processes,
-        mp_context=get_context("spawn"),
-        initializer=torch.set_num_threads,
-        initargs=(1,),
-    )
+    """Processes that train beside each other, one torch thread each."""
+    return pool(processes, torch.set_num_threads, 1)

@@ -6,14 +6,15 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 from tqdm.auto import tqdm
+
+from pcsta.processes import pool
 
 from .actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
 from .actors import SUBJECTS
@@ -133,14 +134,13 @@ def _each(work: Callable[[Name], list[str]], everything: list[Name], workers: in
     if workers == 1:
         yield from map(work, everything)
         return
-    context = get_context("spawn")  # forking a process that runs torch threads may hang
-    with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
-        jobs = [pool.submit(work, name) for name in everything]
+    with pool(workers, cv2.setNumThreads, 1) as workshop:
+        jobs = [workshop.submit(work, name) for name in everything]
         try:
             for done in as_completed(jobs):
                 yield done.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            workshop.shutdown(cancel_futures=True)
             raise
 
 
