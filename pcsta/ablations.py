@@ -74,7 +74,7 @@ def _baseline(name: str, says: str, against: str, **recipe) -> Variant:
     return Variant(says, 0, BASELINES[name], recipe, against, pose)
 
 
-# What changes one thing of the pose stream: who need not choose among these adds them.
+# Row A and what changes one thing of it: to add their logits is to choose none of them.
 POSE_ROWS = (
     "A", "order-single", "order-random", "order-random-doubles", "view-other", "coordinates-other",
     "batch-norm-other", "either-order-other", "origin-own", "derivatives-video",

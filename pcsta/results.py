@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,12 @@ def inside(found: Mapping[str, Any], line: str, outer: str) -> float:
     ]
     clips = np.array([row["clips"] for row in rows])
     return 100 * float(np.average([row["accuracy"] for row in rows], weights=clips))
+
+
+def picked(found: Mapping[str, Any]) -> dict[str, str]:
+    """What each outer protocol picks: the line that is best inside it, the first of equals."""
+    outer = dict.fromkeys(name.partition("/")[0] for name in found["protocols"])
+    return {name: max(found["lines"], key=partial(inside, found, outer=name)) for name in outer}
 
 
 def columns(found: Mapping[str, Any]) -> dict[str, str]:

@@ -94,6 +94,19 @@ def test_the_accuracy_inside_a_fold_pools_its_clips():
     assert results.inside(nested, "A", "fold-1") == pytest.approx(100 * 35 / 40)
 
 
+def test_each_fold_picks_what_is_best_inside_it():
+    inner = {  # of two lines in each protocol
+        "fold-1/fold-2": (0.7, 0.8), "fold-1/fold-3": (0.8, 0.9),
+        "fold-2/fold-1": (0.5, 0.5), "fold-2/fold-3": (0.6, 0.6),
+    }  # fmt: skip
+    lines = {
+        name: {"results": {p: [{"clips": 10, "accuracy": a[i]}] for p, a in inner.items()}}
+        for i, name in enumerate("AB")
+    }
+    nested = {"protocols": list(inner), "lines": lines}
+    assert results.picked(nested) == {"fold-1": "B", "fold-2": "A"}  # the first of equals
+
+
 def test_what_was_not_run_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="this was not run"):
         results.read("ntu", tmp_path)

@@ -28,7 +28,8 @@ def record(**accuracies) -> dict:
         "title": "a test", "command": "pcsta ablate --out runs/x --rows A,B", "model": {"x": 1},
         "data": {"name": "fake", "synthetic": True, "clips": 10, "fingerprint": "f"},
         "recipe": {"name": "r"}, "protocols": ["cross-subject"], "seeds": [0, 1, 2],
-        "lines": lines, "versions": {"python": "3", "torch": "2", "pcsta": "0"}, "commit": "abcdef0", "hardware": "h",
+        "lines": lines, "versions": {"python": "3", "torch": "2", "pcsta": "0"},
+        "commit": "abcdef0", "hardware": "h",
         "date": "2020-01-01", "seconds": 60,
     }  # fmt: skip
 

@@ -3,7 +3,8 @@
     python tests/benchmarks/pages.py [FOLDER]      by default book/_build/html
 
 Seconds until everything is loaded and laid out: text, formulas typeset; on a page with players the
-first slider has moved a picture, on the playground the model has answered. Each page is opened afresh, three times; the median counts.
+first slider has moved a picture, on the playground the model has answered. Each page is opened
+afresh, three times; the median counts.
 Not part of the test run.
 """
 
