@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
-from pcsta.augment import exchange_hands, exchange_people
+from pcsta.config import ModelConfig
 from pcsta.data.store import Store
-from pcsta.data.subsequences import frame_indices
-from pcsta.model.config import ModelConfig
-from pcsta.model.glimpse_input import GlimpseInput
+from pcsta.glimpse_input import GlimpseInput
+from pcsta.people_order import exchange_hands, exchange_people
 from pcsta.pose_tensor import PoseTensor
+from pcsta.subsequences import frame_indices
 
 
 class Batch(NamedTuple):

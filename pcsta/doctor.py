@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pcsta.data import DATASETS, DataError, data_root, open_dataset
-from pcsta.model.glimpse import GlimpseSensor, MissingWeights
+from pcsta.glimpse import GlimpseSensor, MissingWeights
 
 _PACKAGES = ("torch", "torchvision", "numpy", "av", "jupyter-book", "ipywidgets", "nbval")
 

@@ -16,9 +16,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from pcsta.files import atomic
-from pcsta.model.two_stream import TwoStream
+from pcsta.common import atomic
 from pcsta.pose_tensor import PoseTensor
+from pcsta.two_stream import TwoStream
 
 Streams = Literal["both", "pose", "rgb"]
 OPSET = 20  # ONNX Runtime 1.17 and later

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pcsta.model.config import ModelConfig
+from pcsta.config import ModelConfig
 from pcsta.skeletons import SKELETONS, Skeleton, conversion
 
 

@@ -1,4 +1,4 @@
-"""One clip from its files to the top classes, and a video that shows where the model looked."""
+"""One clip from its files to the top classes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from pcsta.augment import exchange_hands, exchange_people, mean_of_orders
+from pcsta.common import read_json
+from pcsta.data import read_clip
 from pcsta.data.clip import Clip
-from pcsta.data.subsequences import frame_indices
-from pcsta.evaluate import SUBSEQUENCES
-from pcsta.files import read_json
-from pcsta.model.two_stream import TwoStream
+from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
+from pcsta.evaluation import SUBSEQUENCES
+from pcsta.people_order import exchange_hands, exchange_people, mean_of_orders
 from pcsta.pose_tensor import PoseTensor
+from pcsta.subsequences import frame_indices
+from pcsta.training import load
+from pcsta.two_stream import TwoStream
 
 
 class Prediction(NamedTuple):
@@ -88,44 +91,29 @@ def predict_clip(
     )
 
 
-def overlay(clip: Clip, prediction: Prediction, out: Path, crop_size: int | None) -> Path:
-    """Write a video with skeletons, the four hand boxes and their weights, and a bar of p'.
+class FilePrediction(NamedTuple):
+    """What a run says about a recording's files, and what it looked at."""
 
-    crop_size: side of the hand boxes in pixels of the video; None for the boxes' usual size
-    Raises DataError when the clip has no video.
-    """
-    from pcsta.data.video import clip_frames, video_info, write_video
-    from pcsta.show import attention_picture
-
-    spatial, temporal = prediction.per_frame(len(clip))
-    images = (
-        attention_picture(
-            image, clip, t, None if spatial is None else spatial[t], temporal, t,
-            width=960, crop_size=crop_size,
-        )
-        for t, image in clip_frames(clip)
-    )  # fmt: skip
-    return write_video(out, images, video_info(clip.video).fps if clip.video else 30)
+    clip: Clip
+    prediction: Prediction
+    classes: tuple[str, ...]
+    crop_size: int | None  # side of the hands' crops in pixels of the video; None: whole frames
 
 
 def predict_files(
     run: Path,
     skeleton: Path,
     video: Path | None = None,
-    overlay_to: Path | None = None,
     weights: Path | None = None,
-    top: int = 5,
     device: str = "auto",
-) -> dict[str, Any]:
-    """From a run and a recording's files to {"top": [(class, probability)], ...}.
+) -> FilePrediction:
+    """What the model of a run says about one recording, read from its files.
+
+    weights: checkpoint of the glimpse sensor, as for `GlimpseSensor`
 
     Raises ValueError when the model reads RGB and no video is given, or when the skeleton is of
     another sensor than the model's.
     """
-    from pcsta.data import read_clip
-    from pcsta.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
-    from pcsta.train import load
-
     model = load(run, device)
     record = read_json(run / "record.json")
     clip = read_clip(skeleton, video)
@@ -150,11 +138,4 @@ def predict_files(
         )
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
-    written = overlay(clip, said, overlay_to, crop_size) if overlay_to else None
-    return {
-        "clip": clip.name,
-        "frames": len(clip),
-        "top": said.top(tuple(record["classes"]), top),
-        "overlay": str(written) if written else None,
-        "repairs": list(clip.repairs),
-    }
+    return FilePrediction(clip, said, tuple(record["classes"]), crop_size)

@@ -48,16 +48,17 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def pages() -> Path:
     """The rendered book; chapters that `pcsta book` has already run are not run again."""
-    from pcsta import book, ready
+    from pcsta_book import artifacts
+    from pcsta_book.site import build
 
-    ready.everything()
-    return book.build()
+    artifacts.everything()
+    return build.build()
 
 
 @pytest.fixture(scope="session")
 def origin(pages):
     """Address at which the rendered book is served."""
-    from pcsta.book import _QuietHandler
+    from pcsta_book.site.build import _QuietHandler
 
     handler = functools.partial(_QuietHandler, directory=str(pages))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import pytest
 
-from pcsta.book import BOOK, ROOT
+from pcsta_book.site.build import BOOK, ROOT
 
 NOTEBOOKS = sorted(BOOK.rglob("[!_.]*.ipynb"))
 NOTEBOOKS = [path for path in NOTEBOOKS if "_build" not in path.parts]
@@ -89,7 +89,7 @@ def definitions(code):
 def package():
     """Every definition of the package by its name, and all blocks of five lines of its code."""
     defined, quoted = defaultdict(set), set()
-    for path in (ROOT / "pcsta").rglob("*.py"):
+    for path in [*(ROOT / "pcsta").rglob("*.py"), *(BOOK / "pcsta_book").rglob("*.py")]:
         code = path.read_text("utf-8")
         quoted |= blocks(meaningful(code))
         for name, lines in definitions(code).items():
@@ -140,8 +140,10 @@ def test_every_import_is_required():
     text = (ROOT / "requirements.txt").read_text("utf-8")
     required = {re.split(r"[=<>~!\[ ]", line)[0] for line in text.splitlines()}
     owners = importlib.metadata.packages_distributions()
-    local = {"pcsta"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
-    for path in [*(ROOT / "pcsta").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+    local = {"pcsta", "pcsta_book"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    for path in [
+        p for top in ("pcsta", "book/pcsta_book", "tests") for p in (ROOT / top).rglob("*.py")
+    ]:
         if path.name.startswith("doctor"):
             continue  # it looks for packages that may be absent
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

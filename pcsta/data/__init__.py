@@ -48,9 +48,14 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
         from pcsta.data.own import Own
 
         return Own(root)
-    from pcsta.data.ntu import NTU, Synthetic
+    from pcsta.data.ntu import NTU, OWN
 
-    return NTU(root) if name == "ntu" else Synthetic(root)
+    if name == "synthetic" and not (root / OWN).exists():  # it is written last
+        raise DataError(
+            "the embedded dataset is not there, or its making was interrupted",
+            path=root, advice="Run `pcsta data make`",
+        )  # fmt: skip
+    return NTU(root)
 
 
 def reader_of(path: Path | str) -> tuple[Dataset, str]:

@@ -71,11 +71,5 @@ class Clip:
         """Pixels of the four hands: left 1, right 1, left 2, right 2; NaN where absent."""
         return self.pixels[:, :, self.skeleton.hand_indices].reshape(len(self), 4, 2)
 
-    def _repr_html_(self) -> str:
-        """A Clip shows itself when a notebook displays it."""
-        from pcsta.show import card  # only here: a figure is the last thing data needs
-
-        return card(self)
-
 
 __all__ = ["HANDS", "PEOPLE", "SKELETONS", "Clip", "Truth"]

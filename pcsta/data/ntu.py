@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Integer
 
+from pcsta.common import atomic, read_json
 from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.ntu_missing import MISSING
 from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
-from pcsta.files import atomic
+from pcsta.data.truth import read_truth
+from pcsta.data.video import video_info
 from pcsta.skeletons import KINECT_V2
 
 ACTION_NAMES = (
@@ -47,6 +49,7 @@ TRAIN_SUBJECTS = frozenset(
 TRAIN_CAMERAS = frozenset((2, 3))
 
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+OWN = "dataset.json"  # of a dataset that shares NTU's layout
 JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10
 
 
@@ -240,26 +243,28 @@ class NTU(Dataset):
     root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`
     actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
 
+    A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
+    actions it holds, the size of its images and of its crops. The embedded dataset does.
+
     The 302 samples whose skeletons the dataset's authors call missing or incomplete are unusable.
     """
 
-    name = "ntu"
     skeleton = KINECT_V2
     protocols = ("cross-subject", "cross-view")
-    crop_size = 50
     layout = "nturgb+d_skeletons/SsssCcccPpppRrrrAaaa.skeleton and nturgb+d_rgb/…_rgb.avi"
 
     def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
         super().__init__(root)
-        self.actions = tuple(actions or range(1, len(ACTION_NAMES) + 1))
+        own = read_json(self.root / OWN) if (self.root / OWN).exists() else {}
+        self.name = own.get("name", "ntu")
+        self.actions = tuple(actions or own.get("actions") or range(1, len(ACTION_NAMES) + 1))
         self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)
-        self._size: tuple[int, int] | None = None
+        self.crop_size = own.get("crop_size", 50)
+        self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         """From the header of the first video that is read; 1920 x 1080 as long as there is none."""
         if self._size is None and sample.video is not None:
-            from pcsta.data.video import video_info
-
             with suppress(DataError):  # whoever decodes that video will hear of it
                 self._size = video_info(sample.video).size
         return self._size or (1920, 1080)
@@ -302,31 +307,4 @@ class NTU(Dataset):
         truth = self.root / "nturgb+d_truth" / f"{clip.name}.json"
         if not truth.exists():
             return clip
-        from pcsta.data.synthetic.truth import read_truth
-
         return replace(clip, truth=read_truth(truth, clip.hands))
-
-
-class Synthetic(NTU):
-    """The embedded dataset: NTU files that `pcsta data make` writes, with planted truth.
-
-    Raises DataError when it is not there or was interrupted (dataset.json is written last).
-    """
-
-    name = "synthetic"
-    crop_size = 32
-
-    def __init__(self, root: Path | str):
-        from pcsta.data.synthetic import ACTIONS
-
-        super().__init__(root, ACTIONS)
-        if not (self.root / "dataset.json").exists():
-            raise DataError(
-                "the embedded dataset is not there, or its making was interrupted",
-                path=self.root, advice="Run `pcsta data make`",
-            )  # fmt: skip
-
-    def image_size(self, sample: Sample) -> tuple[int, int]:
-        from pcsta.data.synthetic.camera import HEIGHT, WIDTH
-
-        return WIDTH, HEIGHT

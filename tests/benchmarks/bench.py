@@ -27,13 +27,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pcsta.config import ModelConfig, laptop, paper
 from pcsta.data.ntu import read_skeleton
-from pcsta.model.config import ModelConfig, laptop, paper
-from pcsta.model.glimpse import GlimpseSensor, crop
-from pcsta.model.rgb_stream import RGBStream
-from pcsta.model.two_stream import TwoStream
+from pcsta.glimpse import GlimpseSensor, crop
 from pcsta.pose_tensor import PoseTensor
+from pcsta.rgb_stream import RGBStream
 from pcsta.skeletons import KINECT_V2
+from pcsta.two_stream import TwoStream
 
 BATCH, FRAMES, HANDS, SUB_SEQUENCES = 64, 20, 4, 10
 

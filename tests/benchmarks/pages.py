@@ -21,7 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from pcsta.book import BOOK, _QuietHandler
+from pcsta_book.site.build import BOOK, _QuietHandler
 
 REPEATS = 3
 

@@ -1,0 +1,82 @@
+"""Small made-up data for tests: a store with a signal, and clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pcsta.config import ModelConfig, laptop
+from pcsta.data.store import Store, StoreWriter
+from pcsta.skeletons import KINECT_V2, SBU, conversion
+
+CLASSES = ("rest", "raise")
+
+
+def settings(clips: int, features: int = 6, **changes) -> dict:
+    names = [f"clip-{i:03d}" for i in range(clips)]
+    half = clips // 2
+    return {
+        "dataset": "fake", "samples": clips, "skeleton": "kinect_v2", "classes": list(CLASSES),
+        "crop_size": 8, "image_width": 240, "sensor_name": None, "sensor": None, "glimpse_features": features,
+        "splits": {"cross-subject": {"train": names[:half], "test": names[half:]}},
+        **changes,
+    }  # fmt: skip
+
+
+def clip_arrays(i: int, features: int = 6, length: int = 24, seed: int = 0) -> dict:
+    """One clip: class 1 raises the left hand and holds feature 0 in it during frames 8..15."""
+    rng = np.random.default_rng([seed, i])
+    joints = rng.normal(0, 0.01, (length, 2, 25, 3)).astype(np.float32)
+    joints[:, 0] += rng.normal(0, 0.3, (25, 3)).astype(np.float32)
+    joints[:, 1] = 0  # nobody there
+    glimpses = np.abs(rng.normal(1, 0.1, (length, 4, features)))
+    hands = np.full((length, 4, 2), np.nan, np.float32)
+    hands[:, :2] = 50
+    glimpses[:, 2:] = 0
+    active = np.full(length, -1)
+    active[8:16] = 0
+    if i % 2:
+        joints[8:16, 0, 7, 1] += 0.5
+        glimpses[8:16, 0, :1] += 3
+    return {"joints": joints, "hands": hands, "active": active, "glimpses": glimpses}
+
+
+def row(i: int) -> dict:
+    return {
+        "name": f"clip-{i:03d}", "label": i % 2, "subject": str(i % 5), "camera": 1,
+        "replication": 1, "video": None, "repairs": [], "faults": [],
+    }  # fmt: skip
+
+
+def make_store(path: Path, clips: int = 24, features: int = 6, **changes) -> Store:
+    """A store on disk; with `crop_size=None` one of whole frames, the first hand's glimpse."""
+    with StoreWriter(path, settings(clips, features, **changes)) as writer:
+        for i in range(clips):
+            arrays = clip_arrays(i, features)
+            if changes.get("crop_size", 8) is None:
+                arrays["glimpses"] = arrays["glimpses"][:, :1]
+            writer.add(row(i), **arrays)
+        writer.finish()
+    return Store(path)
+
+
+def sbu_store(path, clips=16, features=6, sensor=None):
+    """The fakes' clips as SBU would have them: 15 joints, three classes."""
+    stated = settings(clips, features, skeleton="sbu", classes=["a", "b", "c"], sensor=sensor)
+    with StoreWriter(path, stated) as writer:
+        for i in range(clips):
+            arrays = clip_arrays(i, features)
+            arrays["joints"] = conversion(KINECT_V2, SBU) @ arrays["joints"]
+            writer.add(row(i), **arrays)
+        writer.finish()
+    return Store(path)
+
+
+def tiny(**changes) -> ModelConfig:
+    """The model at a size that trains in a second."""
+    sizes = {
+        "classes": 2, "pose_widths": (4, 4, 8), "glimpse_features": 6, "glimpse_projection": 4,
+        "hidden": 8, "step_features": 8, "spatial_hidden": 4, "temporal_hidden": 4,
+    }  # fmt: skip
+    return laptop(**(sizes | changes))

@@ -1,0 +1,245 @@
+"""The rendered book as a reader meets it: every page, on a screen and on a phone, without kernel."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+import links
+from pcsta.data import data_root
+from pcsta_book.site import build
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+WIDTHS = (1280, 390)
+PLAYERS = ".pcsta-player"
+AXE = {  # finds faults that shut readers out
+    "axe-core@4.14.1": (
+        "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
+        {"package/axe.min.js": "axe/axe.min.js"},
+    )
+}
+
+
+@pytest.fixture(scope="module")
+def names(pages):
+    """Paths of all pages of the book; folders with an underscore hold the theme's own parts."""
+    found = sorted(
+        path.relative_to(pages).as_posix()
+        for path in pages.rglob("*.html")
+        if not path.relative_to(pages).as_posix().startswith("_")
+    )
+    assert "index.html" in found
+    return found
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The path of axe-core's script, or the reason why there is none."""
+    try:
+        return build.fetch(AXE, data_root() / "vendor" / "tests") / "axe" / "axe.min.js"
+    except OSError as reason:
+        return str(reason)
+
+
+def read(browser, origin, name, width):
+    """Open a page; return it with everything that went wrong and every address it asked for."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    errors, requests = [], []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("response", lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(f"{origin}/{name}", wait_until="load")
+    state = page.locator("script[type='application/vnd.jupyter.widget-state+json']").count()
+    if state:
+        page.locator(PLAYERS).first.wait_for(timeout=30_000)
+    page.wait_for_function(
+        "!document.querySelector('.math') || document.querySelector('mjx-container')"
+    )
+    page.wait_for_load_state("networkidle")
+    return page, errors, requests
+
+
+@dataclass
+class Visit:
+    """What one look at one page found; empty where all is well."""
+
+    errors: list = field(default_factory=list)
+    away: list = field(default_factory=list)  # requests to other origins
+    images: list = field(default_factory=list)  # missing, or without alternative text
+    room: int = 0  # pixels that the page is wider than the window
+    players: list = field(default_factory=list)  # that do not follow their slider
+    faults: list = field(default_factory=list)  # of accessibility, serious or worse
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def visits(request, browser, origin, names, axe):
+    """{page: Visit}: every page is opened once for all that is asked of it."""
+    found = {}
+    for name in names:
+        page, errors, requests = read(browser, origin, name, request.param)
+        visit = found[name] = Visit(errors)
+        visit.away = [u for u in requests if not u.startswith((origin, "data:", "blob:"))]
+        visit.images = page.evaluate(
+            """async () => {
+                const images = [...document.querySelectorAll('img')];
+                await Promise.all(images.map(i => i.decode().catch(() => null)));
+                return images.filter(i => !i.naturalWidth || !i.alt.trim()).map(i => i.src.slice(0, 120));
+            }"""
+        )
+        visit.room = max(0, page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+        visit.players = [
+            f"player {number}: {wrong}"
+            for number in range(page.locator(PLAYERS).count())
+            if (wrong := stands_still(page.locator(PLAYERS).nth(number)))
+        ]
+        if not isinstance(axe, str):
+            page.add_script_tag(path=axe)
+            page.add_style_tag(content="* { transition: none !important }")  # colours at once
+            if request.param == WIDTHS[0]:
+                visit.faults = faults(page, "light") + faults(page, "dark", "color-contrast")
+            else:  # the same colours; what differs is what scrolls
+                visit.faults = faults(page, "light", without="color-contrast")
+        page.close()
+    return found
+
+
+def visible(player):
+    """What a player shows: address of its visible picture and the caption below."""
+    return player.evaluate(
+        """element => {
+            const figures = [...element.querySelectorAll('figure')].filter(f => f.offsetParent);
+            return figures.map(f => [f.querySelector('img').src, f.innerText]);
+        }"""
+    )
+
+
+def stands_still(player):
+    """What is wrong with a player whose slider moves two steps; nothing when it follows."""
+    before = visible(player)
+    if len(before) != 1:
+        return f"shows {len(before)} pictures"
+    slider = player.locator(".noUi-handle")
+    slider.focus()
+    for _ in range(2):
+        slider.press("ArrowRight")
+    player.page.wait_for_timeout(150)
+    after = visible(player)
+    if len(after) != 1:
+        return f"shows {len(after)} pictures after a step"
+    same = ["picture", "caption"]
+    same = [what for what, a, b in zip(same, before[0], after[0], strict=True) if a == b]
+    return f"has the same {' and '.join(same)} after two steps" if same else ""
+
+
+def faults(page, theme, *rules, without=""):
+    """Serious and critical violations that axe-core finds, one line each."""
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+    options = {"resultTypes": ["violations"], "preload": False}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    if without:
+        options["rules"] = {without: {"enabled": False}}
+    return page.evaluate(
+        """async ([theme, options]) => {
+            const {violations} = await axe.run(document, options);
+            return violations.filter(v => ['serious', 'critical'].includes(v.impact)).flatMap(v =>
+                v.nodes.map(n => `${theme}: ${v.id} at ${n.target.join(' ')}: ` + (n.any[0] || n.all[0] || n.none[0]).message));
+        }""",
+        [theme, options],
+    )
+
+
+def gathered(visits, what):
+    return {name: value for name, visit in visits.items() if (value := getattr(visit, what))}
+
+
+def test_no_page_has_an_error(visits):
+    assert not gathered(visits, "errors")
+
+
+def test_no_page_asks_another_origin(visits):
+    away = gathered(visits, "away")
+    if build.vendor() is None:  # the build has said so; nothing else may come from outside
+        packages = [package.rsplit("@", 1)[0] for package in build.VENDORED]
+        away = {n: [u for u in us if not any(p in u for p in packages)] for n, us in away.items()}
+    assert not any(away.values()), away
+
+
+def test_every_image_is_there_and_has_words(visits):
+    assert not gathered(visits, "images")
+
+
+def test_no_page_is_wider_than_its_window(visits):
+    assert not gathered(visits, "room")
+
+
+def test_every_player_follows_its_slider(visits):
+    assert not gathered(visits, "players")
+
+
+def test_no_page_shuts_a_reader_out(visits, axe):
+    """Contrast in both themes; names of controls; what the keyboard must reach."""
+    if isinstance(axe, str):
+        pytest.skip(axe)
+    found = gathered(visits, "faults")
+    assert not found, "\n".join(f"{n}: {line}" for n, lines in found.items() for line in lines)
+
+
+def test_every_link_leads_somewhere(pages, names):
+    assert not links.broken(pages, names)
+
+
+def test_the_play_button_plays(browser, origin, names):
+    for name in names:
+        page, errors, _ = read(browser, origin, name, 1280)
+        if page.locator(PLAYERS).count():
+            player = page.locator(PLAYERS).first
+            before = visible(player)
+            player.locator(".jupyter-button, button").first.click()
+            page.wait_for_timeout(900)
+            assert visible(player) != before
+            assert not errors
+            page.close()
+            return
+        page.close()
+    pytest.fail("no page has a player")
+
+
+def test_the_search_finds_a_word(browser, origin):
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{origin}/search.html?q=glimpse")
+    page.locator("#search-results li").first.wait_for(timeout=20_000)
+    assert page.locator("#search-results li a[href*='05-glimpse-sensor']").count()
+    assert not errors
+    page.close()
+
+
+def test_a_page_prints_its_text_alone(browser, origin):
+    """On paper: no sidebars, nothing cut off at the right, folded cells left out."""
+    page, _, _ = read(browser, origin, "06-spatial-attention.html", 1280)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 720, "height": 1000})  # A4 within its margins
+    shown = page.evaluate(
+        """() => ['.bd-sidebar-primary', '.bd-sidebar-secondary', '.bd-header', '.bd-header-article',
+                  '.prev-next-area', '.pcsta-player .widget-play', 'details:not([open])', '.copybtn']
+            .filter(s => [...document.querySelectorAll(s)].some(e => e.offsetParent))"""
+    )
+    assert not shown
+    for player in page.locator(PLAYERS).all():  # stills instead of what the slider shows
+        assert visible(player) and player.locator(".pcsta-print figure:visible").count() == len(
+            visible(player)
+        )
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.bd-article pre, .bd-article table, .bd-article img')]
+            .filter(e => e.offsetParent && e.getBoundingClientRect().right > innerWidth + 1)
+            .map(e => e.outerHTML.slice(0, 100))"""
+    )
+    assert not cut
+    assert page.evaluate(
+        "[...document.querySelectorAll('pre')].every(p => p.scrollWidth <= p.clientWidth + 1)"
+    )
+    assert len(page.pdf(format="A4")) > 10_000
+    page.close()

@@ -1,0 +1,462 @@
+"""NTU RGB+D: the text, the faults, the two bodies, the protocols."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcsta.data import DataError, data_root, open_dataset, read_clip
+from pcsta.data.bodies import JUMP, bridge, choose, motion, pieces, stature, stitch
+from pcsta.data.ntu import ACTION_NAMES, MISSING, NTU, TRAIN_SUBJECTS, read_skeleton
+from pcsta.skeletons import KINECT_V2
+from recordings import ntu_text, person, pixels, write_ntu
+
+ONE, TWO, THREE = 72057594037931101, 72057594037931102, 72057594037931103
+NAME = "S001C001P001R001A001"
+
+
+def read(tmp_path, *bodies, length=30, name=NAME):
+    write_ntu(tmp_path, name, ntu_text(length, list(bodies)))
+    return NTU(tmp_path).read(name)
+
+
+# --- what a good file gives ---------------------------------------------------------------------
+
+
+def test_joints_pixels_and_name_arrive(tmp_path):
+    joints = person(30)
+    clip = read(tmp_path, (ONE, 0, joints), name="S002C003P004R001A058")
+    np.testing.assert_allclose(clip.joints[:, 0], joints, atol=1e-5)
+    np.testing.assert_allclose(clip.pixels[:, 0], pixels(joints), atol=1e-3)
+    assert not clip.joints[:, 1].any() and np.isnan(clip.pixels[:, 1]).all()
+    assert clip.present.tolist() == [[True, False]] * 30
+    assert (clip.subject, clip.camera, clip.replication) == ("4", 3, 1)
+    assert (clip.label, clip.action) == (57, "shake hands")
+    assert clip.repairs == ()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_numbers_survive_the_text(tmp_path_factory, data):
+    """Counts of bodies and 17-digit ids are free; what is written is what is read."""
+    length = data.draw(st.integers(1, 4))
+    counts = data.draw(st.lists(st.integers(0, 6), min_size=length, max_size=length))
+    ids = [72057594037930000 + i for i in range(6)]
+    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
+    values = rng.normal(0, 3, (sum(counts), 25, 12)).round(6)
+    lines, row = [str(length)], 0
+    for count in counts:
+        lines.append(str(count))
+        for body in range(count):
+            lines += [f"{ids[body]} 0 1 1 1 1 0 0.1 -0.2 2", "25"]
+            lines += [" ".join(f"{n:.6f}" for n in joint) for joint in values[row]]
+            row += 1
+    end = data.draw(st.sampled_from(["\n", "\r\n"]))
+    path = tmp_path_factory.mktemp("ntu") / "a.skeleton"
+    path.write_bytes((end.join(lines) + end).encode())
+    recording = read_skeleton(path)
+    assert recording.length == length
+    np.testing.assert_allclose(recording.values, values, rtol=1e-6, atol=1e-6)
+    assert np.bincount(recording.frames, minlength=length).tolist() == counts
+    assert {b.ids[0] for b in recording.bodies} == set(ids[: max(counts)])
+
+
+def test_ids_that_a_float_cannot_tell_apart(tmp_path):
+    assert float(ONE + 1) == float(ONE + 3)
+    a, b = person(30), person(30, at=(1, 0, 3))
+    clip = read(tmp_path, (ONE + 1, 0, a), (ONE + 3, 0, b))
+    assert clip.present.all()
+
+
+# --- which two bodies ---------------------------------------------------------------------------
+
+
+def test_main_actor_first_whatever_the_order_in_the_file(tmp_path):
+    still, lively = person(30, at=(-1, 0, 3), wave=0.1), person(30, at=(1, 0, 3), wave=0.5)
+    for bodies in ([(ONE, 0, still), (TWO, 0, lively)], [(ONE, 0, lively), (TWO, 0, still)]):
+        clip = read(tmp_path, *bodies)
+        np.testing.assert_allclose(clip.joints[:, 0], lively, atol=1e-5)
+        np.testing.assert_allclose(clip.joints[:, 1], still, atol=1e-5)
+
+
+def test_six_bodies_give_the_two_that_move_most(tmp_path):
+    waves = (0.1, 0.5, 0.2, 0.4, 0.15, 0.12)
+    bodies = [
+        (ONE + i, 0, person(30, at=(i - 3, 0, 4), wave=w, seed=i)) for i, w in enumerate(waves)
+    ]
+    clip = read(tmp_path, *bodies)
+    np.testing.assert_allclose(clip.joints[:, 0], bodies[1][2], atol=1e-5)
+    np.testing.assert_allclose(clip.joints[:, 1], bodies[3][2], atol=1e-5)
+    assert sum("two others move more" in r for r in clip.repairs) == 4
+
+
+def test_a_person_found_again_under_a_new_id_keeps_the_slot(tmp_path):
+    joints = person(30)
+    clip = read(tmp_path, (ONE, 0, joints[:12]), (TWO, 20, joints[20:]))
+    assert clip.present[:, 0].tolist() == [t < 12 or t >= 20 for t in range(30)]
+    assert not clip.present[:, 1].any()
+    assert clip.repairs == (
+        f"body {ONE} (frames 0-11) continues as body {TWO} (frames 20-29): joined as one person",
+    )
+
+
+def test_exchanged_ids_are_put_back(tmp_path):
+    a, b = person(30, wave=0.5), person(30, at=(1, 0, 3), wave=0.1)
+    crossed = np.concatenate([a[:14], b[14:]]), np.concatenate([b[:14], a[14:]])
+    clip = read(tmp_path, (ONE, 0, crossed[0]), (TWO, 0, crossed[1]))
+    np.testing.assert_allclose(clip.joints[:, 0], a, atol=1e-5)
+    np.testing.assert_allclose(clip.joints[:, 1], b, atol=1e-5)
+    assert len(clip.repairs) == 2 and all("joined as one person" in r for r in clip.repairs)
+
+
+def test_two_people_at_once_are_never_joined():
+    bodies = _bodies(person(30), person(30, at=(0.2, 0, 3)))
+    people, repairs = stitch(bodies, KINECT_V2)
+    assert len(people) == 2 and not repairs
+
+
+def test_a_lonely_jump_stays_one_person(tmp_path):
+    joints = person(30)
+    joints[15:] += (1.5, 0, 0)
+    clip = read(tmp_path, (ONE, 0, joints))
+    np.testing.assert_allclose(clip.joints[:, 0], joints, atol=1e-5)
+    assert any("jumps before frame 15: kept as one person" in r for r in clip.repairs)
+
+
+def test_a_flicker_is_cut_out_and_bridged(tmp_path):
+    joints = person(30, wave=0)
+    joints += np.linspace(0, 0.5, 30)[:, None, None]  # the whole person drifts
+    glitch = joints.copy()
+    glitch[15] += (0, -1, 1)  # one frame elsewhere
+    clip = read(tmp_path, (ONE, 0, glitch))
+    np.testing.assert_allclose(clip.joints[15, 0], joints[15], atol=0.01)
+    assert not clip.present[:, 1].any()
+    assert any("1 missing frames interpolated" in r for r in clip.repairs)
+
+
+def test_long_gaps_stay_empty():
+    body = _bodies(person(30))[0]
+    away = body[(body.frames < 10) | (body.frames >= 20)]
+    same, repairs = bridge(away)
+    assert same is away and repairs == []
+
+
+@pytest.mark.parametrize(
+    ("phantom", "reason"),
+    [
+        (person(6, at=(2, 0, 4)), "tracked in 6 of 30 frames"),
+        (person(30, at=(2, 0, 4), wave=0), "mm in the whole clip"),
+        (2.5 * person(30, at=(1, 0, 2)), "no person's size"),
+        (person(30)[..., [1, 0, 2]], "spread"),
+    ],
+    ids=["short-lived", "motionless", "giant", "on its side"],
+)
+def test_phantoms_are_dropped_with_their_reason(tmp_path, phantom, reason):
+    if "spread" in reason:  # as a curtain is: wide, and hardly moving
+        phantom = np.array([2, 0, 4]) + person(30, wave=0.02)[..., [1, 0, 2]]
+    clip = read(tmp_path, (TWO, 0, phantom), (ONE, 0, person(30, wave=0.1)))
+    assert not clip.present[:, 1].any()
+    assert len(clip.repairs) == 1 and reason in clip.repairs[0] and str(TWO) in clip.repairs[0]
+
+
+def test_the_only_body_is_kept_whatever_it_looks_like(tmp_path):
+    clip = read(tmp_path, (ONE, 0, person(30, wave=0)))
+    assert clip.present[:, 0].all()
+    (said,) = clip.repairs
+    assert "kept although it moves" in said
+
+
+def test_millimetres_are_noticed(tmp_path):
+    """A sensor that reports millimetres must not pass in silence as a giant of 1700 m."""
+    clip = read(tmp_path, (ONE, 0, 1000 * person(30)))
+    assert clip.repairs[-1].endswith("m from head to foot is no person's size")
+
+
+def test_a_person_who_falls_down_is_no_phantom():
+    upright, lying = person(30)[0], person(30)[0][..., [1, 0, 2]] + (0, -0.9, 0)
+    weight = np.linspace(0, 1, 60)[:, None, None].clip(0.3, 0.5) * 5 - 1.5
+    joints, *_ = choose(_bodies((1 - weight) * upright + weight * lying, person(60)), 60, KINECT_V2)
+    assert joints[:, 0].any() and joints[:, 1].any()
+
+
+def test_measures():
+    body = _bodies(person(30, wave=0.5))[0]
+    assert motion(body) > motion(_bodies(person(30, wave=0.1))[0])
+    assert 1.4 < stature(body, KINECT_V2) < 2.0
+    assert [len(p) for p in pieces(body, KINECT_V2)] == [30]
+
+
+def _bodies(*people):
+    """Bodies as the reader makes them, ids 1, 2, …"""
+    from pcsta.data.bodies import Body
+
+    return [
+        Body((i + 1,), np.arange(len(p)), p.astype(np.float32), pixels(p).astype(np.float32))
+        for i, p in enumerate(people)
+    ]
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+def broken(tmp_path, change, length=3):
+    """The DataError of a good file of two bodies, changed line by line."""
+    text = ntu_text(length, [(ONE, 0, person(length)), (TWO, 0, person(length, at=(1, 0, 3)))])
+    path = write_ntu(tmp_path, NAME, change(text))
+    with pytest.raises(DataError) as error:
+        NTU(tmp_path).read(NAME)
+    assert error.value.path == path and str(path) in str(error.value)
+    assert error.value.advice
+    return error.value
+
+
+def line(number, change):
+    """A change of one line, counted from 1."""
+
+    def apply(text):
+        lines = text.split("\n")
+        lines[number - 1] = change(lines[number - 1])
+        return "\n".join(lines)
+
+    return apply
+
+
+# Frame 0 is lines 2-56: count 2, body 3-29, body 30-56; frame 1 starts at line 57.
+@pytest.mark.parametrize(
+    ("change", "frame", "at", "words"),
+    [
+        (lambda text: "", None, None, "empty"),
+        (lambda text: "\n\n", None, None, "empty"),
+        (lambda text: "0\n", None, 1, "0 frames"),
+        (lambda text: "\n".join(text.split("\n")[:70]), 1, 70, "ends in frame 1 of the 3"),
+        (lambda text: "\n".join(text.split("\n")[:56]), 1, 56, "ends in frame 1 of the 3"),
+        (lambda text: text[:-25], 2, 166, "12 numbers"),
+        (lambda text: text + "1\n", 3, 167, "goes on after the 3 frames"),
+        (line(1, lambda _: "many"), None, 1, "number of frames"),
+        (line(2, lambda _: "-2"), 0, 2, "number of bodies"),
+        (line(3, lambda s: "7.2e16" + s[17:]), 0, 3, "body id"),
+        (line(3, lambda s: s[:20]), 0, 3, "10 fields"),
+        (line(4, lambda _: "24"), 0, 4, "25 joints, found 24"),
+        (line(31, lambda _: "20"), 0, 31, "25 joints, found 20"),
+        (line(10, lambda s: s.replace("200", "two")), 0, 10, "'two' is not a number"),
+        (line(60, lambda s: s + " 7"), 1, 60, "12 numbers, found 13"),
+        (line(60, lambda s: s[: s.rindex(" ")]), 1, 60, "12 numbers, found 11"),
+        (lambda text: text.replace("200", "zw\xf6lf", 1), None, None, "no text"),
+    ],
+)
+def test_broken_text_names_file_frame_and_line(tmp_path, change, frame, at, words):
+    error = broken(tmp_path, change)
+    assert (error.frame, error.line) == (frame, at)
+    assert words in str(error)
+
+
+def test_an_error_survives_the_way_home_from_a_worker(tmp_path):
+    error = broken(tmp_path, line(4, lambda _: "24"))
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) and (again.frame, again.line) == (0, 4)
+
+
+def test_no_body_at_all(tmp_path):
+    write_ntu(tmp_path, NAME, ntu_text(5, []))
+    with pytest.raises(DataError, match=r"no body in any of its 5 frames.*Leave the sample out"):
+        NTU(tmp_path).read(NAME)
+
+
+def test_frames_without_bodies_are_zero(tmp_path):
+    joints = person(30)
+    clip = read(tmp_path, (ONE, 10, joints[10:]))
+    assert clip.present[:, 0].tolist() == [t >= 10 for t in range(30)]
+    assert np.isnan(clip.hands[:10]).all()
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "-1.#IND", "inf"])
+def test_joints_that_are_no_number_are_interpolated(tmp_path, text):
+    lines = ntu_text(30, [(ONE, 0, person(30))]).split("\n")
+    row = 1 + 10 * 28 + 3 + 11  # frame 10, joint 12: the right hand
+    fields = lines[row].split()
+    lines[row] = " ".join([text, *fields[1:5], text, *fields[6:]])
+    write_ntu(tmp_path, NAME, "\n".join(lines))
+    clip = NTU(tmp_path).read(NAME)
+    assert np.isfinite(clip.joints).all()
+    np.testing.assert_allclose(
+        clip.joints[10, 0, 11], clip.joints[[9, 11], 0, 11].mean(0), atol=1e-5
+    )
+    assert np.isnan(clip.hands[10, 1]).all() and np.isfinite(clip.hands[9, 1]).all()
+    assert any("1 joint positions are not a number: interpolated" in r for r in clip.repairs)
+
+
+def test_a_joint_never_seen_takes_the_middle_of_the_others(tmp_path):
+    joints = person(30)
+    joints[:, 24] = np.nan
+    clip = read(tmp_path, (ONE, 0, joints))
+    assert np.isfinite(clip.joints).all()
+    np.testing.assert_allclose(clip.joints[0, 0, 24], joints[:, :24].mean((0, 1)), atol=1e-3)
+
+
+def test_nothing_but_nan_is_nobody(tmp_path):
+    write_ntu(tmp_path, NAME, ntu_text(9, [(ONE, 0, np.full((9, 25, 3), np.nan))]))
+    with pytest.raises(DataError, match="no body in any of its 9 frames"):
+        NTU(tmp_path).read(NAME)
+
+
+def test_hands_outside_the_image_are_said(tmp_path):
+    joints = person(30, at=(3.0, 0, 3))
+    clip = read(tmp_path, (ONE, 0, joints))
+    np.testing.assert_allclose(clip.pixels[:, 0], pixels(joints), atol=1e-3)  # kept as they are
+    assert "left 1 hand is outside the image in 30 of 30 frames" in clip.repairs[0]
+
+
+# --- the dataset --------------------------------------------------------------------------------
+
+
+def test_empty_and_wrong_folders(tmp_path):
+    with pytest.raises(DataError, match=r"no such folder.*nturgb\+d_skeletons.*data/README\.md"):
+        _ = NTU(tmp_path / "nowhere").samples
+    with pytest.raises(DataError, match="no usable ntu sample"):
+        _ = NTU(tmp_path).samples
+    (tmp_path / "nturgb+d_skeletons").mkdir()
+    (tmp_path / "nturgb+d_skeletons" / "notes.skeleton").write_text("hello")
+    with pytest.raises(DataError, match=r"no usable ntu sample in this folder \(1 unusable"):
+        _ = NTU(tmp_path).samples
+
+
+def test_unusable_samples_have_reasons(tmp_path):
+    good = ntu_text(3, [(ONE, 0, person(3))])
+    missing = sorted(MISSING)[0]
+    for name in (NAME, missing, "S001C001P001R001A061", "walking"):
+        write_ntu(tmp_path, name, good)
+    (tmp_path / "nturgb+d_rgb").mkdir()
+    (tmp_path / "nturgb+d_rgb" / "S001C001P001R001A002_rgb.avi").touch()
+    dataset = NTU(tmp_path)
+    assert [s.name for s in dataset] == [NAME]
+    assert dataset.unusable == {
+        missing: "skeleton missing or incomplete (the authors' list of 302)",
+        "S001C001P001R001A061": "not one of NTU RGB+D's 60 actions",
+        "walking": "not a name of the form SsssCcccPpppRrrrAaaa",
+        "S001C001P001R001A002": "video without skeleton",
+    }
+    with pytest.raises(DataError, match="authors' list"):
+        dataset.read(missing)
+    with pytest.raises(DataError, match="no such file"):
+        dataset.read("S009C001P001R001A001")
+
+
+def test_protocols(tmp_path):
+    """Every subject and camera is on the side that section 5's source [30] names."""
+    for subject in range(1, 41):
+        for camera in (1, 2, 3):
+            write_ntu(tmp_path, f"S001C{camera:03}P{subject:03}R001A007", "")
+    dataset = NTU(tmp_path)
+    train, test = dataset.split("cross-subject")
+    assert len(train) == len(test) == 60 and not set(train) & set(test)
+    assert {int(name[9:12]) for name in train} == TRAIN_SUBJECTS
+    assert {int(name[9:12]) for name in test} == set(range(1, 41)) - TRAIN_SUBJECTS
+    train, test = dataset.split("cross-view")
+    assert {name[5:8] for name in train} == {"002", "003"}
+    assert {name[5:8] for name in test} == {"001"} and len(train) + len(test) == 120
+    assert dataset.split() == dataset.split("cross-subject")
+    with pytest.raises(ValueError, match="no protocol 'random'"):
+        dataset.split("random")
+
+
+def test_published_facts():
+    assert len(TRAIN_SUBJECTS) == 20 and len(MISSING) == 302
+    assert len(ACTION_NAMES) == len(set(ACTION_NAMES)) == 60
+    named = {1: "drink water", 23: "hand wave", 50: "punch or slap other person",
+             58: "shake hands", 60: "walk apart from each other"}  # fmt: skip
+    assert {a: ACTION_NAMES[a - 1] for a in named} == named
+
+
+def test_a_subset_of_actions_is_relabelled(tmp_path):
+    for action in (1, 23, 56):
+        write_ntu(tmp_path, f"S001C001P001R001A{action:03}", "")
+    dataset = NTU(tmp_path, actions=(56, 1))
+    assert dataset.classes == ("give object", "drink water")
+    assert {s.name[-3:]: s.label for s in dataset} == {"056": 0, "001": 1}
+    assert dataset.unusable == {}
+
+
+def test_open_dataset(tmp_path, monkeypatch):
+    monkeypatch.setenv("PCSTA_DATA", str(tmp_path))
+    assert open_dataset("ntu").root == tmp_path / "ntu"
+    with pytest.raises(DataError, match="Choose one of synthetic, ntu, sbu, msr-daily"):
+        open_dataset("kinetics")
+    with pytest.raises(DataError, match="pcsta data make"):
+        open_dataset("synthetic")
+
+
+def test_data_root(tmp_path, monkeypatch):
+    monkeypatch.delenv("PCSTA_DATA", raising=False)
+    assert data_root() == Path(__file__).parents[3] / "data"  # the repository's, in any folder
+    monkeypatch.setenv("PCSTA_DATA", str(tmp_path))
+    assert data_root() == tmp_path
+
+
+def test_planted_truth_beside_a_clip_is_read(tmp_path):
+    joints = person(6)
+    hands = pixels(joints[:, [7, 11]])  # (6, 2 sides, 2)
+    truth = {
+        "hands": hands[:, None].tolist(),
+        "objects": [[["cup"] * 6, [""] * 6]],
+        "active": {"actor": 0, "side": "right", "start": 2, "stop": 4},
+        "faults": ["jitter"],
+    }
+    (tmp_path / "nturgb+d_truth").mkdir()
+    (tmp_path / "nturgb+d_truth" / f"{NAME}.json").write_text(json.dumps(truth))
+    found = read(tmp_path, (ONE, 0, joints), length=6).truth
+    assert found.active.tolist() == [-1, -1, 1, 1, -1, -1]
+    assert found.objects[0].tolist() == ["cup", "", "", ""] and found.faults == ("jitter",)
+
+
+def test_read_clip_of_any_name(tmp_path):
+    path = tmp_path / "mine.skeleton"
+    path.write_text(ntu_text(5, [(ONE, 0, person(5))]))
+    clip = read_clip(path)
+    assert (clip.name, clip.label, len(clip)) == ("mine", -1, 5)
+    with pytest.raises(DataError, match="not a skeleton file of a known dataset"):
+        read_clip(tmp_path / "mine.json")
+
+
+# --- real files ---------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_real_recordings(real_data):
+    dataset = NTU(real_data / "ntu")
+    for clip in map(dataset.read, dataset):
+        assert np.isfinite(clip.joints).all()
+        two = clip.label >= 49  # A050 to A060 are performed by two people
+        assert clip.present[:, 0].all() and clip.present[:, 1].all() == two
+        assert 2 < clip.joints[:, 0, 1, 2].min() < clip.joints[:, 0, 1, 2].max() < 5
+    clip = dataset.read(NAME)
+    assert len(clip) == 103 and clip.image_size == (1920, 1080) and clip.repairs == ()
+
+
+@pytest.mark.real
+def test_real_hug_flickers(real_data):
+    """One body of this hug jumps to the other's legs and back in four frames."""
+    dataset = NTU(real_data / "ntu")
+    sample = dataset["S017C003P020R002A055"]
+
+    def longest_step(spine):
+        return np.linalg.norm(np.diff(spine, axis=0), axis=-1).max()
+
+    raw = read_skeleton(sample.skeleton_file).bodies
+    assert max(longest_step(body.joints[:, 1]) for body in raw) > 0.8
+    clip = dataset.read(sample)
+    assert longest_step(clip.joints[:, :, 1]) < JUMP
+    assert any("4 missing frames interpolated" in r for r in clip.repairs)
+
+
+@pytest.mark.real
+def test_the_bulk_reader_reads_what_reading_line_by_line_reads(real_data):
+    paths = sorted((real_data / "ntu" / "nturgb+d_skeletons").iterdir())
+
+    for path in paths:
+        rows = [s.split() for s in path.read_text().splitlines()]
+        values = np.array([[float(n) for n in row] for row in rows if len(row) == 12], np.float32)
+        np.testing.assert_array_equal(read_skeleton(path).values.reshape(-1, 12), values)

@@ -1,0 +1,123 @@
+"""Records: no figure without its provenance, no command that does not parse."""
+
+import json
+from copy import deepcopy
+
+import pytest
+
+from command import parses
+from fakes import make_store, tiny
+from pcsta.training import Recipe
+from pcsta_book.experiments import grid, records
+from pcsta_book.site.build import ROOT
+
+RECORDS = sorted(records.FOLDER.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    store = make_store(folder / "store", clips=12)
+    recipe = Recipe(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
+    lines = grid.run_grid(
+        store, tiny(), recipe, folder / "runs", ("A",), seeds=(0, 1), processes=1, progress=False
+    )
+    command = "pcsta ablate --rows A --out runs/x"
+    return records.record(
+        "A test", command, store, tiny(), recipe, ("cross-subject",), (0, 1), lines
+    )
+
+
+def test_a_record_comes_back_as_it_was_written(found, tmp_path):
+    path = records.write(tmp_path / "one.json", found)
+    assert records.read("one", tmp_path) == json.loads(json.dumps(found))
+    assert "[0, 1]" in path.read_text()  # short lists stand in one line
+
+
+@pytest.mark.parametrize("name", records.FIELDS)
+def test_a_record_without_provenance_is_refused(found, name):
+    broken = deepcopy(found)
+    del broken[name]
+    with pytest.raises(ValueError, match=name):
+        records.check(broken)
+    broken[name] = object()
+    with pytest.raises(ValueError, match=name):
+        records.check(broken)
+
+
+@pytest.mark.parametrize(
+    "name, part", [(name, part) for name, parts in records.PARTS.items() for part in parts]
+)
+def test_a_record_with_half_a_provenance_is_refused(found, name, part):
+    broken = deepcopy(found)
+    del broken[name][part]
+    with pytest.raises(ValueError, match=f"'{name}' lacks {part}"):
+        records.check(broken)
+
+
+@pytest.mark.parametrize("name, wrong", [("date", "soon"), ("commit", "the last one")])
+def test_a_record_with_a_vague_provenance_is_refused(found, name, wrong):
+    with pytest.raises(ValueError, match=wrong):
+        records.check(found | {name: wrong})
+
+
+def test_a_record_that_lacks_a_seed_is_refused(found):
+    broken = deepcopy(found)
+    broken["lines"]["A"]["results"]["cross-subject"].pop()
+    with pytest.raises(ValueError, match="one result for each seed"):
+        records.check(broken)
+
+
+def test_the_accuracy_inside_a_fold_pools_its_clips():
+    rows = {
+        "fold-1/fold-2": [{"clips": 30, "accuracy": 1.0}],
+        "fold-1/fold-3": [{"clips": 10, "accuracy": 0.5}],
+        "fold-2/fold-1": [{"clips": 99, "accuracy": 0.0}],
+    }
+    nested = {"lines": {"A": {"results": rows}}}
+    assert records.inside(nested, "A", "fold-1") == pytest.approx(100 * 35 / 40)
+
+
+def test_each_fold_picks_what_is_best_inside_it():
+    inner = {  # of two lines in each protocol
+        "fold-1/fold-2": (0.7, 0.8), "fold-1/fold-3": (0.8, 0.9),
+        "fold-2/fold-1": (0.5, 0.5), "fold-2/fold-3": (0.6, 0.6),
+    }  # fmt: skip
+    lines = {
+        name: {"results": {p: [{"clips": 10, "accuracy": a[i]}] for p, a in inner.items()}}
+        for i, name in enumerate("AB")
+    }
+    nested = {"protocols": list(inner), "lines": lines}
+    assert records.picked(nested) == {"fold-1": "B", "fold-2": "A"}  # the first of equals
+
+
+def test_what_was_not_run_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="this was not run"):
+        records.read("ntu", tmp_path)
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda p: p.stem)
+def test_every_record_of_the_book(path):
+    record = records.read(path.stem)
+    parses(record["command"])
+    assert not record["commit"].endswith("+"), "recorded from files that no commit holds"
+
+
+def test_a_command_that_does_not_parse_is_seen():
+    assert parses("pcsta ablate --rows A,B --out runs/x")["rows"] == "A,B"
+    assert parses("pcsta check sbu")["dataset"] == "sbu"
+    with pytest.raises(Exception, match="No such option: --sides"):
+        parses("pcsta ablate --sides A --out runs/x")
+    with pytest.raises(Exception, match="No such command 'conjure'"):
+        parses("pcsta conjure")
+
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md"]
+
+
+def test_commands_of_the_documents_parse():
+    lines = [line for file in DOCUMENTS for line in file.read_text().splitlines()]
+    commands = [line.partition(" #")[0] for line in lines if line.startswith("pcsta ")]
+    assert len(commands) > 10
+    for command in commands:
+        parses(command)

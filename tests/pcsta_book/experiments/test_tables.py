@@ -1,0 +1,116 @@
+"""Tables of the book: the paper's as printed, ours from records, never in one column."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from pcsta_book.experiments import paper, records, tables
+from pcsta_book.experiments.grid import VARIANTS
+
+
+def record(**accuracies) -> dict:
+    """A record whose lines have these accuracies, one a seed."""
+    lines = {
+        name.replace("_", "-"): {
+            "says": VARIANTS[name.replace("_", "-")].says,
+            "changes": {},
+            "results": {
+                "cross-subject": [
+                    {"seed": s, "clips": 10, "accuracy": a} for s, a in enumerate(values)
+                ]
+            },
+        }
+        for name, values in accuracies.items()
+    }
+    return {
+        "title": "a test", "command": "pcsta ablate --out runs/x --rows A,B", "model": {"x": 1},
+        "data": {"name": "fake", "synthetic": True, "clips": 10, "fingerprint": "f"},
+        "recipe": {"name": "r"}, "protocols": ["cross-subject"], "seeds": [0, 1, 2],
+        "lines": lines, "versions": {"python": "3", "torch": "2", "pcsta": "0"},
+        "commit": "abcdef0", "hardware": "h",
+        "date": "2020-01-01", "seconds": 60,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    found = record(A=[0.5, 0.6, 0.7], origin_own=[0.6, 0.65, 0.85])
+    records.write(tmp_path / "mine.json", found)
+    return found
+
+
+@pytest.mark.parametrize("number", paper.TABLES)
+def test_a_table_of_the_paper_shows_every_cell_as_printed(number):
+    text = tables.paper_table(number).data
+    for row in paper.TABLES[number].rows:
+        line = next(x for x in text.splitlines() if f"| {row.method} |" in x and (
+            all(f"{v:.1f}" in x for v in row.values.values() if v is not None)
+        ))  # fmt: skip
+        slips = [s for s in paper.SLIPS if s.table == number and s.method == row.method]
+        assert ("†" in line) == bool(slips)
+        assert row.reference is None or f"| [{row.reference}] |" in line
+        if slips:
+            assert slips[0].found in text.replace("The mean", "the mean")
+
+
+def test_half_widths_and_intervals_ask_what_the_paired_t_test_asks():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = rng.normal(0, 1, 5), rng.normal(0.8, 1, 5)
+        d = a - b
+        low, high = ttest_rel(a, b).confidence_interval(0.95)
+        assert tables.half_width(d) == pytest.approx((high - low) / 2)
+        outside = ttest_rel(a, b).pvalue < 0.05
+        assert tables.interval(d).startswith("**") == outside
+    assert tables.half_width(np.array([1.0])) == float("inf")  # one seed says nothing
+
+
+def test_a_table_of_ours_has_means_differences_and_its_command(book):
+    text = tables.result_table("mine", ["A", "origin-own"], "A caption").data
+    plain = text.replace(tables.NBSP, " ")
+    assert "60.0 ± 10.0" in plain and "70.0 ± 13.2" in plain
+    assert "+10.0 (-2.4 to +22.4)" in plain  # paired by seed
+    assert "pcsta ablate --out runs/x --rows A,origin-own" in text
+    assert "synthetic clips" in text and "commit `abcdef0`" in text and "2020-01-01" in text
+    assert "over seeds 0 to 2" in text
+    assert "seed 4, on" in tables.provenance({**book, "seeds": [4]})
+    assert "record. Two words." in tables.provenance({**book, "note": "Two words."})
+
+
+def test_a_table_of_many_columns_is_set_tighter_and_a_long_command_is_folded():
+    assert "pcsta-tight" in tables.paper_table(6).data
+    assert "pcsta-tight" not in tables.paper_table(5).data
+    command = (
+        "pcsta ablate sbu --config narrow --recipe paper-sbu --seeds 5 --protocol folds --rows A"
+    )
+    folded = tables._folded(command)
+    lines = folded.splitlines()
+    assert len(lines) == 2 and max(map(len, lines)) <= 76
+    assert folded.replace(" \\\n   ", "") == command  # what a shell reads
+    assert tables._folded("pcsta table 1\npcsta table 3") == "pcsta table 1\npcsta table 3"
+
+
+def test_what_was_not_run_shows_its_command(book):
+    text = tables.result_table("other", ["A"], "Table 1", "pcsta table 1 --out runs/t").data
+    assert "not run" in text and "pcsta table 1 --out runs/t" in text
+
+
+def test_differences_are_paired_and_absent_where_there_is_nothing_to_pair(book):
+    assert np.allclose(records.accuracies(book, "A"), [50, 60, 70])
+    assert np.allclose(records.difference(book, "origin-own", "cross-subject"), [10, 5, 15])
+    assert records.difference(book, "A") is None  # varies nothing
+    assert records.difference(book, "contiguous") is None  # not in this record
+    assert records.columns(book) == {"cross-subject": "cross-subject"}
+    folds = {"protocols": ["fold-1", "fold-2"]}
+    assert records.columns(folds) == {"mean of five folds": ""}
+
+
+def test_effects_are_drawn_where_they_are(book):
+    _, ax = plt.subplots()
+    tables.effects(ax, "mine", ["origin-own"])
+    seeds = ax.collections[-1].get_offsets()[:, 0]
+    assert np.allclose(sorted(seeds), [5, 10, 15])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["origin-own"]
+    plt.close("all")
