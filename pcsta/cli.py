@@ -127,7 +127,7 @@ def train(
     if skeleton is not None:
         _choice(SKELETONS, skeleton, "skeleton")
     default = "none" if configuration.streams == "pose" else "efficientnet-lite0"
-    chosen = _choice(training.RECIPES, recipe, "recipe")
+    chosen = _choice(sizes.RECIPES, recipe, "recipe")
     if rate_share is None:
         rate_share = 1.0 if source is None else transfer.RATE_SHARE
     chosen = chosen.at(rate_share)
@@ -214,8 +214,8 @@ def export(
     ] = False,
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
-    from pcsta.common import read_json
     from pcsta.export import to_onnx
+    from pcsta.files import read_json
     from pcsta.training import load
 
     model = load(run)
@@ -280,13 +280,13 @@ def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands
 
 def _remember(run: Path, store: Path) -> None:
     """A run knows its store by fingerprint; this note says where it lay."""
-    from pcsta.common import write_json
+    from pcsta.files import write_json
 
     write_json(run / "store.json", {"path": str(store.resolve())})
 
 
 def _recall(run: Path) -> Path:
-    from pcsta.common import read_json
+    from pcsta.files import read_json
 
     if not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 from sklearn.metrics import confusion_matrix
 
 from pcsta.batches import Batch, SubSequences
-from pcsta.common import fingerprint, read_json, write_json
 from pcsta.data.store import Store
+from pcsta.files import fingerprint, read_json, write_json
 from pcsta.people_order import mean_of_orders
 from pcsta.training import load
 from pcsta.two_stream import Output, TwoStream

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from pcsta.common import atomic
+from pcsta.files import atomic
 from pcsta.pose_tensor import PoseTensor
 from pcsta.two_stream import TwoStream
 

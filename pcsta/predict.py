@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from pcsta.common import read_json
 from pcsta.data import read_clip
 from pcsta.data.clip import Clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.evaluation import SUBSEQUENCES
+from pcsta.files import read_json
 from pcsta.people_order import exchange_hands, exchange_people, mean_of_orders
 from pcsta.pose_tensor import PoseTensor
 from pcsta.subsequences import frame_indices

@@ -17,7 +17,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -31,10 +31,11 @@ from tqdm.auto import tqdm
 
 from pcsta import common, transfer
 from pcsta.batches import Batch, SubSequences, project_glimpses
-from pcsta.common import atomic, fingerprint, read_json, resolve_device, write_json
-from pcsta.config import ModelConfig, row
+from pcsta.common import resolve_device
+from pcsta.config import ModelConfig, TrainConfig, needs_pose, row
 from pcsta.data.splits import validation_split
 from pcsta.data.store import Store, StoredClip
+from pcsta.files import atomic, fingerprint, read_json, write_json
 from pcsta.rgb_stream import RGBStream
 from pcsta.two_stream import TwoStream
 
@@ -43,73 +44,10 @@ Stage = Literal["pose", "rgb"]
 SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. Defaults are section 5's where the paper says anything.
-
-    pose_epochs, rgb_epochs: at most so many per stage; the paper does not say
-    schedule:   "constant", or "one-cycle" (warm up to `rate`, then down to zero)
-    rgb_rate, rgb_weight_decay: of the RGB stage, where they differ from the pose stage's
-    keep:       "best" ends with the epoch of lowest validation loss (early stopping, section 5);
-                "last" with the last one, right where a schedule has brought the rate to zero
-    patience:   epochs without a lower validation loss before a stage stops, with keep="best"
-    validation: share of the training clips kept for early stopping (section 5: 5 %)
-    """
-
-    name: str = "paper"
-    pose_epochs: int = 100
-    rgb_epochs: int = 100
-    rate: float = 1e-4
-    schedule: Literal["constant", "one-cycle"] = "constant"
-    batch: int = 64
-    weight_decay: float = 0.0
-    rgb_rate: float | None = None
-    rgb_weight_decay: float | None = None
-    label_smoothing: float = 0.0
-    keep: Literal["best", "last"] = "best"
-    patience: int = 10
-    validation: float = 0.05
-    validation_by: Literal["clip", "subject"] = "clip"
-    sampling: Literal["segments", "contiguous"] = "segments"
-
-    def at(self, share: float) -> Recipe:
-        """This recipe with its learning rates times `share`."""
-        rgb = None if self.rgb_rate is None else self.rgb_rate * share
-        return replace(self, rate=self.rate * share, rgb_rate=rgb)
-
-
-RECIPES = {
-    "paper": Recipe(),
-    # Measured on the embedded dataset; every value that differs from the paper's is stated here.
-    "laptop": Recipe(
-        name="laptop", pose_epochs=30, rgb_epochs=60, rate=3e-3, schedule="one-cycle",
-        weight_decay=1e-4, rgb_rate=6e-3, rgb_weight_decay=3e-4, keep="last",
-    ),
-    # A few hundred clips of real poses (SBU), narrow pose net. Batch, rate and epochs were chosen
-    # on training folds alone, a fifth of each fold's training pairs held out.
-    "small": Recipe(
-        name="small", pose_epochs=60, rgb_epochs=40, rate=4e-3, schedule="one-cycle", batch=16,
-        weight_decay=1e-4, keep="last",
-    ),
-    # The paper's recipe where an epoch is three batches (SBU): the same, with epochs to get there.
-    "paper-sbu": Recipe(name="paper-sbu", pose_epochs=300, patience=50),
-    # SBU with the `modern` configuration; the book's page on SBU says how it was chosen.
-    "modern": Recipe(
-        name="modern", pose_epochs=50, rgb_epochs=40, rate=2e-3, schedule="one-cycle", batch=32,
-        weight_decay=1e-4, label_smoothing=0.05, keep="last",
-    ),
-}  # fmt: skip
-
-
-def needs_pose(config: ModelConfig) -> bool:
-    """Whether a configuration has a pose network: for its own logits, or to condition attention."""
-    return config.streams != "rgb" or (config.conditioned and config.hands == "attention")
-
-
 def train(
     store: Store,
     config: ModelConfig,
-    recipe: Recipe,
+    recipe: TrainConfig,
     out: Path | str,
     protocol: str = "cross-subject",
     seed: int = 0,
@@ -214,7 +152,7 @@ def _settings(run: Path) -> dict[str, Any]:
     """A run's config.json; an option younger than the run has its default, which changes nothing."""
     found = read_json(run / "config.json")
     model = ModelConfig.from_dict(found["model"]).to_dict()
-    return {**found, "model": model, "recipe": asdict(Recipe(**found["recipe"]))}
+    return {**found, "model": model, "recipe": asdict(TrainConfig(**found["recipe"]))}
 
 
 def _finish(out: Path, model: TwoStream, store: Store, record: dict[str, Any]) -> None:
@@ -238,7 +176,7 @@ def _finish(out: Path, model: TwoStream, store: Store, record: dict[str, Any]) -
 
 
 def training_clips(
-    store: Store, recipe: Recipe, protocol: str, seed: int
+    store: Store, recipe: TrainConfig, protocol: str, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the clips that are fitted and of those kept for early stopping (section 5)."""
     training, _ = store.split(protocol)
@@ -282,7 +220,13 @@ class _Run:
     """Epochs of one stage: logging, early stopping, and a state to continue from."""
 
     def __init__(
-        self, out: Path, model: TwoStream, recipe: Recipe, stage: Stage, seed: int, progress: bool
+        self,
+        out: Path,
+        model: TwoStream,
+        recipe: TrainConfig,
+        stage: Stage,
+        seed: int,
+        progress: bool,
     ):
         self.out, self.model, self.recipe = out, model, recipe
         self.rank, _ = common.rank_and_world_size()
@@ -469,7 +413,7 @@ def _fit_scaling(
     model: TwoStream,
     store: Store,
     config: ModelConfig,
-    recipe: Recipe,
+    recipe: TrainConfig,
     fitting: np.ndarray,
     device: torch.device,
 ) -> np.ndarray | None:

@@ -16,9 +16,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pcsta.common import read_json
 from pcsta.config import ModelConfig
 from pcsta.data.store import Store
+from pcsta.files import read_json
 
 RATE_SHARE = 0.1  # of the recipe's learning rate
 BODY = {"pose": "pose_net.", "rgb": "rgb."}  # by stage: names of the parameters taken over

@@ -11,7 +11,7 @@ import pytest
 from pcsta_book.site.build import BOOK, ROOT
 
 PCSTA = """
-common config skeletons subsequences pose_tensor pose_net glimpse
+files common config skeletons subsequences pose_tensor pose_net glimpse
 attention glimpse_input rgb_stream two_stream people_order
 data.clip data.bodies data.dataset data.text data.truth data.video data.splits
 data.ntu_missing data.ntu data.sbu data.msr_daily data.own data
@@ -20,9 +20,9 @@ batches transfer training evaluation predict export doctor
 cli __main__ __init__
 """
 PCSTA_BOOK = """
-synthetic.actors synthetic.actions synthetic.motions synthetic.duets synthetic.tracking
-synthetic.camera synthetic.brush synthetic.canvas synthetic.objects synthetic.hand synthetic.face
-synthetic.figure synthetic.scene synthetic.takes synthetic.ntu_files synthetic.generate synthetic
+synthetic.actions synthetic.actors synthetic.camera synthetic.canvas synthetic.tracking
+synthetic.motions synthetic.duets synthetic.brush synthetic.scene synthetic.objects synthetic.hand
+synthetic.face synthetic.figure synthetic.takes synthetic.ntu_files synthetic.generate synthetic
 figures.notation figures.style figures.pictures figures.arrays figures.paint figures.player
 figures.body figures.joint_orders figures.confusion_cells figures.overlay figures.system
 figures.source figures
@@ -70,10 +70,10 @@ def imported(path, known):
         else:
             continue
         for name in names:
-            while name.partition(".")[0] in PACKAGES and name not in known:
-                name = name.rpartition(".")[0]
-            if name in known:
-                yield name, id(node) in inside
+            parts = name.split(".")
+            prefixes = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+            if found := next((prefix for prefix in prefixes if prefix in known), None):
+                yield found, id(node) in inside
 
 
 @pytest.fixture(scope="module")

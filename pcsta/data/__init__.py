@@ -11,8 +11,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pcsta.data import msr_daily, sbu
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
+from pcsta.data.msr_daily import MSRDaily
+from pcsta.data.ntu import NTU, OWN
+from pcsta.data.own import Own
+from pcsta.data.sbu import SBUInteraction
 
 DATASETS = ("synthetic", "ntu", "sbu", "msr-daily", "own")
 
@@ -35,21 +40,12 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     if name not in DATASETS:
         raise DataError(f"no dataset {name!r}", advice=f"Choose one of {', '.join(DATASETS)}")
     root = Path(root) if root is not None else data_root() / name
-    # Readers are imported here so that `import pcsta.data.clip` stays light.
     if name == "sbu":
-        from pcsta.data.sbu import SBUInteraction
-
         return SBUInteraction(root)
     if name == "msr-daily":
-        from pcsta.data.msr_daily import MSRDaily
-
         return MSRDaily(root)
     if name == "own":
-        from pcsta.data.own import Own
-
         return Own(root)
-    from pcsta.data.ntu import NTU, OWN
-
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
         raise DataError(
             "the embedded dataset is not there, or its making was interrupted",
@@ -63,15 +59,13 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
 
     Raises DataError for a name that no dataset uses.
     """
-    from pcsta.data import msr_daily, ntu, sbu
-
     path = Path(path).absolute()
     if path.suffix == ".skeleton":
-        return ntu.NTU(path.parent.parent), path.stem
+        return NTU(path.parent.parent), path.stem
     if path.name == "skeleton_pos.txt":
-        return sbu.SBUInteraction(path.parents[3]), sbu.sample_name(path)
+        return SBUInteraction(path.parents[3]), sbu.sample_name(path)
     if path.suffix == ".txt" and "_skeleton" in path.stem:
-        return msr_daily.MSRDaily(path.parent), msr_daily.sample_name(path)
+        return MSRDaily(path.parent), msr_daily.sample_name(path)
     raise DataError(
         "not a skeleton file of a known dataset", path=path,
         advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Integer
 
-from pcsta.common import atomic, read_json
 from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
@@ -25,6 +24,7 @@ from pcsta.data.ntu_missing import MISSING
 from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
 from pcsta.data.truth import read_truth
 from pcsta.data.video import video_info
+from pcsta.files import atomic, read_json
 from pcsta.skeletons import KINECT_V2
 
 ACTION_NAMES = (

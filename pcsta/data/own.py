@@ -19,6 +19,7 @@ from pathlib import Path
 from pcsta.data import ntu
 from pcsta.data.bodies import Tracks
 from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.video import video_info
 from pcsta.skeletons import KINECT_V2
 
 TABLE = "recordings.csv"
@@ -105,8 +106,6 @@ class Own(Dataset):
 
 
 def _size(video: Path) -> tuple[int, int]:
-    from pcsta.data.video import video_info
-
     return video_info(video).size
 
 

@@ -15,11 +15,12 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from pcsta.common import fingerprint, resolve_device
+from pcsta.common import resolve_device
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.store import GLIMPSES, Crops, Store, StoreWriter, describe
 from pcsta.data.video import clip_frames
+from pcsta.files import fingerprint
 from pcsta.glimpse import GlimpseSensor, crop, squeeze
 
 # Crops per forward pass of f_g. On a CPU 256 of them cost 2.8 times as much as 8 times 32: their

@@ -26,7 +26,7 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
 
-from pcsta.common import fingerprint, read_json, write_json
+from pcsta.files import fingerprint, read_json, write_json
 from pcsta.skeletons import SKELETONS, Skeleton
 
 Crops = Literal["hands", "frame"]

@@ -16,9 +16,9 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-from pcsta.common import atomic
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError
+from pcsta.files import atomic
 
 Image = UInt8[np.ndarray, "H W 3"]
 

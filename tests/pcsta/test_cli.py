@@ -11,9 +11,9 @@ import pytest
 from command import call
 from fakes import make_store, tiny
 from pcsta import cli
-from pcsta.config import CONFIGS, laptop, row
+from pcsta.config import CONFIGS, RECIPES, TrainConfig, laptop, row
 from pcsta.data.video import video_info
-from pcsta.training import RECIPES, Recipe, train
+from pcsta.training import train
 
 
 def test_help_names_every_command_and_starts_without_torch():
@@ -90,8 +90,8 @@ def test_nested_holds_every_fold_out_inside_every_other():
 
 def test_train_and_evaluate_folds(tmp_path, monkeypatch):
     """`--protocol folds` trains a run per fold and evaluate gives their mean."""
-    from pcsta.common import read_json, write_json
     from pcsta.data.store import Store
+    from pcsta.files import read_json, write_json
 
     made = make_store(tmp_path / "store", clips=12)
     settings = read_json(made.path / "settings.json")
@@ -104,7 +104,7 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "_prepared", lambda *a: Store(made.path))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     monkeypatch.setitem(
-        RECIPES, "laptop", Recipe(pose_epochs=2, rgb_epochs=2, validation=0.2, batch=4)
+        RECIPES, "laptop", TrainConfig(pose_epochs=2, rgb_epochs=2, validation=0.2, batch=4)
     )
     call("train", "sbu", "--row", "A", "--protocol", "folds", "--out", tmp_path / "run")
     found = json.loads(call("evaluate", tmp_path / "run", "--json").output)
@@ -117,7 +117,7 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
 def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
     """The whole way on real files. The model is a test's: trained for one epoch on made clips."""
     store = make_store(tmp_path / "store", clips=8, features=1280)
-    from pcsta.common import read_json, write_json
+    from pcsta.files import read_json, write_json
 
     settings = read_json(store.path / "settings.json") | {
         "sensor_name": "efficientnet-lite0",
@@ -125,7 +125,7 @@ def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
         "image_width": 1920,
     }
     write_json(store.path / "settings.json", settings)
-    recipe = Recipe(pose_epochs=1, rgb_epochs=1, batch=4, validation=0.25)
+    recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, batch=4, validation=0.25)
     model = train(
         type(store)(store.path), row("K", laptop()), recipe, tmp_path / "run", progress=False
     )
@@ -150,7 +150,7 @@ def test_transfer_by_command(tmp_path, monkeypatch):
     made = make_store(tmp_path / "store", clips=12)
     monkeypatch.setattr(cli, "_prepared", lambda *a: type(made)(made.path))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
-    recipe = Recipe(pose_epochs=1, rgb_epochs=1, validation=0.2, batch=4, rate=1e-2)
+    recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, validation=0.2, batch=4, rate=1e-2)
     monkeypatch.setitem(RECIPES, "laptop", recipe)
     source, out = tmp_path / "source", tmp_path / "out"
     call("train", "ntu", "--row", "K", "--skeleton", "sbu", "--out", source)

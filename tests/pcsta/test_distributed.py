@@ -14,16 +14,16 @@ from torch.nn.functional import cross_entropy
 from fakes import make_store, tiny
 from pcsta import common
 from pcsta.batches import SubSequences
-from pcsta.common import read_json
-from pcsta.config import row
-from pcsta.training import Recipe, train
+from pcsta.config import TrainConfig, row
+from pcsta.files import read_json
+from pcsta.training import train
 from pcsta.two_stream import TwoStream
 
 CPU = torch.device("cpu")
 
 # No dropout: each process draws its own.
 SIZES = {"dropout": 0.0, "glimpse_dropout": 0.0}
-RECIPE = Recipe(pose_epochs=2, rgb_epochs=2, batch=5, rate=1e-2, validation=0.25)
+RECIPE = TrainConfig(pose_epochs=2, rgb_epochs=2, batch=5, rate=1e-2, validation=0.25)
 
 COMMAND = """
 import sys
@@ -32,7 +32,7 @@ from test_distributed import RECIPE, SIZES, tiny
 from pcsta import cli
 from pcsta.data.store import Store
 from pcsta.config import CONFIGS
-from pcsta.training import RECIPES
+from pcsta.config import RECIPES
 cli._prepared = lambda *_: Store({store!r})
 CONFIGS["laptop"], RECIPES["laptop"] = lambda: tiny(**SIZES), RECIPE
 sys.argv = ["pcsta", "train", "synthetic", "--row", "G", "--device", "cpu", "--out", {out!r}]

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from fakes import make_store, tiny
 from pcsta import cli
-from pcsta.config import row
+from pcsta.config import TrainConfig, row
 from pcsta.export import to_onnx
-from pcsta.training import Recipe, train
+from pcsta.training import train
 from pcsta.two_stream import TwoStream
 
 pytestmark = pytest.mark.slow  # a loop of 20 steps takes some seconds to trace
@@ -92,7 +92,7 @@ def test_a_stream_that_is_not_there_is_refused(tmp_path):
 
 def test_the_command_writes_a_run_with_its_classes(tmp_path):
     store = make_store(tmp_path / "store", clips=8)
-    recipe = Recipe(pose_epochs=1, rgb_epochs=1, validation=0.25, batch=4)
+    recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, validation=0.25, batch=4)
     run = train(store, row("A", tiny()), recipe, tmp_path / "run", progress=False)
     out = tmp_path / "out.onnx"
     said = CliRunner().invoke(cli.app, ["export", str(run), "--out", str(out)])

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from fakes import make_store, tiny
 from pcsta import training as module
 from pcsta.batches import SubSequences
-from pcsta.config import row
+from pcsta.config import TrainConfig, row
 from pcsta.evaluation import evaluate_run, predict
-from pcsta.training import Recipe, load, rate_share, train
+from pcsta.training import load, rate_share, train
 
-RECIPE = Recipe(
+RECIPE = TrainConfig(
     name="test", pose_epochs=4, rgb_epochs=4, rate=1e-2, batch=4, validation=0.25, patience=50
 )
 

@@ -11,16 +11,16 @@ from fakes import make_store, sbu_store, tiny
 from pcsta import training as module
 from pcsta import transfer
 from pcsta.batches import SubSequences
-from pcsta.common import read_json
-from pcsta.config import row
+from pcsta.config import RECIPES, TrainConfig, row
 from pcsta.evaluation import evaluate_run
+from pcsta.files import read_json
 from pcsta.pose_tensor import PoseTensor
 from pcsta.skeletons import KINECT_V2, SBU, conversion
-from pcsta.training import RECIPES, Recipe, load, train
+from pcsta.training import load, train
 from pcsta_book.experiments.paper import TRAINING
 
 CPU = torch.device("cpu")
-RECIPE = Recipe(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=4, validation=0.25)
+RECIPE = TrainConfig(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=4, validation=0.25)
 STILL = replace(RECIPE, rate=0.0)  # a fine-tuning that leaves what it starts from
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from pcsta import transfer
-from pcsta.config import ModelConfig
+from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.training import Recipe
 from pcsta_book.experiments.grid import per_seed, run_grid
 from pcsta_book.experiments.paper import TABLES
 
@@ -70,8 +69,8 @@ def with_and_without(
     large: Store,
     small: Store,
     base: ModelConfig,
-    pretraining: Recipe,
-    recipe: Recipe,
+    pretraining: TrainConfig,
+    recipe: TrainConfig,
     out: Path,
     rows: Iterable[str] = ("A",),
     protocols: Iterable[str] = ("cross-subject",),
@@ -91,7 +90,7 @@ def with_and_without(
     first = next(iter(large.settings["splits"]))
     own, foreign = small.skeleton.name, large.skeleton.name
     tenth = recipe.at(transfer.RATE_SHARE)
-    arms: dict[str, tuple[str, Recipe, str | None, str]] = {
+    arms: dict[str, tuple[str, TrainConfig, str | None, str]] = {
         "scratch": ("from scratch", recipe, None, own),
         "transfer": ("pretrained, a tenth of the rate", tenth, own, own),
     }
@@ -125,7 +124,7 @@ def with_and_without(
     return lines
 
 
-def limited(recipe: Recipe, epochs: int | None) -> Recipe:
+def limited(recipe: TrainConfig, epochs: int | None) -> TrainConfig:
     """`recipe` with at most so many epochs a stage, for a trial of the whole way."""
     if epochs is None:
         return recipe

@@ -20,11 +20,12 @@ from sklearn.metrics import confusion_matrix
 from tqdm.auto import tqdm
 
 from pcsta.batches import SubSequences
-from pcsta.common import atomic, read_json, resolve_device, training_pool, write_json
-from pcsta.config import ROWS, ModelConfig
+from pcsta.common import resolve_device, training_pool
+from pcsta.config import ROWS, ModelConfig, TrainConfig
 from pcsta.data.store import Store
 from pcsta.evaluation import accuracy, predict
-from pcsta.training import Recipe, load, train
+from pcsta.files import atomic, read_json, write_json
+from pcsta.training import load, train
 from pcsta_book.experiments.attention_scores import attention_scores
 from pcsta_book.experiments.baselines import BASELINES
 
@@ -34,7 +35,7 @@ class Variant:
     """One line of a table of results.
 
     says:    what it is, in words         table: of the paper, 0 for what the paper does not have
-    model, recipe: the fields of ModelConfig and Recipe that it changes, and nothing else
+    model, recipe: the fields of ModelConfig and TrainConfig that it changes, and nothing else
     against: the variant that it differs from in these changes alone
     pose:    the variant whose trained pose stream it takes over
     adds:    the variants whose logits it adds; it trains nothing
@@ -156,8 +157,8 @@ _PAIRS = {"view": ("camera", "people"), "coordinates": ("columns", "channels")}
 
 
 def configured(
-    variant: Variant, base: ModelConfig, recipe: Recipe, seed: int
-) -> tuple[ModelConfig, Recipe]:
+    variant: Variant, base: ModelConfig, recipe: TrainConfig, seed: int
+) -> tuple[ModelConfig, TrainConfig]:
     """`base` and `recipe` with the variant's changes; relative changes are resolved here.
 
     A random joint order is another one for every seed: what is measured is any random order.
@@ -180,7 +181,7 @@ class _Cell:
 
     store: Path
     base: ModelConfig
-    recipe: Recipe
+    recipe: TrainConfig
     name: str
     protocol: str
     seed: int
@@ -252,7 +253,7 @@ def chosen(names: Iterable[str], poses_alone: bool = False, no_frames: bool = Fa
 def run_grid(
     store: Store,
     base: ModelConfig,
-    recipe: Recipe,
+    recipe: TrainConfig,
     out: Path,
     names: Iterable[str] = tuple(VARIANTS),
     protocols: Iterable[str] = ("cross-subject",),
@@ -319,7 +320,7 @@ def run_grid(
 def _line(
     name: str,
     base: ModelConfig,
-    recipe: Recipe,
+    recipe: TrainConfig,
     out: Path,
     protocols: tuple[str, ...],
     seeds: tuple[int, ...],

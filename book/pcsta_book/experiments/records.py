@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from pcsta.common import atomic, fingerprint, git_commit, read_json, resolve_device
-from pcsta.config import ModelConfig
+from pcsta.common import resolve_device
+from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.training import Recipe
+from pcsta.files import atomic, fingerprint, git_commit, read_json
 from pcsta_book.experiments.grid import VARIANTS, per_seed
 
 FOLDER = Path(__file__).parents[2] / "results"
@@ -35,7 +35,7 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "command": str,  # regenerates the record; starts with "pcsta"
     "data": dict,  # name, synthetic or real, clips, fingerprint of the prepared store
     "model": dict,  # ModelConfig that the lines change
-    "recipe": dict,  # Recipe that the lines change
+    "recipe": dict,  # TrainConfig that the lines change
     "protocols": list,
     "seeds": list,
     "lines": dict,  # as `pcsta_book.experiments.grid.run_grid` returns them
@@ -58,7 +58,7 @@ def record(
     command: str,
     store: Store,
     base: ModelConfig,
-    recipe: Recipe,
+    recipe: TrainConfig,
     protocols: Iterable[str],
     seeds: Iterable[int],
     lines: Mapping[str, Any],

@@ -101,7 +101,7 @@ def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
     return (
         f"Accuracy in %, {over}, on "
         f"`{data['name']}` ({data['clips']} {kind}, prepared as `{data['fingerprint']}`). "
-        f"Recipe `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
+        f"TrainConfig `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
         f"commit `{record['commit']}`; {record['date']}; "
         f"{record['seconds'] / 60:.0f} min of computing for the whole record.{note}\n\n"
         f"```sh\n{_folded(command)}\n```"

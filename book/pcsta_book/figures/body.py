@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 
 from pcsta.data.clip import HANDS, PEOPLE, Clip
+from pcsta.data.video import read_frames
 from pcsta.skeletons import Skeleton
 from pcsta_book.figures.paint import blank, paint, people_window
 from pcsta_book.figures.pictures import inline
@@ -150,8 +151,6 @@ def contact_sheet(
     times = _moments(clip, moments)
     images = {int(t): blank(clip) for t in times}
     if clip.video is not None and clip.video.exists():
-        from pcsta.data.video import read_frames
-
         images |= dict(read_frames(clip.video, times))
     gap, window = 4, people_window(clip)
     each = (width - (columns - 1) * gap) // columns

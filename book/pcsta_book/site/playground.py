@@ -26,11 +26,12 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
 from pcsta import export
-from pcsta.common import fingerprint, read_json, training_pool, write_json
+from pcsta.common import training_pool
 from pcsta.data import HANDS, Clip, data_root
 from pcsta.data.ntu import NAME
 from pcsta.data.prepare import glimpse_features
 from pcsta.data.video import read_frames
+from pcsta.files import fingerprint, read_json, write_json
 from pcsta.glimpse import crop
 from pcsta.pose_tensor import PoseTensor
 from pcsta.subsequences import frame_indices

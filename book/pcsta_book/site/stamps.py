@@ -19,7 +19,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from pcsta.common import git_commit, read_json, write_json
+from pcsta.files import git_commit, read_json, write_json
 
 
 class HowLong(nodes.General, nodes.Element):

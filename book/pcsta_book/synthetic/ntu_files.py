@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pcsta.common import atomic
 from pcsta.data import ntu, video
+from pcsta.files import atomic
 from pcsta_book.synthetic.camera import colour_pixels, depth_pixels
 from pcsta_book.synthetic.tracking import Body
 

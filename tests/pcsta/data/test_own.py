@@ -7,14 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from pcsta import cli
-from pcsta.config import CONFIGS
+from pcsta.config import CONFIGS, RECIPES, TrainConfig
 from pcsta.data import DataError, check, open_dataset
 from pcsta.data.ntu import read_skeleton, write_skeleton
 from pcsta.data.own import Own
 from pcsta.data.prepare import settings_of
 from pcsta.data.video import write_video
 from pcsta.skeletons import KINECT_V1, KINECT_V2, conversion, means
-from pcsta.training import RECIPES, Recipe
 from recordings import person, pixels
 
 HEAD = "skeleton,video,action,subject,side\n"
@@ -188,7 +187,7 @@ def test_a_sensor_of_your_own_becomes_a_known_one():
 
 def test_from_the_table_to_an_answer_by_command(own, tmp_path, monkeypatch):
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
-    recipe = Recipe(pose_epochs=3, batch=4, validation=0.25, rate=1e-3)
+    recipe = TrainConfig(pose_epochs=3, batch=4, validation=0.25, rate=1e-3)
     monkeypatch.setitem(RECIPES, "laptop", recipe)
     monkeypatch.setitem(CONFIGS, "laptop", CONFIGS["narrow"])
 

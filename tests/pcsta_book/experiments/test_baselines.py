@@ -9,11 +9,11 @@ import torch
 from fakes import make_store, tiny
 from pcsta import skeletons
 from pcsta.attention import Given
-from pcsta.config import ModelConfig, laptop
+from pcsta.config import ModelConfig, TrainConfig, laptop
 from pcsta.evaluation import evaluate_run
 from pcsta.pose_tensor import PoseTensor, normalise
 from pcsta.skeletons import KINECT_V2, SKELETONS, Skeleton
-from pcsta.training import Recipe, load, train
+from pcsta.training import load, train
 from pcsta.two_stream import POSE_NETS, TwoStream
 from pcsta_book.experiments.baselines import BASELINES, row
 from pcsta_book.experiments.baselines.glimpse_mean import GlimpseMean
@@ -352,7 +352,9 @@ def test_parameters_are_of_the_pose_nets_order_at_the_laptops_sizes():
 def test_every_baseline_trains_and_comes_back(name, tmp_path):
     frame = BASELINES[name].get("crops") == "frame"
     store = make_store(tmp_path / "store", **({"crop_size": None} if frame else {}))
-    recipe = Recipe(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=4, validation=0.2)
+    recipe = TrainConfig(
+        name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=4, validation=0.2
+    )
     run = train(store, row(name, tiny()), recipe, tmp_path / "run", device="cpu", progress=False)
     again = load(run)
     assert 0 <= evaluate_run(run, store.path, "cpu")["accuracy"] <= 1

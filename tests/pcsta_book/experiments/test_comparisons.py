@@ -5,13 +5,14 @@ import pytest
 
 from command import call, parses
 from fakes import make_store, sbu_store, tiny
-from pcsta.common import read_json
+from pcsta.config import TrainConfig
 from pcsta.data.video import write_video
-from pcsta.training import Recipe, load
+from pcsta.files import read_json
+from pcsta.training import load
 from pcsta_book.experiments import comparisons, records
 from recordings import ntu_text, person, sbu_text, write_ntu
 
-RECIPE = Recipe(name="test", pose_epochs=1, rgb_epochs=1, rate=1e-2, batch=8, validation=0.2)
+RECIPE = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, rate=1e-2, batch=8, validation=0.2)
 FAST = {"device": "cpu", "processes": 1, "progress": False}
 
 

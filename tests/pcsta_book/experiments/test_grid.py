@@ -8,10 +8,10 @@ import torch
 
 from fakes import make_store, tiny
 from pcsta.batches import SubSequences
-from pcsta.common import fingerprint, read_json
-from pcsta.config import ModelConfig, laptop, modern, paper
+from pcsta.config import RECIPES, ModelConfig, TrainConfig, laptop, modern, paper
 from pcsta.evaluation import accuracy, predict
-from pcsta.training import RECIPES, Recipe, load
+from pcsta.files import fingerprint, read_json
+from pcsta.training import load
 from pcsta_book.experiments import grid as module
 from pcsta_book.experiments.grid import (
     VARIANTS,
@@ -23,7 +23,7 @@ from pcsta_book.experiments.grid import (
     table,
 )
 
-RECIPE = Recipe(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=8, validation=0.2)
+RECIPE = TrainConfig(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=8, validation=0.2)
 NAMES = ("K", "H", "order-random", "G-contiguous", "derivatives-video")
 
 
@@ -172,7 +172,7 @@ def test_processes_side_by_side_give_the_same_rows(grid, store, tmp_path):
 
 
 def test_every_switch_of_the_model_is_a_field(monkeypatch):
-    fields, of_recipe = asdict(ModelConfig()), asdict(Recipe())
+    fields, of_recipe = asdict(ModelConfig()), asdict(TrainConfig())
     for name, variant in VARIANTS.items():
         assert set(variant.model) <= set(fields), name
         assert set(variant.recipe) <= set(of_recipe), name

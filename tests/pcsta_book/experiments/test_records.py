@@ -7,7 +7,7 @@ import pytest
 
 from command import parses
 from fakes import make_store, tiny
-from pcsta.training import Recipe
+from pcsta.config import TrainConfig
 from pcsta_book.experiments import grid, records
 from pcsta_book.site.build import ROOT
 
@@ -18,7 +18,7 @@ RECORDS = sorted(records.FOLDER.glob("*.json"))
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     store = make_store(folder / "store", clips=12)
-    recipe = Recipe(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
+    recipe = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
     lines = grid.run_grid(
         store, tiny(), recipe, folder / "runs", ("A",), seeds=(0, 1), processes=1, progress=False
     )

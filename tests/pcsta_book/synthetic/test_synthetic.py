@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from pcsta.common import atomic
 from pcsta.data import open_dataset
 from pcsta.data.ntu import TRAIN_SUBJECTS
 from pcsta.data.truth import read_truth
+from pcsta.files import atomic
 from pcsta.skeletons import KINECT_V2
 from pcsta_book.synthetic import (
     ACTIONS,
