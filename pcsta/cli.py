@@ -16,6 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pcsta.config import CONFIGS, RECIPES
+from pcsta.config import row as table_row
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -120,14 +123,13 @@ def train(
     On several GPUs, one process each: `torchrun --nproc-per-node 4 -m pcsta train ...`
     """
     from pcsta import common, training, transfer
-    from pcsta import config as sizes
     from pcsta.skeletons import SKELETONS
 
-    configuration = sizes.row(row, _sizes(source, config, "laptop"))
+    configuration = table_row(row, _sizes(source, config, "laptop"))
     if skeleton is not None:
         _choice(SKELETONS, skeleton, "skeleton")
     default = "none" if configuration.streams == "pose" else "efficientnet-lite0"
-    chosen = _choice(sizes.RECIPES, recipe, "recipe")
+    chosen = _choice(RECIPES, recipe, "recipe")
     if rate_share is None:
         rate_share = 1.0 if source is None else transfer.RATE_SHARE
     chosen = chosen.at(rate_share)
@@ -256,11 +258,10 @@ def _protocols(store, named: str) -> list[str]:
 
 def _sizes(source: Path | None, config: str | None, default: str):
     """The configuration that an option names, or that of the run to start from."""
-    from pcsta import config as sizes
     from pcsta import transfer
 
     if source is None:
-        return _choice(sizes.CONFIGS, config or default, "configuration")()
+        return _choice(CONFIGS, config or default, "configuration")()
     if config is not None:
         raise ValueError(f"the sizes are those of {source}: leave --config out")
     return transfer.configuration(source)

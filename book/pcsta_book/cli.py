@@ -27,6 +27,7 @@ from pcsta.cli import (
     _sizes,
 )
 from pcsta.cli import _prepared as _prepared_there
+from pcsta.config import CONFIGS, RECIPES
 
 app = typer.Typer()
 data_app = typer.Typer(no_args_is_help=True, help="Make the embedded dataset.")
@@ -94,11 +95,10 @@ def ablate(
 
     Without video (SBU) it computes the rows that read poses alone.
     """
-    from pcsta import config as sizes
     from pcsta_book.experiments import grid, records
 
-    base = _choice(sizes.CONFIGS, config, "configuration")()
-    how = _choice(sizes.RECIPES, recipe, "recipe")
+    base = _choice(CONFIGS, config, "configuration")()
+    how = _choice(RECIPES, recipe, "recipe")
     f_g = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
     store = _prepared(dataset, root, None, f_g, None, workers, device)
     protocols = _protocols(store, protocol)
@@ -155,7 +155,7 @@ def table(
     if number not in (1, 2, 3):
         raise ValueError(f"Table {number} is not one of 1, 2, 3; for 4 to 6 see `pcsta ablate`")
     base = _sizes(source, config, "paper")
-    how = comparisons.limited(_choice(sizes.RECIPES, recipe, "recipe"), epochs)
+    how = comparisons.limited(_choice(RECIPES, recipe, "recipe"), epochs)
     how = how if source is None else how.at(transfer.RATE_SHARE)
     name = dataset or TABLES[number].dataset
     data = _opened(name, root)
@@ -192,8 +192,8 @@ def compare_transfer(
     root: Annotated[Path | None, typer.Option(help="Folder of the small dataset.")] = None,
     row: Annotated[str, typer.Option(help="Row of Table 6: A, G or K.")] = "A",
     config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow.")] = "narrow",
-    pretraining: Annotated[str, typer.Option(help="TrainConfig for the large dataset.")] = "laptop",
-    recipe: Annotated[str, typer.Option(help="TrainConfig for the small dataset.")] = "small",
+    pretraining: Annotated[str, typer.Option(help="Recipe for the large dataset.")] = "laptop",
+    recipe: Annotated[str, typer.Option(help="Recipe for the small dataset.")] = "small",
     sensor: Annotated[str, typer.Option(help="Glimpse sensor of both.")] = "",
     weights: Weights = None,
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
@@ -209,8 +209,8 @@ def compare_transfer(
     if row not in comparisons.OURS.values():
         raise ValueError(f"no row {row!r} here; choose {', '.join(comparisons.OURS.values())}")
     base = _sizes(None, config, "narrow")
-    first = _choice(sizes.RECIPES, pretraining, "recipe")
-    then = _choice(sizes.RECIPES, recipe, "recipe")
+    first = _choice(RECIPES, pretraining, "recipe")
+    then = _choice(RECIPES, recipe, "recipe")
     sensor = sensor or ("none" if row == "A" else "efficientnet-lite0")
     source = _prepared(large, large_root, None, sensor, weights, workers, device)
     target = _prepared(small, root, None, sensor, weights, workers, device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib
+import matplotlib.rcsetup
 from matplotlib.axes import Axes
 
 from pcsta.data.clip import HANDS
