@@ -47,16 +47,18 @@ class _Gather(torch.utils.data.Dataset):
         clips, frames, exchanged = item
         rows = self.start[clips, None] + frames  # (B, T)
         seen = self.start[clips, None] + self.build.frames(frames, self.length[clips])
-        joints = torch.from_numpy(self.store.all_joints[seen])
+        joints = torch.from_numpy(self.store.take("joints", seen))
         if self.store.crops == "hands":
-            present = torch.from_numpy(np.isfinite(self.store.all_hands[rows]).all(-1))
+            present = torch.from_numpy(np.isfinite(self.store.take("hands", rows)).all(-1))
         else:
             present = torch.ones(*rows.shape, 1, dtype=torch.bool)
         labels = torch.from_numpy(self.labels[clips])
         glimpses = None
         if self.wants_glimpses:
-            source = self.store.all_glimpses if self.features is None else self.features
-            glimpses = torch.from_numpy(source[rows])
+            source = (
+                self.store.take("glimpses", rows) if self.features is None else self.features[rows]
+            )
+            glimpses = torch.from_numpy(source)
         if exchanged.any():
             joints[exchanged] = exchange_people(joints[exchanged])
             present[exchanged] = exchange_hands(present[exchanged], 2)
@@ -176,13 +178,13 @@ def project_glimpses(
 
     rows: the frames wanted, by default all; the others are left zero
     """
-    rows = np.arange(len(store.all_glimpses)) if rows is None else rows
-    device = "cpu" if rgb.glimpse_mean is None else rgb.glimpse_mean.device
+    rows = np.arange(store.frames_total) if rows is None else rows
+    device = "cpu" if rgb.scaling.glimpse_mean is None else rgb.scaling.glimpse_mean.device
     # zero pages cost no memory until they are written
-    shape = (*store.all_glimpses.shape[:2], rgb.glimpse_width)
+    shape = (store.frames_total, rgb.config.glimpses, rgb.scaling.width)
     projected = np.zeros(shape, np.float32)
     for start in range(0, len(rows), 4096):
         piece = rows[start : start + 4096]
-        glimpses = torch.from_numpy(store.all_glimpses[piece]).to(device)
-        projected[piece] = rgb.project(glimpses.float()).cpu()
+        glimpses = torch.from_numpy(store.take("glimpses", piece)).to(device)
+        projected[piece] = rgb.scaling.project(glimpses.float()).cpu()
     return projected

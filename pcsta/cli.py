@@ -145,7 +145,6 @@ def train(
                 source=source, skeleton=skeleton,
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:
-                _remember(run, store.path)
                 typer.echo(f"trained: {run}")
 
 
@@ -277,13 +276,6 @@ def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands
     chosen = None if sensor == "none" else sensor_for(crops, sensor, weights)
     path = out or store_path(data, chosen, data_root() / "prepared", crops)
     return fill(data, path, chosen, workers, device, crops=crops)
-
-
-def _remember(run: Path, store: Path) -> None:
-    """A run knows its store by fingerprint; this note says where it lay."""
-    from pcsta.files import write_json
-
-    write_json(run / "store.json", {"path": str(store.resolve())})
 
 
 def _recall(run: Path) -> Path:

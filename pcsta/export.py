@@ -39,7 +39,7 @@ class _Graph(nn.Module):
         elif model.pose_net is not None:
             self.inputs["pose_tensor"] = torch.zeros(2, X.channels, config.frames, X.width)
         if streams != "pose" and model.rgb is not None:
-            features = model.rgb.glimpse_width if projected else config.glimpse_features
+            features = model.rgb.scaling.width if projected else config.glimpse_features
             hands = (2, config.frames, config.glimpses)
             self.inputs["glimpses"] = torch.zeros(*hands, features)
             self.inputs["present"] = torch.ones(hands, dtype=torch.bool)

@@ -43,6 +43,20 @@ class GlimpseInput(nn.Module):
         self.pose_mean = _buffer(torch.zeros(config.pose_widths[2]), scales)
         self.pose_std = _buffer(torch.ones(config.pose_widths[2]), scales)
 
+    @property
+    def scaling(self) -> GlimpseInput:
+        return self
+
+    @property
+    def width(self) -> int:
+        return self.glimpse_width
+
+    def fit_glimpses(self, glimpses: Float[Tensor, "M D"]) -> None:
+        self.fit_scaling(glimpses=glimpses)
+
+    def fit_pose(self, s: Float[Tensor, "K S"]) -> None:
+        self.fit_scaling(pose_features=s)
+
     def read(
         self, glimpses: Float[Tensor, "B T N D"], projected: bool = False
     ) -> Float[Tensor, "B T N K"]:

@@ -107,6 +107,7 @@ def train(
             return out
     elif rank == 0:
         write_json(out / "config.json", settings)
+        write_json(out / "store.json", {"path": str(store.path.resolve())})  # where it lay
     if stage == "rgb" and needs_pose(config) and pose_from is None:
         pose = replace(config, streams="pose")
         pose_from = train(
@@ -426,12 +427,12 @@ def _fit_scaling(
         batches = SubSequences(store, config, device, recipe.sampling, glimpses=False)
         with torch.no_grad():
             s = [model.pose_net(b.pose_tensor) for b in batches.testing(fitting, 3)]
-        model.rgb.fit_scaling(pose_features=torch.cat(s))
+        model.rgb.scaling.fit_pose(torch.cat(s))
     if not (config.glimpse_projection or config.standardise):
         return None
     frozen, features = _scaled_glimpses(store.path, tuple(fitting.tolist()), row("B", config))
     for name, value in frozen.items():
-        getattr(model.rgb, name).copy_(value)
+        getattr(model.rgb.scaling, name).copy_(value)
     return features
 
 
@@ -448,13 +449,13 @@ def _scaled_glimpses(
     rows = np.concatenate(
         [np.arange(store.clips[i].length)[::2] + store.clips[i].start for i in clips]
     )
-    glimpses = torch.from_numpy(store.all_glimpses[rows]).flatten(0, 1)
+    glimpses = torch.from_numpy(store.take("glimpses", rows)).flatten(0, 1)
     present = (glimpses != 0).any(-1)
     stream = RGBStream(config)
-    stream.fit_scaling(glimpses=glimpses[present].float())
+    stream.scaling.fit_glimpses(glimpses[present].float())
     frozen = {
         n: b
-        for n, b in stream.named_buffers()
+        for n, b in stream.scaling.named_buffers()
         if n in ("components", "glimpse_mean", "glimpse_std")
     }
     return frozen, project_glimpses(stream, store) if config.glimpse_projection else None

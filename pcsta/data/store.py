@@ -126,6 +126,13 @@ class Store:
             raise StoreError(f"{self.path} holds poses alone (no video was given to its glimpses)")
         return np.load(self.path / "glimpses.npy", mmap_mode="r")
 
+    def take(self, name: str, rows: Int[np.ndarray, "*rows"]) -> np.ndarray:
+        """Frames of an array by their numbers in the whole store: `clips[i].start` and on.
+
+        name: joints, hands, active or glimpses
+        """
+        return np.asarray(getattr(self, f"all_{name}")[rows])
+
     def _rows(self, i: SupportsIndex) -> slice:
         return slice(self.clips[i].start, self.clips[i].start + self.clips[i].length)
 

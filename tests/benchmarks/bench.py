@@ -197,7 +197,7 @@ def prediction(name: str, config: ModelConfig, repeats: int) -> Result:
         logits = []
         for k in range(SUB_SEQUENCES):  # one after the other
             s = literal.features(build(joints[k : k + 1]))
-            pooled = literal_rgb(model.rgb, model.rgb.project(V[k : k + 1]), s)
+            pooled = literal_rgb(model.rgb, model.rgb.scaling.project(V[k : k + 1]), s)
             logits.append(literal.head(s) + model.rgb_head(pooled))
         return torch.cat(logits).mean(0)
 

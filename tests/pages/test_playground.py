@@ -145,7 +145,7 @@ def test_the_picture_shown_and_the_features_agree(folder, names):
     crops = sprite.reshape(variants, hands, size, steps, size, 3).transpose(0, 3, 1, 5, 2, 4)
     there = np.broadcast_to(found.present, crops.shape[:3])
     with torch.no_grad():
-        seen = model.rgb.project(sensor(torch.from_numpy(crops[there].copy()))).numpy()
+        seen = model.rgb.scaling.project(sensor(torch.from_numpy(crops[there].copy()))).numpy()
     variant, step, hand = np.nonzero(there)
     rivals = found.glimpses[1:, step, hand]  # every object in this hand at this step
     nearest = 1 + np.linalg.norm(rivals - seen, axis=-1).argmin(0)

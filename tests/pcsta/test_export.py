@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow  # a loop of 20 steps takes some seconds to trace
 def model(letter):
     torch.manual_seed(0)
     net = TwoStream(row(letter, tiny())).eval()
-    if net.rgb is not None and net.rgb.glimpse_mean is not None:
-        net.rgb.fit_scaling(torch.rand(30, 6))
+    if net.rgb is not None and net.rgb.scaling.glimpse_mean is not None:
+        net.rgb.scaling.fit_glimpses(torch.rand(30, 6))
     return net
 
 
@@ -67,7 +67,7 @@ def test_two_pieces_are_the_whole(tmp_path):
     pose = onnx_says(to_onnx(net, tmp_path / "pose.onnx", "pose"), given)
     given["pose_features"] = torch.from_numpy(pose["pose_features"])
     V = given["glimpses"]
-    given["glimpses"] = net.rgb.project(V)
+    given["glimpses"] = net.rgb.scaling.project(V)
     rgb = onnx_says(to_onnx(net, tmp_path / "rgb.onnx", "rgb", projected=True), given)
     assert set(rgb) == {"rgb_logits", "spatial_attention", "temporal_attention"}
     wanted = net(given["pose_tensor"], V, given["present"])

@@ -120,7 +120,11 @@ def pose_less(model: TwoStream, inputs: Inputs) -> Inputs:
     s = inputs.pose_features
     if s is None:
         return inputs
-    average = s.mean(0) if model.rgb is None or model.rgb.pose_mean is None else model.rgb.pose_mean
+    average = (
+        s.mean(0)
+        if model.rgb is None or model.rgb.scaling.pose_mean is None
+        else model.rgb.scaling.pose_mean
+    )
     return inputs._replace(pose_features=average.expand_as(s))
 
 
@@ -250,8 +254,8 @@ def average_glimpse(model: TwoStream, store: Store, clips: np.ndarray) -> Float[
     A model with that map has subtracted the mean of its training set: the average is 0.
     """
     assert model.rgb is not None
-    if model.rgb.glimpse_mean is not None:
-        return torch.zeros(model.rgb.glimpse_width, device=model.rgb.glimpse_mean.device)
+    if model.rgb.scaling.glimpse_mean is not None:
+        return torch.zeros(model.rgb.scaling.width, device=model.rgb.scaling.glimpse_mean.device)
     total, seen = np.zeros(store.glimpse_features), 0
     for i in clips:
         glimpses = store.glimpses(i)

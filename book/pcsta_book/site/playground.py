@@ -219,7 +219,7 @@ def _inputs(
         raw[variant] = glimpse_features(f_g, there, where, len(frames), torch.device("cpu"))
     assert model.rgb is not None
     with torch.no_grad():
-        V = model.rgb.project(torch.from_numpy(raw).float()).numpy()
+        V = model.rgb.scaling.project(torch.from_numpy(raw).float()).numpy()
     return Inputs(X.numpy(), V, present, frames), crops.transpose(0, 1, 2, 4, 5, 3)
 
 

@@ -178,9 +178,12 @@ def test_whole_frames_are_one_glimpse_each(tmp_path):
     }
     store = stores[0]
     assert store.crops == "frame" and store.settings["crop_size"] is None
-    assert store.all_glimpses.shape == (2 * FRAMES, 1, 3)
-    np.testing.assert_allclose(store.all_glimpses[:, 0], [[120, 0, 120]] * 2 * FRAMES, atol=12)
-    np.testing.assert_array_equal(store.all_glimpses, stores[2].all_glimpses)
+    seen, features = np.arange(2 * FRAMES), "glimpses"
+    assert store.take(features, seen).shape == (2 * FRAMES, 1, 3)
+    np.testing.assert_allclose(
+        store.take(features, seen)[:, 0], [[120, 0, 120]] * 2 * FRAMES, atol=12
+    )
+    np.testing.assert_array_equal(store.take(features, seen), stores[2].take(features, seen))
     with pytest.raises(StoreError, match="other settings"):
         prepare(data, tmp_path / "0", sensor, 0, progress=False)  # hands now
 

@@ -117,7 +117,7 @@ def test_blind_sees_no_glimpse_and_pose_less_no_pose(store):
     assert not blind(inputs).glimpses.any()
     assert blind(inputs).pose_features is s
     average = pose_less(net, inputs)
-    assert (average.pose_features == net.rgb.pose_mean).all()
+    assert (average.pose_features == net.rgb.scaling.pose_mean).all()
     assert average.glimpses is inputs.glimpses
     plain = model(standardise=False)
     got = pose_less(plain, inputs).pose_features
