@@ -6,19 +6,19 @@ Everything that does not change during training is done here, once (section 4 fr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from filelock import FileLock
 from tqdm.auto import tqdm
 
 from pcsta.common import resolve_device
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
-from pcsta.data.store import GLIMPSES, Crops, Store, StoreWriter, describe
+from pcsta.data.store import GLIMPSES, Crops, Settings, Source, Store, StoredClip
+from pcsta.data.store_writer import StoreWriter
 from pcsta.data.video import clip_frames
 from pcsta.files import fingerprint
 from pcsta.glimpse import GlimpseSensor, crop, squeeze
@@ -88,59 +88,75 @@ def glimpse_features(
     return V
 
 
-class _Clips(torch.utils.data.Dataset):
+class _Prepared(NamedTuple):
+    """A sample's line and arrays; its crops as well where another process computes features."""
+
+    clip: StoredClip
+    arrays: dict[str, np.ndarray]
+    crops: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class _Clips(torch.utils.data.Dataset[_Prepared]):
     """Samples -> prepared arrays, for a DataLoader's workers. A sample's fault is its result."""
 
     def __init__(
-        self,
-        dataset: Dataset,
-        samples: list[Sample],
-        sensor: GlimpseSensor | None,
-        crops: Crops,
-        here: bool,
+        self, dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops, device: torch.device
     ):
-        self.dataset, self.samples = dataset, samples
-        self.sensor, self.crops = sensor, crops
-        self.here = here  # compute features in this process; otherwise hand over the crops
+        self.dataset, self.samples = dataset, dataset.samples
+        self.sensor, self.crops, self.device = sensor, crops, device
 
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, i: int) -> dict[str, Any]:
+    def __getitem__(self, i: int) -> _Prepared:
         sample = self.samples[i]
+        stored = StoredClip(
+            sample.name, sample.label, sample.subject, sample.camera, sample.replication,
+            video=str(sample.video) if sample.video else None, sources=sources(sample),
+        )  # fmt: skip
         try:
             clip = self.dataset.read(sample)
-            result: dict[str, Any] = {"clip": describe(clip), "arrays": _poses(clip)}
+            active = clip.truth.active if clip.truth else np.full(len(clip), -2)
+            arrays = {"joints": clip.joints, "hands": clip.hands, "active": active}
+            faults = clip.truth.faults if clip.truth else ()
+            stored = replace(stored, length=len(clip), repairs=clip.repairs, faults=faults)
             if self.sensor is None:
-                return result
+                return _Prepared(stored, arrays)
             if self.crops == "hands":
-                crops, where = glimpse_crops(clip, self.dataset.crop_size)
+                crops = glimpse_crops(clip, self.dataset.crop_size)
             else:
-                crops, where = frame_crops(clip, self.sensor.input_size)
-            if self.here:
-                cpu = torch.device("cpu")
-                result["arrays"]["glimpses"] = glimpse_features(
-                    self.sensor, crops, where, len(clip), cpu, GLIMPSES[self.crops]
-                )
-            else:
-                result |= {"crops": crops, "where": where}
-            return result
+                crops = frame_crops(clip, self.sensor.input_size)
         except (DataError, OSError) as error:
-            return {"name": sample.name, "error": str(error)}
+            return _Prepared(replace(stored, length=0, skipped=str(error)), {})
+        found = _Prepared(stored, arrays, crops)
+        return self.with_features(found) if self.device.type == "cpu" else found
+
+    def with_features(self, found: _Prepared) -> _Prepared:
+        """Glimpses in place of crops."""
+        clip, arrays, crops = found
+        if self.sensor is None or crops is None:
+            return found
+        N = GLIMPSES[self.crops]
+        V = glimpse_features(self.sensor, *crops, clip.length, self.device, N)
+        return _Prepared(clip, arrays | {"glimpses": V})
 
 
-def _poses(clip: Clip) -> dict[str, np.ndarray]:
-    active = clip.truth.active if clip.truth else np.full(len(clip), -2)
-    return {"joints": clip.joints, "hands": clip.hands, "active": active.astype(np.int8)}
+def sources(sample: Sample) -> dict[str, Source]:
+    """How the files of a sample look on disk now; those that are not there are left out."""
+    found = {}
+    for kind, path in (("skeleton", sample.skeleton_file), ("video", sample.video)):
+        if path is not None and path.exists():
+            files = [f.stat() for f in (path.glob("rgb*") if path.is_dir() else [path])]
+            found[kind] = Source(
+                files=len(files),
+                size=sum(f.st_size for f in files),
+                modified=max((f.st_mtime_ns for f in files), default=0),
+            )
+    return found
 
 
-def settings_of(
-    dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands"
-) -> dict[str, Any]:
-    """All that decides a store's content, as JSON. A crop size of None means the whole frame."""
+def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands") -> Settings:
+    """All that decides a store's content, as JSON."""
     names = hashlib.sha256("\n".join(s.name for s in dataset.samples).encode()).hexdigest()
     made = dataset.root / "dataset.json"
-    return {
+    settings: Settings = {
         "dataset": dataset.name,
         "samples": len(dataset.samples),
         "names": names,
@@ -153,8 +169,8 @@ def settings_of(
         "sensor": sensor.fingerprint if sensor else None,
         "glimpse_features": sensor.features if sensor else 0,
         "splits": {p: dataset.split(p)._asdict() for p in dataset.protocols},
-        **dataset.reads,
     }
+    return cast(Settings, {**settings, **dataset.reads})
 
 
 def store_path(
@@ -167,6 +183,17 @@ def store_path(
     return under / f"{dataset.name}-{kind}-{fingerprint(settings_of(dataset, sensor, crops))}"
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """(i, n) of "i/n", the part of a store's shards that one process fills; i from 1 to n.
+
+    Raises ValueError.
+    """
+    i, slash, n = text.partition("/")
+    if not (slash and i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+        raise ValueError(f"a part of the shards is i/n, from 1/n to n/n, such as 2/4: not {text!r}")
+    return int(i), int(n)
+
+
 def prepare(
     dataset: Dataset,
     path: Path,
@@ -175,59 +202,43 @@ def prepare(
     device: str = "auto",
     progress: bool = True,
     crops: Crops = "hands",
+    shard: tuple[int, int] = (1, 1),
 ) -> Store:
     """Fill the store at `path` with every sample of `dataset`; continue if it was begun.
 
     sensor:   f_g; None prepares poses alone
     workers:  processes that parse and decode, 0 for none; on a CPU they compute features as well
     crops:    what f_g looks at: the hands (section 3.2), or the whole frame, a baseline
-    Raises StoreError for a folder made with other settings, OSError (disk full) with the store
-    left at its last whole clip. Samples that cannot be read are recorded with their reason.
+    shard:    (i, n): fill part i of n, beside others, and return what is whole so far
+    Raises StoreError for a folder made with other settings, OSError (disk full) with all whole shards
+    kept. Samples that cannot be read are recorded with their reason.
     """
     chosen = resolve_device(device)
-    on_cpu = chosen.type == "cpu"
-    path.mkdir(parents=True, exist_ok=True)
-    # two processes that append to one store would interleave their clips: the second one waits
-    with FileLock(path / ".lock"), StoreWriter(path, settings_of(dataset, sensor, crops)) as writer:
-        samples = [s for s in dataset.samples if s.name not in writer.seen]
-        clips = _Clips(dataset, samples, sensor, crops, here=on_cpu)
+    with StoreWriter(path, settings_of(dataset, sensor, crops)) as writer:
+        clips = _Clips(dataset, sensor, crops, chosen)
         if sensor is not None:
             sensor.to(chosen)
-        bar = tqdm(total=len(dataset.samples), initial=len(writer.seen), unit="clip",
-                   desc=f"prepare {dataset.name}", disable=not (progress and samples))  # fmt: skip
-        with bar:
-            for result in _results(clips, workers):
-                if "error" in result:
-                    writer.skip(result["name"], result["error"])
-                    bar.write(f"skipped: {result['error']}")
-                else:
-                    arrays = result["arrays"]
-                    if sensor is not None and not on_cpu:
-                        arrays["glimpses"] = glimpse_features(
-                            sensor, result["crops"], result["where"], len(arrays["joints"]), chosen,
-                            GLIMPSES[crops],
-                        )  # fmt: skip
-                    try:
-                        writer.add(result["clip"], **arrays)
-                    except OSError as error:
-                        raise OSError(
-                            error.errno,
-                            f"{error.strerror} while writing {result['clip']['name']}; what was prepared "
-                            "is kept: make room and run the same command again",
-                            str(path),
-                        ) from error
+        missing = sum(map(len, writer.missing(shard)))
+        workers = min(workers, missing)
+        loader = torch.utils.data.DataLoader(
+            clips, sampler=writer.claim(shard), batch_size=None, collate_fn=_as_it_is,
+            num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=_one_thread,
+        )  # fmt: skip
+        silent = not (progress and missing)
+        with tqdm(
+            total=missing, unit="clip", desc=f"prepare {dataset.name}", disable=silent
+        ) as bar:
+            for prepared in loader:
+                clip, arrays, _ = clips.with_features(prepared)
+                if clip.skipped is not None:
+                    bar.write(f"skipped: {clip.skipped}")
+                writer.add(clip, **arrays)
                 bar.update()
-        writer.finish()
-    return Store(path)
+    return Store(path, unfinished=shard[1] > 1)
 
 
-def _results(clips: _Clips, workers: int) -> Iterator[dict[str, Any]]:
-    workers = min(workers, len(clips))
-    loader: torch.utils.data.DataLoader = torch.utils.data.DataLoader(
-        clips, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None,
-        collate_fn=dict, worker_init_fn=_one_thread,
-    )  # fmt: skip
-    yield from loader
+def _as_it_is(prepared: object) -> object:
+    return prepared
 
 
 def _one_thread(_: int) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from pcsta.config import ModelConfig, laptop
-from pcsta.data.store import Store, StoreWriter
+from pcsta.data.store import Settings, Store, StoredClip
+from pcsta.data.store_writer import StoreWriter
 from pcsta.skeletons import KINECT_V2, SBU, conversion
 
 CLASSES = ("rest", "raise")
+BLOCK = 10  # clips a shard: most stores have several
 
 
-def settings(clips: int, features: int = 6, **changes) -> dict:
+def settings(clips: int, features: int = 6, **changes) -> Settings:
     names = [f"clip-{i:03d}" for i in range(clips)]
     half = clips // 2
     return {
@@ -42,34 +44,29 @@ def clip_arrays(i: int, features: int = 6, length: int = 24, seed: int = 0) -> d
     return {"joints": joints, "hands": hands, "active": active, "glimpses": glimpses}
 
 
-def row(i: int) -> dict:
-    return {
-        "name": f"clip-{i:03d}", "label": i % 2, "subject": str(i % 5), "camera": 1,
-        "replication": 1, "video": None, "repairs": [], "faults": [],
-    }  # fmt: skip
+def row(i: int, length: int = 24, start: int = 0) -> StoredClip:
+    return StoredClip(f"clip-{i:03d}", i % 2, str(i % 5), 1, 1, start, length)
 
 
 def make_store(path: Path, clips: int = 24, features: int = 6, **changes) -> Store:
     """A store on disk; with `crop_size=None` one of whole frames, the first hand's glimpse."""
-    with StoreWriter(path, settings(clips, features, **changes)) as writer:
-        for i in range(clips):
+    with StoreWriter(path, settings(clips, features, **changes), BLOCK) as writer:
+        for i in writer.claim():
             arrays = clip_arrays(i, features)
             if changes.get("crop_size", 8) is None:
                 arrays["glimpses"] = arrays["glimpses"][:, :1]
             writer.add(row(i), **arrays)
-        writer.finish()
     return Store(path)
 
 
 def sbu_store(path, clips=16, features=6, sensor=None):
     """The fakes' clips as SBU would have them: 15 joints, three classes."""
     stated = settings(clips, features, skeleton="sbu", classes=["a", "b", "c"], sensor=sensor)
-    with StoreWriter(path, stated) as writer:
-        for i in range(clips):
+    with StoreWriter(path, stated, BLOCK) as writer:
+        for i in writer.claim():
             arrays = clip_arrays(i, features)
             arrays["joints"] = conversion(KINECT_V2, SBU) @ arrays["joints"]
             writer.add(row(i), **arrays)
-        writer.finish()
     return Store(path)
 
 

@@ -1,16 +1,34 @@
 """Preparation: raw files -> store, on made recordings and on the real NTU clip."""
 
 import errno
+import functools
+import os
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from filelock import FileLock
 
+from pcsta.data import prepare as preparation
+from pcsta.data import store_writer
 from pcsta.data.ntu import NTU
-from pcsta.data.prepare import glimpse_crops, glimpse_features, prepare, settings_of, store_path
-from pcsta.data.store import Store, StoreError, StoreWriter
+from pcsta.data.prepare import (
+    glimpse_crops,
+    glimpse_features,
+    parse_shard,
+    prepare,
+    settings_of,
+    sources,
+    store_path,
+)
+from pcsta.data.sbu import SBUInteraction
+from pcsta.data.store import Store, StoreError
+from pcsta.data.store_writer import StoreWriter
 from pcsta.data.video import clip_frames, write_video
 from pcsta.glimpse import GlimpseSensor, crop, squeeze
 from recordings import ntu_text, person, write_ntu
@@ -47,6 +65,11 @@ def dataset(root, clips=3, people=1, video_frames=FRAMES):
     return NTU(root)
 
 
+@pytest.fixture
+def two_a_shard(monkeypatch):
+    monkeypatch.setattr(preparation, "StoreWriter", functools.partial(StoreWriter, block=2))
+
+
 def test_glimpses_come_from_where_the_hands_are(tmp_path):
     data = dataset(tmp_path / "raw", clips=1, people=2)
     store = prepare(data, tmp_path / "s", MeanColour(), workers=0, progress=False)
@@ -67,12 +90,30 @@ def test_an_absent_hand_costs_no_forward_pass(tmp_path):
     assert store.glimpses(0)[:, :2].any()
 
 
-def test_workers_and_no_workers_write_the_same_bytes(tmp_path):
+def same_files(one, other):
+    files = [p.relative_to(one) for p in sorted(one.glob("shards/*/*"))]
+    assert files == [p.relative_to(other) for p in sorted(other.glob("shards/*/*"))]
+    return all((one / file).read_bytes() == (other / file).read_bytes() for file in files)
+
+
+def test_workers_and_parts_write_the_same_bytes(tmp_path, two_a_shard):
     data = dataset(tmp_path / "raw", clips=5)
     for workers in (0, 2):
         prepare(data, tmp_path / str(workers), MeanColour(), workers, progress=False)
-    for file in ("joints.npy", "hands.npy", "active.npy", "glimpses.npy", "index.jsonl"):
-        assert (tmp_path / "0" / file).read_bytes() == (tmp_path / "2" / file).read_bytes()
+    assert same_files(tmp_path / "0", tmp_path / "2")
+    made = [
+        prepare(data, tmp_path / "parts", MeanColour(), 0, progress=False, shard=part)
+        for part in ((2, 2), (1, 2))
+    ]
+    assert [(len(store), store.missing) for store in made] == [(2, 3), (5, 0)]
+    assert same_files(tmp_path / "0", tmp_path / "parts")
+
+
+def test_a_part_of_the_shards_is_written_i_of_n():
+    assert parse_shard("1/1") == (1, 1) and parse_shard("3/16") == (3, 16)
+    for wrong in ("", "2", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1.5/2"):
+        with pytest.raises(ValueError, match="such as 2/4"):
+            parse_shard(wrong)
 
 
 def test_crops_handed_over_for_a_gpu_give_the_same_features(tmp_path):
@@ -88,57 +129,90 @@ def test_crops_handed_over_for_a_gpu_give_the_same_features(tmp_path):
     np.testing.assert_allclose(features, one_by_one, atol=0.2)
 
 
-def test_interrupted_work_resumes(tmp_path, monkeypatch):
-    data = dataset(tmp_path / "raw", clips=4)
+def test_interrupted_work_resumes(tmp_path, monkeypatch, two_a_shard):
+    data = dataset(tmp_path / "raw", clips=6)
     add, added = StoreWriter.add, []
 
     def dies(self, clip, **arrays):
-        if len(added) == 2:
+        if len(added) == 3:
             raise KeyboardInterrupt
-        added.append(clip["name"])
+        added.append(clip.name)
         add(self, clip, **arrays)
 
     monkeypatch.setattr(StoreWriter, "add", dies)
     with pytest.raises(KeyboardInterrupt):
         prepare(data, tmp_path / "s", MeanColour(), 0, progress=False)
-    monkeypatch.undo()
-    with pytest.raises(StoreError, match="unfinished"):
+    monkeypatch.setattr(StoreWriter, "add", add)
+    with pytest.raises(StoreError, match=r"unfinished .4 clips"):
         Store(tmp_path / "s")
     sensor = MeanColour()
-    assert len(prepare(data, tmp_path / "s", sensor, 0, progress=False)) == 4
-    assert sensor.crops_seen == 2 * 2 * FRAMES, "finished clips are not computed again"
+    assert len(prepare(data, tmp_path / "s", sensor, 0, progress=False)) == 6
+    assert sensor.crops_seen == 4 * 2 * FRAMES, "whole shards are not computed again"
 
 
-def test_two_processes_do_not_write_one_store_at_once(tmp_path):
-    data = dataset(tmp_path / "raw", clips=2)
-    (tmp_path / "s").mkdir()
+def test_two_processes_do_not_fill_one_shard_at_once(tmp_path, two_a_shard):
+    data = dataset(tmp_path / "raw", clips=4)
+    (tmp_path / "s/shards").mkdir(parents=True)
     second = threading.Thread(
         target=prepare, args=(data, tmp_path / "s", MeanColour(), 0), kwargs={"progress": False}
     )
-    with FileLock(tmp_path / "s" / ".lock"):  # the first is still at it
+    with FileLock(tmp_path / "s/shards/000002.lock"):  # the first is still at it
         second.start()
         second.join(1)
-        assert second.is_alive() and not (tmp_path / "s/index.jsonl").exists()
+        assert second.is_alive() and len(Store(tmp_path / "s", unfinished=True)) == 2
     second.join(60)
-    assert len(Store(tmp_path / "s")) == 2
+    assert len(Store(tmp_path / "s")) == 4
 
 
-def test_a_full_disk_says_what_to_do_and_keeps_what_was_done(tmp_path, monkeypatch):
+KILLED = """
+import sys, time
+sys.path[:0] = {paths!r}
+from test_prepare import NTU, FRAMES, MeanColour, prepare, preparation, functools, StoreWriter, Path
+preparation.StoreWriter = functools.partial(StoreWriter, block=2)
+class Slow(MeanColour):
+    def forward(self, crops):
+        time.sleep(0.5)
+        return super().forward(crops)
+prepare(NTU(Path({raw!r})), Path({path!r}), Slow(), workers=2, progress=False)
+"""
+
+
+def test_a_killed_process_and_its_workers_hold_nothing_back(tmp_path, two_a_shard):
+    data, path = dataset(tmp_path / "raw", clips=8), tmp_path / "s"
+    paths = [*sys.path, str(Path(__file__).parent)]
+    script = KILLED.format(paths=paths, raw=str(tmp_path / "raw"), path=str(path))
+    process = subprocess.Popen([sys.executable, "-c", script])
+    while not (path / "shards/000000").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    sensor, begun = MeanColour(), time.monotonic()
+    assert len(prepare(data, path, sensor, 0, progress=False)) == 8
+    assert time.monotonic() - begun < 5, "locks of the dead are free"
+    assert 0 < sensor.crops_seen <= 6 * 2 * FRAMES, "whole shards are kept"
+    prepare(data, tmp_path / "whole", MeanColour(), 0, progress=False)
+    assert same_files(tmp_path / "whole", path)
+
+
+def test_a_full_disk_says_what_to_do_and_keeps_what_was_done(tmp_path, monkeypatch, two_a_shard):
     data = dataset(tmp_path / "raw", clips=3)
-    add, added = StoreWriter.add, []
+    write = store_writer._write
 
-    def full(self, clip, **arrays):
-        if len(added) == 1:
+    def full(path, content):
+        if path.parent.name.startswith("000002"):
             raise OSError(errno.ENOSPC, "No space left on device")
-        added.append(1)
-        add(self, clip, **arrays)
+        write(path, content)
 
-    monkeypatch.setattr(StoreWriter, "add", full)
+    monkeypatch.setattr(store_writer, "_write", full)
     with pytest.raises(OSError, match="make room and run the same command again") as caught:
         prepare(data, tmp_path / "s", MeanColour(), 0, progress=False)
     assert caught.value.errno == errno.ENOSPC
-    monkeypatch.undo()
-    assert len(prepare(data, tmp_path / "s", MeanColour(), 0, progress=False)) == 3
+    assert len(Store(tmp_path / "s", unfinished=True)) == 2
+    monkeypatch.setattr(store_writer, "_write", write)
+    sensor = MeanColour()
+    assert len(prepare(data, tmp_path / "s", sensor, 0, progress=False)) == 3
+    assert sensor.crops_seen == 2 * FRAMES
 
 
 def test_a_clip_that_cannot_be_read_is_skipped_with_its_reason(tmp_path):
@@ -150,6 +224,36 @@ def test_a_clip_that_cannot_be_read_is_skipped_with_its_reason(tmp_path):
     assert [c.name for c in store.clips] == ["S001C001P001R001A001"]
     assert "S001C002P001R001A001_rgb.avi" in store.skipped["S001C002P001R001A001"]
     assert "frame" in store.skipped["S001C003P001R001A001"]
+    assert store.samples[1].sources["video"]["size"] == len(b"no video")
+
+
+def test_a_line_knows_the_files_it_was_made_from(tmp_path):
+    data = dataset(tmp_path / "raw", clips=2)
+    second = data["S001C002P001R001A001"]
+    os.utime(second.skeleton_file, ns=(1, 1_700_000_000_123_456_789))
+    second.video.unlink()
+    del data._found  # looked for again
+    store = prepare(data, tmp_path / "s", None, 0, progress=False)
+    first, second = store.clips
+    assert first.sources.keys() == {"skeleton", "video"} and second.sources.keys() == {"skeleton"}
+    assert second.sources["skeleton"]["modified"] == 1_700_000_000_123_456_789
+    video = data[first.name].video
+    assert first.sources["video"] == {
+        "files": 1, "size": video.stat().st_size, "modified": video.stat().st_mtime_ns,
+    }  # fmt: skip
+
+
+def test_images_in_a_folder_are_one_source(tmp_path):
+    folder = tmp_path / "s01s02/01/001"
+    folder.mkdir(parents=True)
+    (folder / "skeleton_pos.txt").write_text("1,0.5")
+    for k, size in enumerate((10, 20, 30)):
+        image = folder / f"rgb_{k:06d}.png"
+        image.write_bytes(bytes(size))
+        os.utime(image, ns=(1, 1000 - k))
+    found = sources(SBUInteraction(tmp_path).samples[0])
+    assert found["video"] == {"files": 3, "size": 60, "modified": 1000}
+    assert found["skeleton"]["size"] == 5
 
 
 @pytest.mark.parametrize("frames, usable", [(FRAMES + 3, True), (FRAMES - 3, False), (0, False)])
