@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ _GPU_BATCH = 256
 # Side in pixels at which f_g sees a whole frame: Inception's own; for Lite0 the most that keeps the
 # embedded dataset under a minute on two cores.
 _FRAME_SIZES = {"efficientnet-lite0": 128, "inception-v3": 299}
+
+_Prepared = tuple[StoredClip, dict[str, np.ndarray]]  # a line of the index and its arrays
 
 
 def sensor_for(
@@ -88,14 +90,6 @@ def glimpse_features(
     return V
 
 
-class _Prepared(NamedTuple):
-    """A sample's line and arrays; its crops as well where another process computes features."""
-
-    clip: StoredClip
-    arrays: dict[str, np.ndarray]
-    crops: tuple[np.ndarray, np.ndarray] | None = None
-
-
 class _Clips(torch.utils.data.Dataset[_Prepared]):
     """Samples -> prepared arrays, for a DataLoader's workers. A sample's fault is its result."""
 
@@ -109,46 +103,43 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
         sample = self.samples[i]
         stored = StoredClip(
             sample.name, sample.label, sample.subject, sample.camera, sample.replication,
-            video=str(sample.video) if sample.video else None, sources=sources(sample),
+            video=str(sample.video) if sample.video else None,
         )  # fmt: skip
         try:
+            stored = replace(stored, sources=sources(sample))
             clip = self.dataset.read(sample)
             active = clip.truth.active if clip.truth else np.full(len(clip), -2)
             arrays = {"joints": clip.joints, "hands": clip.hands, "active": active}
-            faults = clip.truth.faults if clip.truth else ()
-            stored = replace(stored, length=len(clip), repairs=clip.repairs, faults=faults)
-            if self.sensor is None:
-                return _Prepared(stored, arrays)
-            if self.crops == "hands":
-                crops = glimpse_crops(clip, self.dataset.crop_size)
-            else:
-                crops = frame_crops(clip, self.sensor.input_size)
+            if self.sensor and self.crops == "hands":
+                arrays["crops"], arrays["where"] = glimpse_crops(clip, self.dataset.crop_size)
+            elif self.sensor:
+                arrays["crops"], arrays["where"] = frame_crops(clip, self.sensor.input_size)
         except (DataError, OSError) as error:
-            return _Prepared(replace(stored, length=0, skipped=str(error)), {})
-        found = _Prepared(stored, arrays, crops)
-        return self.with_features(found) if self.device.type == "cpu" else found
+            return replace(stored, skipped=str(error)), {}
+        faults = clip.truth.faults if clip.truth else ()
+        stored = replace(stored, length=len(clip), repairs=clip.repairs, faults=faults)
+        # an accelerator belongs to the process that started this one
+        return self.with_glimpses(stored, arrays) if self.device.type == "cpu" else (stored, arrays)
 
-    def with_features(self, found: _Prepared) -> _Prepared:
-        """Glimpses in place of crops."""
-        clip, arrays, crops = found
-        if self.sensor is None or crops is None:
-            return found
-        N = GLIMPSES[self.crops]
-        V = glimpse_features(self.sensor, *crops, clip.length, self.device, N)
-        return _Prepared(clip, arrays | {"glimpses": V})
+    def with_glimpses(self, clip: StoredClip, arrays: dict[str, np.ndarray]) -> _Prepared:
+        """Features in place of crops, where there are crops."""
+        if self.sensor and "crops" in arrays:
+            crops, where = arrays.pop("crops"), arrays.pop("where")
+            N = GLIMPSES[self.crops]
+            V = glimpse_features(self.sensor, crops, where, clip.length, self.device, N)
+            arrays["glimpses"] = V
+        return clip, arrays
 
 
 def sources(sample: Sample) -> dict[str, Source]:
-    """How the files of a sample look on disk now; those that are not there are left out."""
+    """The files of a sample as they are now: "skeleton" and "video", where they are there."""
     found = {}
     for kind, path in (("skeleton", sample.skeleton_file), ("video", sample.video)):
         if path is not None and path.exists():
             files = [f.stat() for f in (path.glob("rgb*") if path.is_dir() else [path])]
-            found[kind] = Source(
-                files=len(files),
-                size=sum(f.st_size for f in files),
-                modified=max((f.st_mtime_ns for f in files), default=0),
-            )
+            newest = max((f.st_mtime_ns for f in files), default=0)
+            size = sum(f.st_size for f in files)
+            found[kind] = Source(files=len(files), size=size, modified=newest)
     return found
 
 
@@ -184,10 +175,7 @@ def store_path(
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """(i, n) of "i/n", the part of a store's shards that one process fills; i from 1 to n.
-
-    Raises ValueError.
-    """
+    """(i, n) of "i/n", the part of a store's shards to fill; i from 1. Raises ValueError."""
     i, slash, n = text.partition("/")
     if not (slash and i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
         raise ValueError(f"a part of the shards is i/n, from 1/n to n/n, such as 2/4: not {text!r}")
@@ -221,24 +209,18 @@ def prepare(
         missing = sum(map(len, writer.missing(shard)))
         workers = min(workers, missing)
         loader = torch.utils.data.DataLoader(
-            clips, sampler=writer.claim(shard), batch_size=None, collate_fn=_as_it_is,
+            clips, sampler=writer.claim(shard), batch_size=None, collate_fn=tuple,
             num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=_one_thread,
         )  # fmt: skip
-        silent = not (progress and missing)
-        with tqdm(
-            total=missing, unit="clip", desc=f"prepare {dataset.name}", disable=silent
-        ) as bar:
+        with tqdm(total=missing, unit="clip", desc=f"prepare {dataset.name}",
+                  disable=not (progress and missing)) as bar:  # fmt: skip
             for prepared in loader:
-                clip, arrays, _ = clips.with_features(prepared)
+                clip, arrays = clips.with_glimpses(*prepared)
                 if clip.skipped is not None:
                     bar.write(f"skipped: {clip.skipped}")
                 writer.add(clip, **arrays)
                 bar.update()
     return Store(path, unfinished=shard[1] > 1)
-
-
-def _as_it_is(prepared: object) -> object:
-    return prepared
 
 
 def _one_thread(_: int) -> None:

@@ -1,17 +1,15 @@
-"""Store: prepared clips on disk in shards that are written once, read as one row of frames.
+"""Store: prepared clips on disk in shards, each written once, and read as one row of frames.
 
     settings.json     what made this store: dataset, glimpse sensor, crop size, classes, splits
     shards/000032/    samples 32 to 63 of the dataset, in order of name
-      index.jsonl     one line a sample: the fields of StoredClip (start: in this shard) or Skipped
+      index.jsonl     one line a sample: the fields of StoredClip, `start` counted in this shard
       joints.npy      (F, 2, J, 3) float32   poses of all its clips, one after the other
       hands.npy       (F, 4, 2) float32      hand pixels, NaN where absent
       active.npy      (F,) int8              planted hand: 0..3, -1 in no interval, -2 no truth known
       glimpses.npy    (F, N, D) float16      features of the N = 4 hands, zero where absent; or, where
                       the settings say a crop size of null, of the N = 1 whole frame
 
-A shard is written beside its place and renamed when it is whole; nothing is altered afterwards. So
-whatever stops a writer, power cut and full disk included, costs at most the shards in its hands.
-Any number of processes and machines may fill one store at the same time: a lock goes with each shard.
+`store_writer` makes it: a shard is written beside its place, renamed when whole, and never changed.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, SupportsIndex, TypedDict
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Float, Int
 
 from pcsta.files import read_json
 from pcsta.skeletons import SKELETONS, Skeleton
@@ -87,8 +85,10 @@ class StoreError(RuntimeError):
 class Store:
     """Read access to a prepared dataset. Arrays open lazily, so workers share no file handle.
 
-    samples:     all lines of the index; `clips` are those that are not skipped
     unfinished:  open what is whole of a store that is still filled; `missing` counts the rest
+
+    samples: all lines of the index; `clips`, with their `labels`, are those that are not skipped
+    glimpse_features: D, 0 for a store of poses alone       crops: what the glimpses show
     """
 
     def __init__(self, path: Path | str, unfinished: bool = False):
@@ -110,8 +110,12 @@ class Store:
             )
         self.clips = [s for s in self.samples if s.skipped is None]
         self.skipped = {s.name: s.skipped for s in self.samples if s.skipped is not None}
+        self.labels = np.array([clip.label for clip in self.clips], np.int64)
+        self.frames_total = starts[-1]
         self.classes: tuple[str, ...] = tuple(self.settings["classes"])
         self.skeleton: Skeleton = SKELETONS[self.settings["skeleton"]]
+        self.glimpse_features = self.settings["glimpse_features"]
+        self.crops = crops_of(self.settings)
         self._position = {clip.name: i for i, clip in enumerate(self.clips)}
         self._arrays: dict[tuple[str, int], np.ndarray] = {}
 
@@ -127,24 +131,6 @@ class Store:
     def index(self, name: str) -> int:
         """Position of a clip by its sample name. Raises KeyError."""
         return self._position[name]
-
-    @property
-    def frames_total(self) -> int:
-        return int(self._starts[-1])
-
-    @property
-    def glimpse_features(self) -> int:
-        """D, or 0 for a store of poses alone."""
-        return self.settings["glimpse_features"]
-
-    @property
-    def crops(self) -> Crops:
-        """What the glimpses show: hands, or the whole frame."""
-        return crops_of(self.settings)
-
-    @property
-    def labels(self) -> Int64[np.ndarray, "clips"]:
-        return np.array([clip.label for clip in self.clips], np.int64)
 
     def _array(self, name: str, shard: int) -> np.ndarray:
         """An array of one shard, mapped into memory."""
@@ -171,17 +157,12 @@ class Store:
         local = flat - self._starts[shards]
         like = self._array(name, 0)
         values = np.empty((flat.size, *like.shape[1:]), like.dtype)
-        # a batch of clips is a few long runs of rows, each in one shard; scattered rows are sorted
-        scattered = np.count_nonzero(np.diff(shards)) > flat.size // 4
-        order = np.argsort(shards, kind="stable") if scattered else np.arange(flat.size)
-        cuts = np.flatnonzero(np.diff(shards[order])) + 1
-        for start, stop in pairwise([0, *cuts.tolist(), flat.size]) if flat.size else ():
-            rows_here = order[start:stop]
-            array = self._array(name, int(shards[rows_here[0]]))
-            if scattered:
-                values[rows_here] = array[local[rows_here]]
-            else:  # straight to its place; without "clip" numpy would copy twice
-                array.take(local[start:stop], 0, values[start:stop], "clip")
+        # one read for each run of rows in one shard: a batch of clips is a few long runs
+        runs = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), flat.size]
+        for start, stop in pairwise(runs) if flat.size else ():
+            array = self._array(name, int(shards[start]))
+            # all rows are there; without "clip" numpy would go through a second buffer
+            array.take(local[start:stop], 0, values[start:stop], "clip")
         return np.reshape(values, (*np.shape(rows), *like.shape[1:]))
 
     def _clip(self, name: str, i: SupportsIndex) -> np.ndarray:
@@ -199,7 +180,7 @@ class Store:
 
     def present(self, i: SupportsIndex) -> Bool[np.ndarray, "T 4"]:
         """Which hands are tracked."""
-        return np.isfinite(self.hands(i)).all(-1)
+        return np.asarray(np.isfinite(self.hands(i)).all(-1))
 
     def active(self, i: SupportsIndex) -> Int[np.ndarray, "T"]:
         return self._clip("active", i)

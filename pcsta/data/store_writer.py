@@ -1,7 +1,8 @@
-"""Writing a store: one shard after the other, beside other processes and machines.
+"""Writing a store, shard by shard, beside any number of other processes and machines.
 
-A shard is written beside its place and renamed when it is whole. A lock goes with each shard, so that
-nobody makes what another is making; the locks of a writer that was killed are free again.
+A shard is written beside its place and renamed when it is whole. So whatever stops a writer, power
+cut and full disk included, costs at most the shards that it was filling. A lock goes with each of
+these, so that nobody makes what another is making; the locks of a killed writer are free again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +26,7 @@ from pcsta.skeletons import SKELETONS
 
 BLOCK = 32  # samples a shard; all writers of a store must agree on it
 
-Part = tuple[int, int]
+Part = tuple[int, int]  # (i, n): every nth shard from the ith, counted from 1
 
 
 class StoreWriter:
@@ -40,12 +42,13 @@ class StoreWriter:
 
     def __init__(self, path: Path, settings: Settings, block: int = BLOCK):
         self.path, self.samples, self.block = path, settings["samples"], block
-        (path / "shards").mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         with FileLock(path / ".lock"):
             if not any((path / name).exists() for name in ("settings.json", "index.jsonl")):
                 write_json(path / "settings.json", settings)
             elif fingerprint(read_settings(path)) != fingerprint(settings):
                 raise StoreError(f"{path} was prepared with other settings; choose another folder")
+        (path / "shards").mkdir(exist_ok=True)
         N, D = GLIMPSES[crops_of(settings)], settings["glimpse_features"]
         J = len(SKELETONS[settings["skeleton"]])
         self._empty: dict[str, np.ndarray] = {  # arrays of no frames: their shapes and types
@@ -68,10 +71,7 @@ class StoreWriter:
         return self.path / "shards" / f"{first:06d}"
 
     def missing(self, part: Part = (1, 1)) -> list[range]:
-        """Samples of each shard that is not whole, among every nth shard from the ith: `part` (i, n).
-
-        Raises ValueError for a part that there is not.
-        """
+        """Samples of each shard of this part that is not whole. ValueError if there is no such part."""
         i, n = part
         if not 1 <= i <= n:
             raise ValueError(f"there is no part {i} of {n}")
@@ -100,7 +100,8 @@ class StoreWriter:
         lock = self._locks.pop(first)
         lock.release()
         if self._shard(first).exists():  # whoever waits for this lock finds nothing left to do
-            Path(lock.lock_file).unlink(missing_ok=True)
+            with suppress(OSError):  # Windows keeps it while somebody waits
+                Path(lock.lock_file).unlink()
 
     def add(self, clip: StoredClip, **arrays: np.ndarray) -> None:
         """The next claimed sample; the last one of a shard writes it.

@@ -129,6 +129,22 @@ def test_crops_handed_over_for_a_gpu_give_the_same_features(tmp_path):
     np.testing.assert_allclose(features, one_by_one, atol=0.2)
 
 
+def test_beside_a_gpu_workers_crop_and_this_process_computes(tmp_path, monkeypatch):
+    """Here another device's name stands for the GPU."""
+    data, sensor = dataset(tmp_path / "raw", clips=3), MeanColour()
+    prepare(data, tmp_path / "cpu", MeanColour(), 0, progress=False)
+    monkeypatch.setattr(preparation, "resolve_device", lambda _: torch.device("meta"))
+
+    def on_cpu(sensor, crops, where, length, device, glimpses):
+        assert device.type == "meta"
+        return glimpse_features(sensor, crops, where, length, torch.device("cpu"), glimpses)
+
+    monkeypatch.setattr(preparation, "glimpse_features", on_cpu)
+    prepare(data, tmp_path / "gpu", sensor, 2, progress=False)
+    assert sensor.crops_seen == 3 * 2 * FRAMES
+    assert same_files(tmp_path / "cpu", tmp_path / "gpu")
+
+
 def test_interrupted_work_resumes(tmp_path, monkeypatch, two_a_shard):
     data = dataset(tmp_path / "raw", clips=6)
     add, added = StoreWriter.add, []
