@@ -1,6 +1,7 @@
-"""The `pcsta` command: every step from raw files to a prediction, and the book itself.
+"""The `pcsta` command: every step from raw files to a prediction.
 
-Heavy imports stand inside the commands, so that `--help` answers at once.
+Heavy imports stand inside the commands, so that `--help` answers at once. Other packages add commands
+by the entry-point group `pcsta.commands`: each entry is a function that takes the Typer app.
 """
 
 from __future__ import annotations
@@ -10,14 +11,34 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pcsta.config import CONFIGS, RECIPES
 from pcsta.config import row as table_row
+from pcsta.options import (
+    DatasetName,
+    Device,
+    From,
+    Json,
+    RecipeName,
+    Root,
+    Run,
+    Sensor,
+    Skeleton,
+    Weights,
+    Workers,
+    choice,
+    expand_protocols,
+    prepared,
+    show,
+    sizes,
+)  # fmt: skip
+
+if TYPE_CHECKING:  # `--help` needs neither numpy nor torch
+    from pcsta.data.store import Crops
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,26 +48,14 @@ app = typer.Typer(
     "Start with `pcsta book`. It needs neither a GPU nor a dataset of your own.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
-Workers = Annotated[int, typer.Option(help="Processes that prepare.")]
-RecipeName = Annotated[str, typer.Option(help="Training: paper, paper-sbu, laptop, small, modern.")]
-DATASET_HELP = "synthetic, ntu, sbu, msr-daily, or own (a table of your recordings)."
 
-
-@app.command("check")
-def check_dataset(
-    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)],
-    root: Root = None,
-    as_json: Json = False,
-) -> None:
+# --- commands -------------------------------------------------------------------------------------
+@app.command()
+def check(dataset: DatasetName, root: Root = None, as_json: Json = False) -> None:
     """Count a dataset before anyone trains: files, missing pairs, unusable samples, splits."""
     from pcsta.data import check, open_dataset
 
-    found = check.check(open_dataset(dataset, root))
-    _print(found, as_json, check.describe)
+    show(check.check(open_dataset(dataset, root)), as_json, check.describe)
 
 
 @app.command()
@@ -54,56 +63,55 @@ def inspect(file: Path, as_json: Json = False) -> None:
     """Say what a skeleton or video file holds."""
     from pcsta.data import inspect
 
-    _print(inspect.inspect(file), as_json, inspect.describe)
+    show(inspect.inspect(file), as_json, inspect.describe)
 
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)],
+    dataset: DatasetName,
     root: Root = None,
     out: Annotated[Path | None, typer.Option(help="Store (default: data/prepared/...).")] = None,
-    sensor: Annotated[
-        str, typer.Option(help="efficientnet-lite0, inception-v3, or none for poses alone.")
-    ] = "efficientnet-lite0",
+    sensor: Sensor = "efficientnet-lite0",
     crops: Annotated[
-        str, typer.Option(help="What the sensor sees: hands, or frame (whole, a baseline).")
+        str, typer.Option(help="What the sensor sees: hands, or frame (whole).")
     ] = "hands",
     weights: Weights = None,
-    workers: Annotated[int, typer.Option(help="Processes that parse and decode.")] = 2,
+    shard: Annotated[
+        str, typer.Option(help="i/n: part i of n, for several processes or machines at once.")
+    ] = "1/1",
+    workers: Workers = 2,
     device: Device = "auto",
 ) -> None:
     """Raw files -> store: poses and glimpse features, memory-mapped. Continues if interrupted."""
-    kind = _choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
-    store = _prepared(dataset, root, out, sensor, weights, workers, device, kind)
+    from pcsta.data.prepare import parse_shard
+
+    seen: Crops = choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
+    part = parse_shard(shard)
+    store = prepared(dataset, root, sensor, weights, workers, device, seen, out, part)
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
-    typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}: {store.path}")
+    to_go = f", {store.missing} samples to go in other shards" if store.missing else ""
+    typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}{to_go}: {store.path}")
 
 
 @app.command()
 def train(
-    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)],
+    dataset: DatasetName,
     out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
     root: Root = None,
     row: Annotated[
-        str,
-        typer.Option(help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned."),
+        str, typer.Option(help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned.")
     ] = "K",
     config: Annotated[
         str | None,
         typer.Option(
-            help="Sizes: paper, laptop (default), narrow; with --from, those of that run."
+            help=f"Sizes: {', '.join(CONFIGS)} (default laptop); with --from, that run's."
         ),
     ] = None,
     recipe: RecipeName = "laptop",
     protocol: Annotated[
         str, typer.Option(help="A protocol of the dataset, or `folds` for all five of SBU's.")
     ] = "cross-subject",
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", help="Run on another dataset to start from: all layers are fine-tuned."
-        ),
-    ] = None,
+    source: From = None,
     rate_share: Annotated[
         float | None,
         typer.Option(help="Share of the recipe's learning rate; with --from a tenth, else all."),
@@ -112,7 +120,7 @@ def train(
         str | None,
         typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
     ] = None,
-    sensor: Annotated[str, typer.Option(help="Glimpse sensor, as for `prepare`.")] = "",
+    sensor: Sensor = "",
     weights: Weights = None,
     seed: int = 0,
     workers: Workers = 2,
@@ -122,27 +130,23 @@ def train(
 
     On several GPUs, one process each: `torchrun --nproc-per-node 4 -m pcsta train ...`
     """
-    from pcsta import common, training, transfer
-    from pcsta.skeletons import SKELETONS
+    from pcsta import checkpoint, common, skeletons, training
 
-    configuration = table_row(row, _sizes(source, config, "laptop"))
+    model = table_row(row, sizes(source, config, "laptop"))
     if skeleton is not None:
-        _choice(SKELETONS, skeleton, "skeleton")
-    default = "none" if configuration.streams == "pose" else "efficientnet-lite0"
-    chosen = _choice(RECIPES, recipe, "recipe")
+        choice(skeletons.SKELETONS, skeleton, "skeleton")
     if rate_share is None:
-        rate_share = 1.0 if source is None else transfer.RATE_SHARE
-    chosen = chosen.at(rate_share)
+        rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
+    how = choice(RECIPES, recipe, "recipe").at(rate_share)
+    f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
     with common.distributed_session():
-        store = _prepared(
-            dataset, root, None, sensor or default, weights, workers, device, configuration.crops
-        )
-        protocols = _protocols(store, protocol)
+        store = prepared(dataset, root, f_g, weights, workers, device, model.crops)
+        protocols = expand_protocols(store, protocol)
         for name in protocols:
             folder = out / name if len(protocols) > 1 else out
             run = training.train(
-                store, configuration, chosen, folder, name, seed, device,
-                source=source, skeleton=skeleton,
+                store, model, how, folder, name, seed, device, workers=workers, source=source,
+                skeleton=skeleton,
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:
                 typer.echo(f"trained: {run}")
@@ -156,37 +160,30 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Test a run by its protocol: accuracy, per class, confusion."""
-    from pcsta.evaluation import evaluate_run
+    from pcsta import evaluation
 
-    runs = (
-        [run]
-        if (run / "config.json").exists()
-        else sorted(p.parent for p in run.glob("*/config.json"))
-    )
+    alone = (run / "config.json").exists()
+    runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json"))
     if not runs:
         raise FileNotFoundError(f"{run} holds no run; train one with `pcsta train --out {run}`")
-    results = {r.name: evaluate_run(r, store or _recall(r), device) for r in runs}
-    accuracies = [r["accuracy"] for r in results.values()]
+    found = {r.name: evaluation.evaluate(r, store, device) for r in runs}
+    mean = sum(result.accuracy for result in found.values()) / len(found)
     if as_json:
-        typer.echo(
-            json.dumps({"runs": results, "mean": sum(accuracies) / len(accuracies)}, indent=1)
-        )
+        results = {name: result.to_dict() for name, result in found.items()}
+        typer.echo(json.dumps({"runs": results, "mean": mean}, indent=1))
         return
-    for name, result in results.items():
-        typer.echo(
-            f"{name:<16} accuracy {100 * result['accuracy']:5.1f} %  ({result['clips']} clips)"
-        )
-        if len(runs) == 1:
-            for label, share in result["per_class"].items():
-                typer.echo(f"  {label:<32} {100 * share:5.1f} %")
+    for name, result in found.items():
+        typer.echo(f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips)")
+    for label, share in result.per_class.items() if len(runs) == 1 else ():
+        typer.echo(f"  {label:<32} {100 * share:5.1f} %")
     if len(runs) > 1:
-        typer.echo(f"{'mean':<16} accuracy {100 * sum(accuracies) / len(accuracies):5.1f} %")
+        typer.echo(f"{'mean':<16} accuracy {100 * mean:5.1f} %")
 
 
 @app.command()
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    skeleton: Annotated[Path, typer.Option(help="Skeleton file.")],
+    run: Run,
+    skeleton: Skeleton,
     video: Annotated[Path | None, typer.Option(help="Its colour video.")] = None,
     weights: Weights = None,
     top: Annotated[int, typer.Option(help="How many classes.")] = 5,
@@ -194,9 +191,9 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Name the action of one recording."""
-    from pcsta.predict import predict_files
+    from pcsta import evaluation
 
-    said = predict_files(run, skeleton, video, weights, device)
+    said = evaluation.predict(run, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     if as_json:
         found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
@@ -208,87 +205,27 @@ def predict(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")],
-    projected: Annotated[
-        bool, typer.Option(help="Read glimpses behind the frozen map, not raw features.")
-    ] = False,
+    run: Run, out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")]
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
-    from pcsta.export import to_onnx
-    from pcsta.files import read_json
-    from pcsta.training import load
+    from pcsta import checkpoint, export
 
-    model = load(run)
-    about = {"classes": json.dumps(read_json(run / "record.json")["classes"], ensure_ascii=False)}
-    written = to_onnx(model, out, projected=projected, about=about)
+    classes = json.dumps(checkpoint.read_record(run)["classes"], ensure_ascii=False)
+    written = export.to_onnx(checkpoint.load(run), out, about={"classes": classes})
     typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Versions, device, datasets and weights found, and what to do about what is missing."""
-    from pcsta import doctor as examination
+    from pcsta import doctor
 
-    _print(examination.examine(), as_json, examination.report)
-
-
-def _print(found: Any, as_json: bool, describe) -> None:
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else describe(found))
-
-
-def _choice(options: Mapping[str, Any], name: str, what: str) -> Any:
-    if name not in options:
-        raise ValueError(f"no {what} {name!r}; choose {', '.join(options)}")
-    return options[name]
-
-
-def _protocols(store, named: str) -> list[str]:
-    """The protocols that an option names; `folds` stands for all five of SBU's, `nested` for every
-    fold held out inside the training clips of every other, by which a recipe is chosen.
-    """
-    folds = [p for p in store.settings["splits"] if p.startswith("fold")]
-    if named == "folds":
-        return folds
-    if named == "nested":
-        return [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
-    return named.split(",")
-
-
-def _sizes(source: Path | None, config: str | None, default: str):
-    """The configuration that an option names, or that of the run to start from."""
-    from pcsta import transfer
-
-    if source is None:
-        return _choice(CONFIGS, config or default, "configuration")()
-    if config is not None:
-        raise ValueError(f"the sizes are those of {source}: leave --config out")
-    return transfer.configuration(source)
-
-
-def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands"):
-    """The store of a dataset, made or continued."""
-    from pcsta.data import data_root, open_dataset
-    from pcsta.data.prepare import prepare as fill
-    from pcsta.data.prepare import sensor_for, store_path
-
-    data = open_dataset(dataset, root)
-    chosen = None if sensor == "none" else sensor_for(crops, sensor, weights)
-    path = out or store_path(data, chosen, data_root() / "prepared", crops)
-    return fill(data, path, chosen, workers, device, crops=crops)
-
-
-def _recall(run: Path) -> Path:
-    from pcsta.files import read_json
-
-    if not (run / "store.json").exists():
-        raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
-    return Path(read_json(run / "store.json")["path"])
+    show(doctor.examine(), as_json, doctor.format_report)
 
 
 @functools.cache
 def full_app() -> typer.Typer:
-    """The commands of this package and those that others add to it (entry points `pcsta.commands`)."""
+    """The commands of this package and those that others add to it."""
     for entry in importlib.metadata.entry_points(group="pcsta.commands"):
         entry.load()(app)
     return app
@@ -298,11 +235,11 @@ def main() -> None:
     """Entry point: a reader's mistake is one line, a mistake of ours keeps its traceback."""
     if "TORCHELASTIC_RUN_ID" in os.environ and sys.argv[1:2] != ["train"]:
         sys.exit("pcsta: torchrun is for `pcsta train`; the other commands start once, without it")
-    from pcsta.data.dataset import DataError
-    from pcsta.data.store import StoreError
-
     try:
         full_app()()
-    except (DataError, StoreError, ValueError, OSError) as error:
-        print(f"pcsta: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("pcsta."):
+            raise
+        sys.exit(f'pcsta: {error.name} is not installed; `pip install "pcsta[book]"` brings it')
+    except (ValueError, OSError) as error:
+        sys.exit(f"pcsta: {error}")

@@ -7,31 +7,42 @@ that `--help` answers at once.
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcsta.cli import (
-    DATASET_HELP,
+from pcsta.config import CONFIGS, RECIPES
+from pcsta.options import (
+    DatasetName,
     Device,
+    From,
     Json,
     RecipeName,
     Root,
+    Run,
+    Sensor,
+    Skeleton,
     Weights,
     Workers,
-    _choice,
-    _print,
-    _protocols,
-    _sizes,
-)
-from pcsta.cli import _prepared as _prepared_there
-from pcsta.config import CONFIGS, RECIPES
+    choice,
+    expand_protocols,
+    prepared,
+    show,
+    sizes,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from pcsta.data.dataset import Dataset
+    from pcsta.data.store import Store
 
 app = typer.Typer()
 data_app = typer.Typer(no_args_is_help=True, help="Make the embedded dataset.")
 app.add_typer(data_app, name="data")
+
+Out = Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")]
+ConfigName = Annotated[str, typer.Option(help=f"Sizes: {', '.join(CONFIGS)}.")]
+Seeds = Annotated[int, typer.Option(help="How many, from 0.")]
 
 
 def register(commands: typer.Typer) -> None:
@@ -42,20 +53,20 @@ def register(commands: typer.Typer) -> None:
 
 @app.command()
 def book(
-    serve: Annotated[bool, typer.Option(help="Serve the pages on localhost when built.")] = True,
+    serve: Annotated[bool, typer.Option(help="Serve the pages on localhost.")] = True,
     port: Annotated[int, typer.Option(help="Port to serve on.")] = 8000,
 ) -> None:
     """Make the data, train the small models, run every chapter, build and open the book."""
-    from pcsta_book.site import build as machinery
+    from pcsta_book.site import build
 
-    machinery.main(serve, port)
+    build.main(serve, port)
 
 
 @data_app.command("make")
-def data_make(
+def make_dataset(
     root: Annotated[Path | None, typer.Option(help="Where (default: data/synthetic).")] = None,
     seed: int = 0,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    workers: Workers = 2,
 ) -> None:
     """Make the embedded dataset: small videos and skeletons in NTU's own file layout."""
     from pcsta.data import data_root
@@ -68,12 +79,12 @@ def data_make(
 @app.command()
 def ablate(
     out: Annotated[Path, typer.Option(help="Folder of the runs.")],
-    dataset: Annotated[str, typer.Argument(help=DATASET_HELP)] = "synthetic",
+    dataset: DatasetName = "synthetic",
     root: Root = None,
     rows: Annotated[
         str, typer.Option(help="Variants, with commas (default: all that the data can carry).")
     ] = "",
-    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow, modern.")] = "laptop",
+    config: ConfigName = "laptop",
     recipe: RecipeName = "laptop",
     protocol: Annotated[
         str,
@@ -82,8 +93,8 @@ def ablate(
             " held out inside the training clips of another."
         ),
     ] = "cross-subject",
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
-    sensor: Annotated[str, typer.Option(help="Glimpse sensor; none for poses alone.")] = "",
+    seeds: Seeds = 2,
+    sensor: Sensor = "",
     workers: Workers = 2,
     device: Device = "auto",
     record: Annotated[
@@ -97,49 +108,45 @@ def ablate(
     """
     from pcsta_book.experiments import grid, records
 
-    base = _choice(CONFIGS, config, "configuration")()
-    how = _choice(RECIPES, recipe, "recipe")
-    f_g = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
-    store = _prepared(dataset, root, None, f_g, None, workers, device)
-    protocols = _protocols(store, protocol)
+    base, how = choice(CONFIGS, config, "configuration")(), choice(RECIPES, recipe, "recipe")
     names = grid.chosen(rows.split(",") if rows else grid.VARIANTS)
-    frames = None
+    f_g = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
+    store, frames = _prepared(dataset, root, f_g, None, workers, device), None
     if store.glimpse_features and any(grid.VARIANTS[n].reads_frames for n in names):
-        frames = _prepared(dataset, root, None, f_g, None, workers, device, "frame")
+        frames = prepared(dataset, root, f_g, None, workers, device, "frame")
+    protocols = expand_protocols(store, protocol)
     lines = grid.run_grid(
         store, base, how, out, names, protocols, range(seeds), device, frames=frames
     )
     if record:
-        command = _typed(
+        command = command_line(
             "ablate", dataset, config=config, recipe=recipe, protocol=protocol, sensor=sensor,
             seeds=seeds, out=Path(record.stem), rows=rows,
         )  # fmt: skip
+        title = f"Ablations on {dataset}"
         found = records.record(
-            f"Ablations on {dataset}", command, store, base, how, protocols, range(seeds), lines,
-            device,
-        )  # fmt: skip
+            title, command, store, base, how, protocols, range(seeds), lines, device
+        )
         records.write(record, found)
-    _print(lines, as_json, grid.table)
+    show(lines, as_json, grid.table)
 
 
 @app.command()
 def table(
     number: Annotated[int, typer.Argument(help="1: NTU, 2: SBU, 3: MSR Daily Activity 3D.")],
-    out: Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")],
+    out: Out,
     root: Root = None,
     dataset: Annotated[
         str, typer.Option(help="Another dataset with the same protocols, for a trial: synthetic.")
     ] = "",
     config: Annotated[
-        str | None, typer.Option(help="Sizes: paper (default), laptop, narrow; as for `train`.")
+        str | None, typer.Option(help="Sizes: paper (default), ...; with --from, that run's.")
     ] = None,
     recipe: RecipeName = "paper",
-    source: Annotated[
-        Path | None, typer.Option("--from", help="Pretrained run to start from, as for `train`.")
-    ] = None,
-    sensor: Annotated[str, typer.Option(help="Glimpse sensor; none: pose only.")] = "inception-v3",
+    source: From = None,
+    sensor: Sensor = "inception-v3",
     weights: Weights = None,
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 1,
+    seeds: Seeds = 1,
     epochs: Annotated[
         int | None, typer.Option(help="At most so many a stage: a trial of the whole way.")
     ] = None,
@@ -147,23 +154,22 @@ def table(
     device: Device = "auto",
 ) -> None:
     """Table 1, 2 or 3 from raw folders: check, prepare, train, test, print. Continues if interrupted."""
-    from pcsta import transfer
+    from pcsta import checkpoint
     from pcsta.data import check
-    from pcsta_book.experiments import comparisons, grid, records
-    from pcsta_book.experiments.paper import TABLES
+    from pcsta_book.experiments import comparisons, grid, paper, records
 
     if number not in (1, 2, 3):
         raise ValueError(f"Table {number} is not one of 1, 2, 3; for 4 to 6 see `pcsta ablate`")
-    base = _sizes(source, config, "paper")
-    how = comparisons.limited(_choice(RECIPES, recipe, "recipe"), epochs)
-    how = how if source is None else how.at(transfer.RATE_SHARE)
-    name = dataset or TABLES[number].dataset
+    base = sizes(source, config, "paper")
+    how = comparisons.limited(choice(RECIPES, recipe, "recipe"), epochs)
+    how = how if source is None else how.at(checkpoint.RATE_SHARE)
+    name = dataset or paper.TABLES[number].dataset
     data = _opened(name, root)
     typer.echo(check.describe(check.check(data, read=False)))
     if sensor != "none" and not any(sample.video for sample in data.samples):
         typer.echo("no video here: pose only")
         sensor = "none"
-    store = _prepared(name, root, None, sensor, weights, workers, device)
+    store = prepared(name, root, sensor, weights, workers, device)
     columns = comparisons.columns(number, store.settings["splits"])
     protocols = [p for column in columns.values() for p in column]
     lines = grid.run_grid(
@@ -171,32 +177,31 @@ def table(
         pretrained=source,
     )  # fmt: skip
     title = f"Table {number} on {name}" + (f", a trial of {epochs} epochs" if epochs else "")
-    command = _typed(
+    command = command_line(
         "table", number, dataset=dataset, config=config, recipe=recipe, sensor=sensor,
         seeds=seeds, epochs=epochs, out=out, **{"from": source},
     )  # fmt: skip
     found = records.record(title, command, store, base, how, protocols, range(seeds), lines, device)
     if source is not None:
-        found["source"] = transfer.describe(source)
-    records.write(out / "record.json", found)
+        found["source"] = checkpoint.describe_source(source)
     typer.echo(comparisons.text(number, comparisons.filled(number, lines)))
-    typer.echo(f"record: {out / 'record.json'}")
+    typer.echo(f"record: {records.write(out / 'record.json', found)}")
 
 
-@app.command("transfer")
-def compare_transfer(
+@app.command()
+def transfer(
     large: Annotated[str, typer.Argument(help="Dataset to pretrain on: ntu or synthetic.")],
     small: Annotated[str, typer.Argument(help="Dataset to fine-tune on: sbu or msr-daily.")],
-    out: Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")],
+    out: Out,
     large_root: Annotated[Path | None, typer.Option(help="Folder of the large dataset.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the small dataset.")] = None,
     row: Annotated[str, typer.Option(help="Row of Table 6: A, G or K.")] = "A",
-    config: Annotated[str, typer.Option(help="Sizes: paper, laptop, narrow.")] = "narrow",
+    config: ConfigName = "narrow",
     pretraining: Annotated[str, typer.Option(help="Recipe for the large dataset.")] = "laptop",
     recipe: Annotated[str, typer.Option(help="Recipe for the small dataset.")] = "small",
-    sensor: Annotated[str, typer.Option(help="Glimpse sensor of both.")] = "",
+    sensor: Sensor = "",
     weights: Weights = None,
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
+    seeds: Seeds = 2,
     controls: Annotated[
         bool, typer.Option(help="Also rate and transfer each alone, and the other adaptation.")
     ] = False,
@@ -208,48 +213,46 @@ def compare_transfer(
 
     if row not in comparisons.OURS.values():
         raise ValueError(f"no row {row!r} here; choose {', '.join(comparisons.OURS.values())}")
-    base = _sizes(None, config, "narrow")
-    first = _choice(RECIPES, pretraining, "recipe")
-    then = _choice(RECIPES, recipe, "recipe")
-    sensor = sensor or ("none" if row == "A" else "efficientnet-lite0")
-    source = _prepared(large, large_root, None, sensor, weights, workers, device)
-    target = _prepared(small, root, None, sensor, weights, workers, device)
+    base = sizes(None, config, "narrow")
+    first, then = choice(RECIPES, pretraining, "recipe"), choice(RECIPES, recipe, "recipe")
+    f_g = sensor or ("none" if row == "A" else "efficientnet-lite0")
+    source = _prepared(large, large_root, f_g, weights, workers, device)
+    target = _prepared(small, root, f_g, weights, workers, device)
     protocols = list(target.settings["splits"])
     lines = comparisons.with_and_without(
         source, target, base, first, then, out, (row,), protocols, range(seeds), controls, device
     )
     title = f"Transfer from {large} to {small}"
-    command = _typed(
+    command = command_line(
         "transfer", large, small, row=row, config=config, pretraining=pretraining, recipe=recipe,
         sensor=sensor, seeds=seeds, controls=controls, out=out,
     )  # fmt: skip
     found = records.record(
         title, command, target, base, then, protocols, range(seeds), lines, device
     )
-    found["source"] = {"data": records.described(source), "recipe": asdict(first)}
-    records.write(out / "record.json", found)
+    found["source"] = records.source(source, first)
     typer.echo(grid.table(lines))
-    typer.echo(f"record: {out / 'record.json'}")
+    typer.echo(f"record: {records.write(out / 'record.json', found)}")
 
 
 @app.command()
 def overlay(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    skeleton: Annotated[Path, typer.Option(help="Skeleton file.")],
+    run: Run,
+    skeleton: Skeleton,
     video: Annotated[Path, typer.Option(help="Its colour video.")],
     out: Annotated[Path, typer.Option(help="Video to write, e.g. looked.mp4.")],
     weights: Weights = None,
     device: Device = "auto",
 ) -> None:
     """Write a video of one recording that shows where the model looked."""
-    from pcsta.predict import predict_files
+    from pcsta import evaluation
     from pcsta_book import figures
 
-    said = predict_files(run, skeleton, video, weights, device)
+    said = evaluation.predict(run, skeleton, video, weights, device)
     typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
 
 
-def _typed(command: str, *arguments: Any, **options: Any) -> str:
+def command_line(command: str, *arguments: Any, **options: Any) -> str:
     """The command line that a record keeps; what is None, empty or False is left out.
 
     Where runs lie is everyone's own affair: their folders become runs/NAME.
@@ -266,7 +269,7 @@ def _typed(command: str, *arguments: Any, **options: Any) -> str:
     return shlex.join(words)
 
 
-def _opened(dataset, root):
+def _opened(dataset: str, root: Path | None) -> Dataset:
     """A dataset on disk. The embedded dataset is made if it is not there."""
     from pcsta.data import open_dataset
     from pcsta_book import artifacts
@@ -276,7 +279,7 @@ def _opened(dataset, root):
     return open_dataset(dataset, root)
 
 
-def _prepared(dataset, root, *options):
+def _prepared(dataset: str, root: Path | None, *options: Any) -> Store:
     """The store of a dataset, made or continued; first the embedded dataset itself, if it is missing."""
     _opened(dataset, root)
-    return _prepared_there(dataset, root, *options)
+    return prepared(dataset, root, *options)

@@ -78,7 +78,7 @@ class StoredClip:
     sources: dict[str, Source] = field(default_factory=dict, hash=False)
 
 
-class StoreError(RuntimeError):
+class StoreError(ValueError):
     """A store that is missing, unfinished or damaged; the message says what to do."""
 
 
