@@ -286,20 +286,6 @@ class PoseTensor:
             return X.movedim(-1, 2).flatten(1, 2).flatten(3)  # (B, 9, T, P·E)
         return X.flatten(3)  # (B, 3, T, P·E·3)
 
-    def joints(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B T P J 3"]:
-        """The body-centred joints that X was built from: each at its first entry on the path.
-
-        What the baselines read, which walk over no path. Raises ValueError for another width.
-        """
-        if X.shape[3] != self.width:
-            raise ValueError(f"this pose tensor has {self.width} columns, got {tuple(X.shape)}")
-        first = [self.order.index(joint) for joint in range(len(self.skeleton))]
-        if self.coordinates == "channels":
-            entries = X[:, :3].movedim(1, -1).unflatten(2, (self.people, -1))
-        else:
-            entries = X[:, 0].unflatten(2, (self.people, -1, 3))  # (B, T, P, E, 3)
-        return entries.index_select(3, torch.tensor(first, device=X.device))
-
 
 __all__ = [
     "PoseTensor",

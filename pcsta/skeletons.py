@@ -66,32 +66,6 @@ class Skeleton:
                 queue.append(child)
         return tuple(found)
 
-    @cached_property
-    def parts(self) -> dict[str, tuple[int, ...]]:
-        """The five parts of a body as joint indices: torso (with the head), two arms, two legs.
-
-        A limb is all that hangs together on one side of the body; the one that ends in the hand is
-        the arm. Every joint belongs to one part.
-        """
-        parent = {child: joint for joint, kids in self.children.items() for child in kids}
-
-        def top(joint: str, side: str) -> str:
-            """Where the limb of `joint` begins."""
-            above = parent.get(joint, "")
-            return top(above, side) if above.startswith(side) else joint
-
-        found: dict[str, list[int]] = {
-            name: [] for name in ("torso", "left arm", "right arm", "left leg", "right leg")
-        }
-        for i, joint in enumerate(self.joints):
-            side = joint.split(" ")[0]
-            if side not in ("left", "right"):
-                found["torso"].append(i)
-                continue
-            shoulders = {top(hand, side) for hand in self.hands}
-            found[f"{side} {'arm' if top(joint, side) in shoulders else 'leg'}"].append(i)
-        return {name: tuple(joints) for name, joints in found.items()}
-
     def child_indices(self, joint: int) -> tuple[int, ...]:
         """Children of a joint, in drawing order."""
         return tuple(self.index(c) for c in self.children.get(self.joints[joint], ()))

@@ -110,7 +110,7 @@ def make(folder: Path, processes: int = 2) -> Path:
 
 def _share(one: TwoStream, other: TwoStream) -> None:
     """Raise ValueError unless both models have one pose stream and one map of the glimpses."""
-    frozen = ("pose_", "rgb.components", "rgb.glimpse_")
+    frozen = ("pose_", "rgb.scaling.")
     ours, theirs = one.state_dict(), other.state_dict()
     for key in (key for key in ours if key.startswith(frozen)):
         if not torch.equal(ours[key], theirs[key]):
