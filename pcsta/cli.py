@@ -210,9 +210,6 @@ def predict(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
     out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")],
-    projected: Annotated[
-        bool, typer.Option(help="Read glimpses behind the frozen map, not raw features.")
-    ] = False,
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
     from pcsta.export import to_onnx
@@ -221,7 +218,7 @@ def export(
 
     model = load(run)
     about = {"classes": json.dumps(read_json(run / "record.json")["classes"], ensure_ascii=False)}
-    written = to_onnx(model, out, projected=projected, about=about)
+    written = to_onnx(model, out, about=about)
     typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
 
 

@@ -91,7 +91,7 @@ class RGBStream(nn.Module):
         else:  # rows B and C of Table 6
             context = V.sum(2) if self.config.hands == "sum" else V.flatten(2)
 
-        h = c = V.new_zeros(len(V), self.config.hidden)  # (B, H)
+        h = c = V.new_zeros(V.shape[0], self.config.hidden)  # (B, H)
         hidden, attention = [], []
         for t in range(V.shape[1]):
             if attend is not None:

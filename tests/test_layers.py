@@ -32,7 +32,7 @@ experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.base
 experiments.grid experiments.interventions experiments.comparisons experiments.records
 experiments.tables experiments
 artifacts
-site.equation_map site.appendices site.stamps site.playground site.build site
+site.equation_map site.appendices site.stamps site.stream_export site.playground site.build site
 cli __init__
 """
 PACKAGES = {
