@@ -16,18 +16,23 @@ from torch import Tensor, nn
 from pcsta.config import ModelConfig
 
 
-class Given(NamedTuple):
+class Intervention(NamedTuple):
     """Attention to use in place of what f_p and f_p' would say; None leaves the network its own.
 
-    An intervention: the rest of the model runs on as if the networks had chosen these weights. With
-    p alone given, f_p' computes p' from the given P.
+    The rest of the model runs on as if the networks had chosen these weights. With p alone given,
+    f_p' computes p' from the given P.
     """
 
     spatial: Float[Tensor, "B T N"] | None = None  # p_t
     temporal: Float[Tensor, "B T"] | None = None  # p'
 
-
-OWN = Given()
+    def check(self, f_p: nn.Module | None, f_p_prime: nn.Module | None) -> None:
+        """Raise ValueError when attention is given that a stream with these networks does not have."""
+        for weights, network, symbol in (
+            (self.spatial, f_p, "p"), (self.temporal, f_p_prime, "p'"),
+        ):  # fmt: skip
+            if weights is not None and network is None:
+                raise ValueError(f"{symbol} is given, and this configuration has no {symbol}")
 
 
 class _Attention(nn.Module):
@@ -52,13 +57,14 @@ class _Attention(nn.Module):
             return None
         if s is None:
             raise ValueError("attention conditioned on pose needs the pose features s")
-        return self.from_pose(s)
+        term: Tensor = self.from_pose(s)
+        return term
 
     def _distribution(self, x: Tensor, pose_term: Tensor | None, mask: Tensor | None) -> Tensor:
         hidden = self.from_input(x)
         if pose_term is not None:
             hidden = hidden + pose_term
-        scores = self.score(hidden.sigmoid())
+        scores: Tensor = self.score(hidden.sigmoid())
         if mask is not None:
             # finite, so that a frame with no hand at all gets equal weights and not NaN
             scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pcsta.config import ModelConfig
 from pcsta.data.store import Store
-from pcsta.glimpse_input import GlimpseInput
 from pcsta.people_order import exchange_hands, exchange_people
 from pcsta.pose_tensor import PoseTensor
+from pcsta.scaling import Scaling
 from pcsta.subsequences import frame_indices
 
 
@@ -103,8 +103,8 @@ class SubSequences:
             [frame_indices(n, self.frames, self.sampling, rng=rng, count=count) for n in lengths]
         )
 
-    def projected_by(self, rgb: GlimpseInput, clips: np.ndarray, count: int) -> SubSequences:
-        """These batches for `testing(clips, count)`, with V behind the frozen map of `rgb`.
+    def projected_by(self, scaling: Scaling, clips: np.ndarray, count: int) -> SubSequences:
+        """These batches for `testing(clips, count)`, with V behind the frozen map.
 
         Every frame is projected once, however many of the sub-sequences hold it.
         """
@@ -112,7 +112,7 @@ class SubSequences:
         rows = np.unique(self.gather.start[clips, None, None] + frames)
         other = copy(self)
         other.gather = copy(self.gather)
-        other.gather.features = project_glimpses(rgb, self.store, rows)
+        other.gather.features = project_glimpses(scaling, self.store, rows)
         other.projected = True
         return other
 
@@ -172,19 +172,19 @@ class SubSequences:
 
 @torch.no_grad()
 def project_glimpses(
-    rgb: GlimpseInput, store: Store, rows: Int[np.ndarray, "R"] | None = None
+    scaling: Scaling, store: Store, rows: Int[np.ndarray, "R"] | None = None
 ) -> Float[np.ndarray, "F N K"]:
-    """The store's glimpses behind the frozen map of `rgb`, one row a frame of the store.
+    """The store's glimpses behind the frozen map, one row a frame of the store.
 
     rows: the frames wanted, by default all; the others are left zero
     """
     rows = np.arange(store.frames_total) if rows is None else rows
-    device = "cpu" if rgb.scaling.glimpse_mean is None else rgb.scaling.glimpse_mean.device
+    device = "cpu" if scaling.glimpse_mean is None else scaling.glimpse_mean.device
     # zero pages cost no memory until they are written
-    shape = (store.frames_total, rgb.config.glimpses, rgb.scaling.width)
+    shape = (store.frames_total, scaling.config.glimpses, scaling.width)
     projected = np.zeros(shape, np.float32)
     for start in range(0, len(rows), 4096):
         piece = rows[start : start + 4096]
         glimpses = torch.from_numpy(store.take("glimpses", piece)).to(device)
-        projected[piece] = rgb.scaling.project(glimpses.float()).cpu()
+        projected[piece] = scaling.project(glimpses.float()).cpu()
     return projected

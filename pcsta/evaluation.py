@@ -70,7 +70,7 @@ def predict(
     was_training = model.training
     model.eval()
     if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
-        batches = batches.projected_by(model.rgb, clips, count)
+        batches = batches.projected_by(model.rgb.scaling, clips, count)
     outputs, labels, frames = [], [], []
 
     def run(batch: Batch) -> Output:

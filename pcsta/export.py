@@ -1,4 +1,4 @@
-"""A trained model as ONNX: one file that other programs run, the reader's browser among them.
+"""A trained model as ONNX: one file that other programs run.
 
 PyTorch traces the model's own `forward`, so the file holds the same operations on the same weights.
 The loop over time becomes its T copies, one after the other.
@@ -11,7 +11,6 @@ import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,93 +19,79 @@ from pcsta.files import atomic
 from pcsta.pose_tensor import PoseTensor
 from pcsta.two_stream import TwoStream
 
-Streams = Literal["both", "pose", "rgb"]
 OPSET = 20  # ONNX Runtime 1.17 and later
-OUTPUTS = ("logits", "pose_logits", "rgb_logits", "spatial_attention", "temporal_attention")
 
 
-class _Graph(nn.Module):
-    """`forward` with the inputs and outputs of an ONNX file: tensors only, by position."""
-
-    def __init__(self, model: TwoStream, streams: Streams, projected: bool) -> None:
-        super().__init__()
-        self.model, self.streams, self.projected = model, streams, projected
-        X = PoseTensor.from_config(model.config)
-        config = model.config
-        self.inputs: dict[str, Tensor] = {}  # an example of each, of a batch of two
-        if streams == "rgb":
-            self.inputs["pose_features"] = torch.zeros(2, config.pose_widths[2])
-        elif model.pose_net is not None:
-            self.inputs["pose_tensor"] = torch.zeros(2, X.channels, config.frames, X.width)
-        if streams != "pose" and model.rgb is not None:
-            features = model.rgb.scaling.width if projected else config.glimpse_features
-            hands = (2, config.frames, config.glimpses)
-            self.inputs["glimpses"] = torch.zeros(*hands, features)
-            self.inputs["present"] = torch.ones(hands, dtype=torch.bool)
-
-    def forward(self, *values: Tensor) -> dict[str, Tensor]:
-        given = dict(zip(self.inputs, values, strict=True))
-        if self.streams == "pose":
-            assert self.model.pose_net is not None and self.model.pose_head is not None
-            s = self.model.pose_net(given["pose_tensor"])
-            return {"pose_features": s, "pose_logits": self.model.pose_head(s)}
-        out = self.model(
-            given.get("pose_tensor"), given.get("glimpses"), given.get("present"),
-            self.projected, given.get("pose_features"),
-        )  # fmt: skip
-        found = {k: v for k, v in out._asdict().items() if v is not None}
-        if self.streams == "rgb":
-            found = {k: v for k, v in found.items() if k not in ("logits", "pose_logits")}
-        return found
-
-
-def to_onnx(
-    model: TwoStream,
-    path: Path | str,
-    streams: Streams = "both",
-    projected: bool = False,
-    about: Mapping[str, str] | None = None,
-) -> Path:
+def to_onnx(model: TwoStream, path: Path | str, about: Mapping[str, str] | None = None) -> Path:
     """Write a model, in evaluation mode, as an ONNX file; the batch size B stays free.
 
-    streams:    "both", the whole model; "pose", f_sk and its classifier alone; "rgb", the rest, which
-                then reads the pose features s. Two models with one pose stream need it once.
-    projected:  the file reads glimpses behind the frozen map (`RGBStream.project`), not raw ones
-    about:      text to keep in the file's metadata, by name
+    about:  text to keep in the file's metadata, by name
 
     Inputs, those that the configuration reads (shapes at the paper's sizes):
-        pose_tensor    (B, 3, 20, 300) float32, X (section 3.1); of "pose" and "both"
-        pose_features  (B, 1024) float32, s (eq. 1); of "rgb"
+        pose_tensor    (B, 3, 20, 300) float32, X (section 3.1)
         glimpses       (B, 20, 4, 2048) float32, V (eq. 2), zero for an absent hand
         present        (B, 20, 4) bool, which hands exist; read with `mask_absent` only
-    Outputs, those that the configuration has: the fields of `Output`; "pose" gives pose_features and
-    pose_logits, "rgb" gives rgb_logits, spatial_attention p_t (eq. 4) and temporal_attention p' (eq. 7).
+    Outputs, those that the configuration has: the fields of `Output`.
 
-    The file appears whole or not at all. Raises ValueError for streams that the model does not have.
+    Returns the path; the file appears whole or not at all.
     """
-    missing = {"pose": model.pose_head is None, "rgb": model.rgb is None, "both": False}
-    if missing[streams]:
-        raise ValueError(f"this model has no {streams} stream to export")
-    graph = _Graph(model, streams, projected).eval()
-    example = tuple(graph.inputs.values())
+    config, X = model.config, PoseTensor.from_config(model.config)
+    hands = (2, config.frames, config.glimpses)
+    inputs = {}  # an example of each, of a batch of two
+    if model.pose_net is not None:
+        inputs["pose_tensor"] = torch.zeros(2, X.channels, config.frames, X.width)
+    if model.rgb is not None:
+        inputs["glimpses"] = torch.zeros(*hands, config.glimpse_features)
+        inputs["present"] = torch.ones(hands, dtype=torch.bool)
+    return write_graph(_Whole(model), inputs, path, about)
+
+
+class _Whole(nn.Module):
+    """`TwoStream.forward` with the inputs and outputs of an ONNX file: tensors only."""
+
+    def __init__(self, model: TwoStream) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        pose_tensor: Tensor | None = None,
+        glimpses: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        out = self.model(pose_tensor, glimpses, present)
+        return {name: value for name, value in out._asdict().items() if value is not None}
+
+
+def write_graph(
+    graph: nn.Module,
+    inputs: dict[str, Tensor],
+    path: Path | str,
+    about: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a module as an ONNX file, in evaluation mode; see `to_onnx`.
+
+    graph:   takes tensors by name and returns a dictionary of them: the file's inputs and outputs
+    inputs:  an example of each input, of a batch of two
+    """
+    modes = {module: module.training for module in graph.modules()}
+    graph.eval()
     batch = torch.export.Dim("B", min=1)
-    was_training = model.training
-    model.eval()
     # The exporter reports each of its steps, and warns that all inputs share the one B.
     with torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        names = list(graph(*example))
         program = torch.onnx.export(
             graph,
-            example,
-            input_names=list(graph.inputs),
-            output_names=names,
-            dynamic_shapes=(tuple({0: batch} for _ in example),),
+            kwargs=inputs,
+            input_names=list(inputs),
+            output_names=list(graph(**inputs)),
+            dynamic_shapes={name: {0: batch} for name in inputs},
             opset_version=OPSET,
             external_data=False,
             verbose=False,
         )
-    model.train(was_training)
+    for module, mode in modes.items():
+        module.training = mode
     assert program is not None  # None only for the exporter that torch replaced in 2.9
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()  # which line of which file of this machine it came from

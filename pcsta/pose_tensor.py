@@ -7,7 +7,8 @@ velocity and acceleration; two people stand side by side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -60,16 +61,19 @@ def joint_order(name: str, skeleton: Skeleton, seed: int = 0) -> tuple[int, ...]
 
     `seed` matters to the two random orders only. Raises ValueError for another name.
     """
-    match name:
-        case "tour":
-            return tour(skeleton)
-        case "single":
-            return single(skeleton)
-        case "random":
-            return random_order(skeleton, seed)
-        case "random-doubles":
-            return random_doubles(skeleton, seed)
-    raise ValueError(f"no joint order {name!r}; choose tour, single, random or random-doubles")
+    orders: dict[str, Callable[[Skeleton], tuple[int, ...]]] = {
+        "tour": tour,
+        "single": single,
+        "random": partial(random_order, seed=seed),
+        "random-doubles": partial(random_doubles, seed=seed),
+    }
+    return orders[_one_of("joint order", name, tuple(orders))](skeleton)
+
+
+def _one_of(what: str, name: str, known: tuple[str, ...]) -> str:
+    if name not in known:
+        raise ValueError(f"no {what} {name!r}; choose {', '.join(known[:-1])} or {known[-1]}")
+    return name
 
 
 # --- body-centred coordinates (section 5) -------------------------------------------------------
@@ -93,8 +97,7 @@ def normalise(
     An absent person stays all zero. Units are kept (metres). Works on any leading dimensions.
     Raises ValueError for another `origin`.
     """
-    if origin not in ("first", "own"):
-        raise ValueError(f"no origin {origin!r}; choose 'first' or 'own'")
+    _one_of("origin", origin, ("first", "own"))
     there = present(joints)  # (..., P)
     centre = joints[..., root, :]  # (..., P, 3)
     if origin == "first":
@@ -148,26 +151,16 @@ def derivatives(
     if joints.shape[-4] < 3:
         raise ValueError(f"derivatives need at least 3 frames, got {joints.shape[-4]}")
     x = joints.movedim(-4, 0)  # (T, ..., P, J, 3)
-    before, here, after = x[:-2], x[1:-1], x[2:]
-    inner = (after - before) / 2  # (T-2, ...)
-    bend = after - 2 * here + before
+    inner, bend, reach = _central(x[:-2], x[1:-1], x[2:])  # (T-2, ...)
     velocity = torch.cat([inner[:1] - bend[:1], inner, inner[-1:] + bend[-1:]])
-    acceleration = torch.cat([bend[:1], bend, bend[-1:]])
-    there = present(x)  # (T, ..., P)
-    reach = there[:-2] & there[1:-1] & there[2:]  # all three frames of a difference
-    reach = torch.cat([reach[:1], reach, reach[-1:]])[..., None, None]
+    acceleration, reach = (torch.cat([a[:1], a, a[-1:]]) for a in (bend, reach))
     return (velocity * reach).movedim(0, -4), (acceleration * reach).movedim(0, -4)
 
 
-def _between_neighbours(joints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames, velocity and acceleration from frames that stand between their neighbours.
-
-    (B, 3T, P, J, 3) -> three times (B, T, P, J, 3). As above, a difference that would reach into a
-    frame without the person is zero.
-    """
-    before, here, after = joints.unflatten(1, (-1, 3)).unbind(2)
+def _central(before: Tensor, here: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """First and second central difference, and where all three frames hold the person."""
     reach = (present(before) & present(here) & present(after))[..., None, None]
-    return here, (after - before) / 2 * reach, (after - 2 * here + before) * reach
+    return (after - before) / 2, after - 2 * here + before, reach
 
 
 class PoseTensor:
@@ -200,25 +193,15 @@ class PoseTensor:
         coordinates: str = "columns",
         source: Skeleton | None = None,
     ) -> None:
-        if derivatives not in ("sampled", "video", "none"):
-            raise ValueError(f"derivatives are sampled, video or none, not {derivatives!r}")
-        if view not in ("camera", "people"):
-            raise ValueError(f"the view is camera or people, not {view!r}")
-        if coordinates not in ("columns", "channels"):
-            raise ValueError(f"coordinates are columns or channels, not {coordinates!r}")
-        self.skeleton = skeleton
-        self.derivatives = derivatives
-        self.source = source or skeleton
-        self.convert = (
-            None
-            if self.source.name == skeleton.name
-            else torch.from_numpy(conversion(self.source, skeleton))
-        )
-        self.view = view
-        self.coordinates = coordinates
+        self.skeleton, self.source = skeleton, source or skeleton
+        self.convert: Tensor | None = None
+        if self.source.name != skeleton.name:
+            self.convert = torch.from_numpy(conversion(self.source, skeleton))
         self.order = joint_order(order, skeleton, seed)
-        self.origin = origin
-        self.people = people
+        self.origin, self.people = origin, people
+        self.derivatives = _one_of("derivatives", derivatives, ("sampled", "video", "none"))
+        self.view = _one_of("view", view, ("camera", "people"))
+        self.coordinates = _one_of("coordinates", coordinates, ("columns", "channels"))
         apart = coordinates == "channels"
         self.width = people * len(self.order) * (1 if apart else 3)
         self.channels = 9 if apart else 3
@@ -227,16 +210,9 @@ class PoseTensor:
     def from_config(cls, config: ModelConfig, source: Skeleton | None = None) -> PoseTensor:
         """The tensor that a model of this configuration reads, from joints of `source`."""
         return cls(
-            SKELETONS[config.skeleton],
-            order=config.order,
-            seed=config.order_seed,
-            origin=config.origin,
-            people=config.people,
-            derivatives=config.derivatives,
-            view=config.view,
-            coordinates=config.coordinates,
-            source=source,
-        )
+            SKELETONS[config.skeleton], config.order, config.order_seed, config.origin, config.people,
+            config.derivatives, config.view, config.coordinates, source,
+        )  # fmt: skip
 
     def frames(
         self, sampled: Int[np.ndarray, "B T"], lengths: Int[np.ndarray, "B"] | int
@@ -249,9 +225,9 @@ class PoseTensor:
         if self.derivatives != "video":
             return sampled
         three = sampled[..., None] + np.array([-1, 0, 1])  # (B, T, 3)
-        return np.clip(three, 0, np.asarray(lengths).reshape(-1, 1, 1) - 1).reshape(
-            len(sampled), -1
-        )
+        last = np.asarray(lengths).reshape(-1, 1, 1) - 1
+        wanted: np.ndarray = np.clip(three, 0, last)
+        return wanted.reshape(len(sampled), -1)
 
     def __call__(self, joints: Float[Tensor, "B F P J 3"]) -> Float[Tensor, "B C T W"]:
         """Joints in camera space (metres, an absent person all zero) -> X.
@@ -272,12 +248,13 @@ class PoseTensor:
         if self.view == "people":
             joints = face(joints, self.skeleton.root_index)
         x = normalise(joints, self.skeleton.root_index, self.origin)
+        velocity = acceleration = torch.zeros_like(x)
         if self.derivatives == "sampled":
             velocity, acceleration = derivatives(x)
-        elif self.derivatives == "video":
-            x, velocity, acceleration = _between_neighbours(x)
-        else:
-            velocity = acceleration = torch.zeros_like(x)
+        elif self.derivatives == "video":  # each sampled frame stands between its neighbours
+            before, x, after = x.reshape(len(x), -1, 3, *x.shape[2:]).unbind(2)
+            velocity, acceleration, reach = _central(before, x, after)
+            velocity, acceleration = velocity * reach, acceleration * reach
         stacked = torch.stack([x, velocity, acceleration], dim=1)  # (B, 3, T, P, J, 3)
         # index_select copies whole xyz triplets: several times faster than fancy indexing
         path = torch.tensor(self.order, device=joints.device)
@@ -285,32 +262,3 @@ class PoseTensor:
         if self.coordinates == "channels":
             return X.movedim(-1, 2).flatten(1, 2).flatten(3)  # (B, 9, T, P·E)
         return X.flatten(3)  # (B, 3, T, P·E·3)
-
-    def joints(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B T P J 3"]:
-        """The body-centred joints that X was built from: each at its first entry on the path.
-
-        What the baselines read, which walk over no path. Raises ValueError for another width.
-        """
-        if X.shape[3] != self.width:
-            raise ValueError(f"this pose tensor has {self.width} columns, got {tuple(X.shape)}")
-        first = [self.order.index(joint) for joint in range(len(self.skeleton))]
-        if self.coordinates == "channels":
-            entries = X[:, :3].movedim(1, -1).unflatten(2, (self.people, -1))
-        else:
-            entries = X[:, 0].unflatten(2, (self.people, -1, 3))  # (B, T, P, E, 3)
-        return entries.index_select(3, torch.tensor(first, device=X.device))
-
-
-__all__ = [
-    "PoseTensor",
-    "derivatives",
-    "face",
-    "joint_order",
-    "normalise",
-    "present",
-    "random_doubles",
-    "random_order",
-    "single",
-    "tour",
-    "turn",
-]

@@ -53,60 +53,30 @@ class Skeleton:
     @property
     def hand_indices(self) -> tuple[int, int]:
         """Columns of (left hand, right hand)."""
-        return self.index(self.hands[0]), self.index(self.hands[1])
+        left, right = self.hands
+        return self.index(left), self.index(right)
 
     @cached_property
     def bones(self) -> tuple[tuple[int, int], ...]:
         """The J - 1 bones as (parent, child), parents before their children's own bones."""
-        found, queue = [], [self.root]
-        while queue:
-            parent = queue.pop(0)
-            for child in self.children.get(parent, ()):
-                found.append((self.index(parent), self.index(child)))
-                queue.append(child)
+        found, reached = [], [self.root_index]
+        for parent in reached:  # grows as it goes
+            children = self.child_indices(parent)
+            found += [(parent, child) for child in children]
+            reached += children
         return tuple(found)
-
-    @cached_property
-    def parts(self) -> dict[str, tuple[int, ...]]:
-        """The five parts of a body as joint indices: torso (with the head), two arms, two legs.
-
-        A limb is all that hangs together on one side of the body; the one that ends in the hand is
-        the arm. Every joint belongs to one part.
-        """
-        parent = {child: joint for joint, kids in self.children.items() for child in kids}
-
-        def top(joint: str, side: str) -> str:
-            """Where the limb of `joint` begins."""
-            above = parent.get(joint, "")
-            return top(above, side) if above.startswith(side) else joint
-
-        found: dict[str, list[int]] = {
-            name: [] for name in ("torso", "left arm", "right arm", "left leg", "right leg")
-        }
-        for i, joint in enumerate(self.joints):
-            side = joint.split(" ")[0]
-            if side not in ("left", "right"):
-                found["torso"].append(i)
-                continue
-            shoulders = {top(hand, side) for hand in self.hands}
-            found[f"{side} {'arm' if top(joint, side) in shoulders else 'leg'}"].append(i)
-        return {name: tuple(joints) for name, joints in found.items()}
 
     def child_indices(self, joint: int) -> tuple[int, ...]:
         """Children of a joint, in drawing order."""
         return tuple(self.index(c) for c in self.children.get(self.joints[joint], ()))
 
 
-def _chain(*joints: str) -> dict[str, tuple[str, ...]]:
-    return {a: (b,) for a, b in pairwise(joints)}
+_SIDES = ("left", "right")
 
 
-def _arm(side: str, *parts: str) -> dict[str, tuple[str, ...]]:
-    return _chain(*(f"{side} {part}" for part in parts))
-
-
-def _both(*parts: str) -> dict[str, tuple[str, ...]]:
-    return _arm("left", *parts) | _arm("right", *parts)
+def _limbs(*joints: str) -> dict[str, tuple[str, ...]]:
+    """On each side, every joint -> the next one."""
+    return {f"{side} {a}": (f"{side} {b}",) for side in _SIDES for a, b in pairwise(joints)}
 
 
 KINECT_V2 = Skeleton(
@@ -124,8 +94,8 @@ KINECT_V2 = Skeleton(
         "spine base": ("left hip", "right hip"),
         "spine shoulder": ("neck", "left shoulder", "right shoulder"),
         "neck": ("head",),
-        **_both("hip", "knee", "ankle", "foot"),
-        **_both("shoulder", "elbow", "wrist", "hand"),
+        **_limbs("hip", "knee", "ankle", "foot"),
+        **_limbs("shoulder", "elbow", "wrist", "hand"),
         "left hand": ("left hand tip", "left thumb"),
         "right hand": ("right hand tip", "right thumb"),
     },
@@ -146,8 +116,8 @@ KINECT_V1 = Skeleton(
         "spine": ("hip centre", "shoulder centre"),
         "hip centre": ("left hip", "right hip"),
         "shoulder centre": ("head", "left shoulder", "right shoulder"),
-        **_both("hip", "knee", "ankle", "foot"),
-        **_both("shoulder", "elbow", "wrist", "hand"),
+        **_limbs("hip", "knee", "ankle", "foot"),
+        **_limbs("shoulder", "elbow", "wrist", "hand"),
     },
     root="spine",
     hands=("left hand", "right hand"),
@@ -165,8 +135,8 @@ SBU = Skeleton(
     children={
         "torso": ("left hip", "right hip", "neck"),
         "neck": ("head", "left shoulder", "right shoulder"),
-        **_both("hip", "knee", "foot"),
-        **_both("shoulder", "elbow", "hand"),
+        **_limbs("hip", "knee", "foot"),
+        **_limbs("shoulder", "elbow", "hand"),
     },
     root="torso",
     hands=("left hand", "right hand"),
@@ -182,20 +152,12 @@ SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in (KINECT_V2, KINECT_V1, S
 # tracker (NITE) than the Kinects' own: in its files the neck is the middle of the shoulders, the
 # torso is the middle of shoulders and hips, and the foot lies at the ankle (the shin is as long as
 # the thigh).  Kinect v2's neck lies 11 cm above the shoulders, its foot 5 cm beyond the ankle.
-_SIDES = ("left", "right")
 _SHOULDERS, _HIPS = ("left shoulder", "right shoulder"), ("left hip", "right hip")
-_KINECT_TO_SBU: Mapping[str, tuple[str, ...]] = {
-    "neck": _SHOULDERS,
-    "torso": (*_SHOULDERS, *_HIPS),
-    **{f"{side} foot": (f"{side} ankle",) for side in _SIDES},
-}
-_SBU_TO_KINECT: Mapping[str, tuple[str, ...]] = {
-    **{f"{side} wrist": (f"{side} hand",) for side in _SIDES},
-    **{f"{side} ankle": (f"{side} foot",) for side in _SIDES},
-}
-_FINGERS: Mapping[str, tuple[str, ...]] = {
-    f"{side} {part}": (f"{side} hand",) for side in _SIDES for part in ("hand tip", "thumb")
-}
+_KINECT_TO_SBU = {
+    "neck": _SHOULDERS, "torso": (*_SHOULDERS, *_HIPS), **_limbs("foot", "ankle"),
+}  # fmt: skip
+_SBU_TO_KINECT = _limbs("wrist", "hand") | _limbs("ankle", "foot")
+_FINGERS = _limbs("hand tip", "hand") | _limbs("thumb", "hand")
 _ALIASES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
     ("kinect_v2", "kinect_v1"): {
         "hip centre": ("spine base",),

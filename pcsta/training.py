@@ -36,7 +36,7 @@ from pcsta.config import ModelConfig, TrainConfig, needs_pose, row
 from pcsta.data.splits import validation_split
 from pcsta.data.store import Store, StoredClip
 from pcsta.files import atomic, fingerprint, read_json, write_json
-from pcsta.rgb_stream import RGBStream
+from pcsta.scaling import Scaling
 from pcsta.two_stream import TwoStream
 
 Stage = Literal["pose", "rgb"]
@@ -129,7 +129,7 @@ def train(
             features = _fit_scaling(model, store, config, recipe, fitting, chosen)
         elif config.glimpse_projection:  # the frozen map is the source's, like all that reads it
             assert model.rgb is not None
-            features = project_glimpses(model.rgb, store)
+            features = project_glimpses(model.rgb.scaling, store)
     batches = SubSequences(
         store, config, chosen, recipe.sampling, features, stage == "rgb", workers,
         (rank, processes),
@@ -451,14 +451,14 @@ def _scaled_glimpses(
     )
     glimpses = torch.from_numpy(store.take("glimpses", rows)).flatten(0, 1)
     present = (glimpses != 0).any(-1)
-    stream = RGBStream(config)
-    stream.scaling.fit_glimpses(glimpses[present].float())
+    scaling = Scaling(config)
+    scaling.fit_glimpses(glimpses[present].float())
     frozen = {
         n: b
-        for n, b in stream.scaling.named_buffers()
+        for n, b in scaling.named_buffers()
         if n in ("components", "glimpse_mean", "glimpse_std")
     }
-    return frozen, project_glimpses(stream, store) if config.glimpse_projection else None
+    return frozen, project_glimpses(scaling, store) if config.glimpse_projection else None
 
 
 def hardware(device: torch.device) -> str:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from pcsta.attention import OWN, Given
-from pcsta.config import ModelConfig
-from pcsta.glimpse_input import GlimpseInput
+from pcsta.attention import Intervention
+from pcsta.config import ModelConfig, needs_pose
 from pcsta.pose_net import PoseNet
 from pcsta.rgb_stream import RGBStream
 
-# f_sk by `ModelConfig.pose_model`: each maps X to s. Whoever has another one adds it here.
-POSE_NETS: dict[str, Callable[[ModelConfig], nn.Module]] = {"cnn": PoseNet}
-# what reads the glimpses, by `ModelConfig.hands`, where it is not the paper's RGB stream
-GLIMPSE_STREAMS: dict[str, Callable[[ModelConfig], GlimpseInput]] = {}
+# Networks by their names in a configuration; a package that has others adds them here.
+Networks = dict[str, Callable[[ModelConfig], nn.Module]]
+POSE_NETS: Networks = {"cnn": PoseNet}  # f_sk by `pose_model`: X -> s
+GLIMPSE_STREAMS: Networks = dict.fromkeys(("attention", "sum", "concat"), RGBStream)  # by `hands`
 
 
 class Output(NamedTuple):
@@ -39,19 +38,26 @@ class TwoStream(nn.Module):
     features are computed once and stored.
 
     Dropout is the first layer of each classifier, on s and on u~; the attention networks see s whole.
+    Raises ValueError for a `pose_model` or `hands` that nobody has added.
     """
+
+    pose_net: nn.Module | None
+    pose_head: nn.Module | None
+    rgb: RGBStream | None
+    rgb_head: nn.Module | None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        has_pose, has_rgb = config.streams != "rgb", config.streams != "pose"
-        attends_by_pose = has_rgb and config.conditioned and config.hands == "attention"
-        self.pose_net = (
-            POSE_NETS[config.pose_model](config) if has_pose or attends_by_pose else None
-        )
-        self.pose_head = _classifier(config.pose_widths[2], config) if has_pose else None
-        self.rgb = GLIMPSE_STREAMS.get(config.hands, RGBStream)(config) if has_rgb else None
-        self.rgb_head = _classifier(self.rgb.features, config) if self.rgb else None
+        self.pose_net = self.pose_head = self.rgb = self.rgb_head = None
+        if needs_pose(config):
+            self.pose_net = _build(POSE_NETS, "pose_model", config)
+        if config.streams != "rgb":
+            self.pose_head = _classifier(config.pose_widths[2], config)
+        if config.streams != "pose":
+            # whatever it is, it has the attributes and the `forward` of this one
+            self.rgb = cast(RGBStream, _build(GLIMPSE_STREAMS, "hands", config))
+            self.rgb_head = _classifier(self.rgb.features, config)
         self.frozen: str | None = None  # see `stage`
 
     def forward(
@@ -61,16 +67,16 @@ class TwoStream(nn.Module):
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
         pose_features: Float[Tensor, "B S"] | None = None,
-        given: Given = OWN,
+        intervention: Intervention | None = None,
     ) -> Output:
         """Logits before softmax, and both attentions.
 
         pose_tensor:    X; None only for a configuration without pose, or with `pose_features`
         glimpses:       V; None only for a pose-only configuration
         present:        which hands exist, read with `mask_absent` only
-        projected:      see `RGBStream.forward`
+        projected:      whether the glimpses have passed `rgb.scaling.project`
         pose_features:  s, when it is already known (the pose network is then not run)
-        given:          attention that replaces the model's own, see `Given`
+        intervention:   attention in place of the model's own
 
         Raises ValueError when an input that the configuration needs is missing.
         """
@@ -85,7 +91,7 @@ class TwoStream(nn.Module):
         if self.rgb is not None:
             if glimpses is None:
                 raise ValueError("this model reads glimpses V, and none were given")
-            pooled, spatial, temporal = self.rgb(glimpses, s, present, projected, given)
+            pooled, spatial, temporal = self.rgb(glimpses, s, present, projected, intervention)
             rgb_logits = self.rgb_head(pooled)  # (B, C)
         streams = [x for x in (pose_logits, rgb_logits) if x is not None]
         logits = torch.stack(streams).sum(0)  # section 3.4: fusion on logit level
@@ -123,10 +129,10 @@ class TwoStream(nn.Module):
         parts = {
             "f_sk": self.pose_net,
             "pose classifier": self.pose_head,
-            "f_p": self.rgb and self.rgb.spatial,
-            "f_h": getattr(self.rgb, "gates", None),
+            "f_p": getattr(self.rgb, "spatial", None),
+            "f_h": getattr(self.rgb, "lstm", None),
             "f_u": getattr(self.rgb, "step", None),
-            "f_p'": self.rgb and self.rgb.temporal,
+            "f_p'": getattr(self.rgb, "temporal", None),
             "RGB classifier": self.rgb_head,
         }
         counts = {k: sum(p.numel() for p in m.parameters()) for k, m in parts.items() if m}
@@ -136,3 +142,14 @@ class TwoStream(nn.Module):
 def _classifier(features: int, config: ModelConfig) -> nn.Sequential:
     """Dropout and a linear layer; softmax belongs to the loss (section 4)."""
     return nn.Sequential(nn.Dropout(config.dropout), nn.Linear(features, config.classes))
+
+
+def _build(networks: Networks, option: str, config: ModelConfig) -> nn.Module:
+    """The network that an option of the configuration names."""
+    name = getattr(config, option)
+    if name not in networks:
+        raise ValueError(
+            f"no network for {option}={name!r}; there are {', '.join(networks)} (a package that has "
+            "another one adds it when it is imported)"
+        )
+    return networks[name](config)

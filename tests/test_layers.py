@@ -12,7 +12,7 @@ from pcsta_book.site.build import BOOK, ROOT
 
 PCSTA = """
 files common config skeletons subsequences pose_tensor pose_net glimpse
-attention glimpse_input rgb_stream two_stream people_order
+attention scaling rgb_stream two_stream people_order
 data.clip data.bodies data.dataset data.text data.truth data.video data.splits
 data.ntu_missing data.ntu data.sbu data.msr_daily data.own data
 data.store data.store_writer data.prepare data.check data.inspect
@@ -27,12 +27,12 @@ figures.notation figures.style figures.pictures figures.arrays figures.paint fig
 figures.body figures.joint_orders figures.confusion_cells figures.overlay figures.system
 figures.source figures
 experiments.paper experiments.bootstrap experiments.attention_controls
-experiments.attention_scores experiments.baselines.deep_lstm experiments.baselines.part_lstm
+experiments.attention_scores experiments.baselines.joints experiments.baselines.deep_lstm experiments.baselines.part_lstm
 experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.baselines
 experiments.grid experiments.interventions experiments.comparisons experiments.records
 experiments.tables experiments
 artifacts
-site.equation_map site.appendices site.stamps site.playground site.build site
+site.equation_map site.appendices site.stamps site.stream_export site.playground site.build site
 cli __init__
 """
 PACKAGES = {

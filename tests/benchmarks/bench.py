@@ -140,11 +140,12 @@ def pose_step(name: str, config: ModelConfig, repeats: int) -> Result:
 def literal_rgb(net: RGBStream, V: Tensor, s: Tensor) -> Tensor:
     """Eq. 3 to 7 in the order of the paper: everything inside the loop, f_p on (h, s)."""
     h = c = V.new_zeros(len(V), net.config.hidden)
-    features, attention = [], []
+    f_h, features, attention = net.lstm, [], []
     for t in range(V.shape[1]):
         p = net.spatial(h, net.spatial.pose_term(s))
         v = (V[:, t] * p[:, :, None]).sum(1)
-        i, f, o, g = net.gates(torch.cat([v, h], 1)).chunk(4, 1)
+        gates = F.linear(v, f_h.weight_ih, f_h.bias_ih) + F.linear(h, f_h.weight_hh, f_h.bias_hh)
+        i, f, g, o = gates.chunk(4, 1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         h = o.sigmoid() * c.tanh()
         features.append(net.step(h).relu())

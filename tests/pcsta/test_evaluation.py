@@ -44,8 +44,8 @@ def test_a_performance_is_drawn_as_one(store):
 def test_every_frame_is_projected_once(store, monkeypatch):
     model = TwoStream(row("E", tiny())).eval()
     batches = SubSequences(store, model.config, torch.device("cpu"))
-    seen, project = [], model.rgb.project
-    monkeypatch.setattr(model.rgb, "project", lambda V: seen.append(len(V)) or project(V))
+    seen, project = [], model.rgb.scaling.project
+    monkeypatch.setattr(model.rgb.scaling, "project", lambda V: seen.append(len(V)) or project(V))
     once = predict(model, batches, np.array([3, 5]), count=10)
     assert sum(seen) == 48  # two clips of 24 frames, not 2 x 10 x 20
     monkeypatch.undo()

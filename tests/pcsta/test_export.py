@@ -1,53 +1,18 @@
 """Exported models: the same numbers, any batch, nothing of this machine inside."""
 
-import numpy as np
 import onnx
 import pytest
 import torch
-from onnx.reference import ReferenceEvaluator
 from typer.testing import CliRunner
 
 from fakes import make_store, tiny
+from onnx_files import assert_same, inputs, model, onnx_says
 from pcsta import cli
 from pcsta.config import TrainConfig, row
 from pcsta.export import to_onnx
 from pcsta.training import train
-from pcsta.two_stream import TwoStream
 
 pytestmark = pytest.mark.slow  # a loop of 20 steps takes some seconds to trace
-
-
-def model(letter):
-    torch.manual_seed(0)
-    net = TwoStream(row(letter, tiny())).eval()
-    if net.rgb is not None and net.rgb.scaling.glimpse_mean is not None:
-        net.rgb.scaling.fit_glimpses(torch.rand(30, 6))
-    return net
-
-
-def inputs(batch, features=6):
-    torch.manual_seed(1)
-    present = torch.rand(batch, 20, 4) > 0.3
-    glimpses = torch.rand(batch, 20, 4, features) * present[..., None]
-    return {
-        "pose_tensor": torch.randn(batch, 3, 20, 300),
-        "glimpses": glimpses,
-        "present": present,
-    }
-
-
-def onnx_says(path, given):
-    """Outputs by name; of `given` the file takes what it reads."""
-    file = onnx.load(path)
-    names = [value.name for value in file.graph.input]
-    feed = {name: given[name].numpy() for name in names}
-    said = ReferenceEvaluator(file).run(None, feed)
-    return dict(zip([value.name for value in file.graph.output], said, strict=True))
-
-
-def assert_same(said, out):
-    for name, value in said.items():
-        np.testing.assert_allclose(value, getattr(out, name), atol=1e-5, err_msg=name)
 
 
 @torch.no_grad()
@@ -61,17 +26,13 @@ def test_the_file_says_what_the_model_says(letter, tmp_path):
     assert_same(said, wanted)
 
 
-@torch.no_grad()
-def test_two_pieces_are_the_whole(tmp_path):
-    net, given = model("K"), inputs(2)
-    pose = onnx_says(to_onnx(net, tmp_path / "pose.onnx", "pose"), given)
-    given["pose_features"] = torch.from_numpy(pose["pose_features"])
-    V = given["glimpses"]
-    given["glimpses"] = net.rgb.scaling.project(V)
-    rgb = onnx_says(to_onnx(net, tmp_path / "rgb.onnx", "rgb", projected=True), given)
-    assert set(rgb) == {"rgb_logits", "spatial_attention", "temporal_attention"}
-    wanted = net(given["pose_tensor"], V, given["present"])
-    assert_same(rgb | {"pose_logits": pose["pose_logits"]}, wanted)
+def test_the_model_stays_in_the_mode_that_it_was_in(tmp_path):
+    net = model("A").stage("pose").train()
+    to_onnx(net, tmp_path / "model.onnx")
+    assert net.pose_head.training
+    net.stage("rgb").train()
+    to_onnx(net, tmp_path / "model.onnx")
+    assert net.training and not net.pose_head.training
 
 
 def test_the_file_names_no_file_of_this_machine(tmp_path):
@@ -82,12 +43,6 @@ def test_the_file_names_no_file_of_this_machine(tmp_path):
         "classes"
     ] == '["rest", "raise"]'
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx"]
-
-
-def test_a_stream_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no rgb stream"):
-        to_onnx(model("A"), tmp_path / "x.onnx", "rgb")
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_writes_a_run_with_its_classes(tmp_path):

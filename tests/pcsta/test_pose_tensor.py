@@ -196,7 +196,7 @@ def test_coordinates_as_channels_are_the_same_numbers():
 
 @pytest.mark.parametrize("wrong", [{"view": "side"}, {"coordinates": "rows"}])
 def test_another_view_or_layout_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"not '(side|rows)'"):
+    with pytest.raises(ValueError, match=r"no (view|coordinates) '(side|rows)'; choose"):
         PoseTensor(SBU, **wrong)
 
 
@@ -307,5 +307,5 @@ def test_positions_alone_leave_the_other_channels_empty():
     X = PoseTensor(KINECT_V2, derivatives="none")(joints)
     assert (X[:, 1:] == 0).all()
     torch.testing.assert_close(X[:, 0], PoseTensor(KINECT_V2)(joints)[:, 0])
-    with pytest.raises(ValueError, match="sampled, video or none"):
+    with pytest.raises(ValueError, match="no derivatives 'forward'; choose sampled, video or none"):
         PoseTensor(KINECT_V2, derivatives="forward")

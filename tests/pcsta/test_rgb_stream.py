@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcsta.attention import Given
+from pcsta.attention import Intervention
 from pcsta.config import laptop, row
 from pcsta.rgb_stream import RGBStream
 
@@ -30,7 +30,8 @@ def inputs(batch=3, frames=5, seed=1):
 def literal(net, V, s):
     """Section 3.2 and 3.3, one sample, one step, one line per equation."""
     size, hands = net.config.hidden, net.config.hands
-    W, b = net.gates.weight, net.gates.bias
+    W = torch.cat([net.lstm.weight_ih, net.lstm.weight_hh], 1)  # rows: input, forget, cell, output
+    b = net.lstm.bias_ih + net.lstm.bias_hh
     all_u, all_p, all_q = [], [], []
     for sample in range(len(V)):
         h, c, U, P = torch.zeros(size).double(), torch.zeros(size).double(), [], []
@@ -46,8 +47,8 @@ def literal(net, V, s):
             x = torch.cat([v, h])
             i = torch.sigmoid(W[:size] @ x + b[:size])
             f = torch.sigmoid(W[size : 2 * size] @ x + b[size : 2 * size])
-            o = torch.sigmoid(W[2 * size : 3 * size] @ x + b[2 * size : 3 * size])
-            g = torch.tanh(W[3 * size :] @ x + b[3 * size :])
+            g = torch.tanh(W[2 * size : 3 * size] @ x + b[2 * size : 3 * size])
+            o = torch.sigmoid(W[3 * size :] @ x + b[3 * size :])
             c = f * c + i * g
             h = o * torch.tanh(c)  # eq. 3
             U.append(torch.relu(net.step.weight @ h + net.step.bias))  # eq. 6
@@ -85,14 +86,19 @@ def test_the_recurrence_is_torchs_lstm():
     """Gate by gate (eq. 3)."""
     net = stream("B")
     lstm = torch.nn.LSTM(9, 6, batch_first=True).double()
-    order = [*range(12), *range(18, 24), *range(12, 18)]  # torch: input, forget, cell, output
-    lstm.weight_ih_l0.copy_(net.gates.weight[order, :9])
-    lstm.weight_hh_l0.copy_(net.gates.weight[order, 9:])
-    lstm.bias_ih_l0.copy_(net.gates.bias[order])
-    lstm.bias_hh_l0.zero_()
+    for name, value in net.lstm.named_parameters():
+        getattr(lstm, f"{name}_l0").copy_(value)
     V, s = inputs()
     expected = net.step(lstm(V.sum(2))[0]).relu().mean(1)
     torch.testing.assert_close(net(V, s)[0], expected)
+
+
+def test_forget_gates_start_open():
+    net, plain = stream(), torch.nn.LSTMCell(9, 6)
+    bound = plain.hidden_size**-0.5  # of torch's first weights
+    start = net.lstm.bias_ih.detach()
+    assert (start[6:12] >= 1 - bound).all()
+    assert (torch.cat([start[:6], start[12:], net.lstm.bias_hh.detach()]).abs() <= bound).all()
 
 
 @torch.no_grad()
@@ -149,8 +155,8 @@ def test_the_own_attention_given_back_changes_nothing(letter):
     net = stream(letter)
     V, s = inputs()
     features, p, q = net(V, s)
-    for own in (Given(p, None), Given(None, q), Given(p, q)):
-        torch.testing.assert_close(net(V, s, given=own), (features, p, q))
+    for own in (Intervention(p, None), Intervention(None, q), Intervention(p, q)):
+        torch.testing.assert_close(net(V, s, intervention=own), (features, p, q))
 
 
 @torch.no_grad()
@@ -158,7 +164,7 @@ def test_given_attention_is_the_loop_with_these_weights():
     net = stream()
     V, s = inputs()
     p, q = torch.rand(3, 5, 4).double(), torch.rand(3, 5).double()
-    with_p = net(V, s, given=Given(p, None))
+    with_p = net(V, s, intervention=Intervention(p, None))
     assert with_p[1] is p
     torch.testing.assert_close(with_p[2], net.temporal(p.flatten(1), s))  # f_p' reads the given P
     # without f_p: row B adds up the hands, and three of the four are nothing
@@ -166,8 +172,8 @@ def test_given_attention_is_the_loop_with_these_weights():
     weighted[:, :, 0] = (p.unsqueeze(-1) * V).sum(2)
     alone = stream("B")
     alone.load_state_dict(net.state_dict(), strict=False)
-    U = net.step(alone._recur(weighted, None, None, None)[0]).relu()
-    got = net(V, s, given=Given(p, q))
+    U = net.step(alone.recur(weighted, None, None, None)[0]).relu()
+    got = net(V, s, intervention=Intervention(p, q))
     torch.testing.assert_close(got[0], (U * q.unsqueeze(-1)).sum(1))
     assert got[2] is q
 
@@ -175,17 +181,17 @@ def test_given_attention_is_the_loop_with_these_weights():
 def test_gradients_reach_the_stream_under_given_attention():
     net = stream()
     V, s = inputs()
-    net(V, s, given=Given(torch.rand(3, 5, 4).double(), None))[0].sum().backward()
-    assert net.gates.weight.grad.abs().max() > 0
+    net(V, s, intervention=Intervention(torch.rand(3, 5, 4).double(), None))[0].sum().backward()
+    assert net.lstm.weight_ih.grad.abs().max() > 0
     assert net.spatial.score.weight.grad is None  # f_p was not asked
 
 
 def test_attention_given_to_a_row_without_it_is_an_error():
     V, s = inputs()
     with pytest.raises(ValueError, match="p is given"):
-        stream("B")(V, s, given=Given(torch.rand(3, 5, 4).double(), None))
+        stream("B")(V, s, intervention=Intervention(torch.rand(3, 5, 4).double(), None))
     with pytest.raises(ValueError, match="p' is given"):
-        stream("E")(V, s, given=Given(None, torch.rand(3, 5).double()))
+        stream("E")(V, s, intervention=Intervention(None, torch.rand(3, 5).double()))
 
 
 # --- the frozen scaling -------------------------------------------------------------------------
@@ -200,15 +206,16 @@ def test_the_projection_is_the_principal_components():
     x = (torch.randn(200, 9) * torch.arange(1, 10) + 5).double()
     s = torch.randn(50, 7).double() * 3 + 2
     s[:, 4] = 0  # a feature that never fires
-    net.fit_scaling(x, s)
+    net.scaling.fit_glimpses(x)
+    net.scaling.fit_pose(s)
     _, values, vectors = torch.linalg.svd(x - x.mean(0), full_matrices=False)
     expected = (x - x.mean(0)) @ vectors[:3].T
-    got = net.project(x)
+    got = net.scaling.project(x)
     # components have no sign, and one common scale
     torch.testing.assert_close(got.abs(), (expected / expected.square().mean().sqrt()).abs())
     torch.testing.assert_close(got.mean(0), torch.zeros(3).double(), atol=1e-9, rtol=0)
     torch.testing.assert_close(got.var(0, correction=0).mean(), torch.tensor(1.0).double())
-    scaled = (s - net.pose_mean) / net.pose_std
+    scaled = net.scaling.pose(s)
     live = [0, 1, 2, 3, 5, 6]
     torch.testing.assert_close(scaled[:, live].std(0, correction=0), torch.ones(6).double())
     assert not scaled[:, 4].any()
@@ -216,12 +223,24 @@ def test_the_projection_is_the_principal_components():
 
 
 @torch.no_grad()
+def test_fewer_glimpses_than_components_leave_the_rest_silent():
+    net = scaled_stream()
+    x = torch.randn(2, 9).double()
+    net.scaling.fit_glimpses(x)
+    got = net.scaling.project(x)
+    assert not got[:, 2:].any()
+    torch.testing.assert_close(got.mean(0), torch.zeros(3).double(), atol=1e-9, rtol=0)
+    torch.testing.assert_close(got.square().mean(), torch.tensor(1.0).double())
+
+
+@torch.no_grad()
 def test_absent_hands_stay_zero_and_projected_glimpses_are_taken_as_they_are():
     net = scaled_stream()
     V, s = inputs()
-    net.fit_scaling(V.flatten(0, 2), s)
+    net.scaling.fit_glimpses(V.flatten(0, 2))
+    net.scaling.fit_pose(s)
     V[:, :, 2:] = 0
-    projected = net.project(V)
+    projected = net.scaling.project(V)
     assert projected.shape == (3, 5, 4, 3)
     assert not projected[:, :, 2:].any()
     assert projected[:, :, :2].all()
@@ -234,18 +253,21 @@ def test_absent_hands_stay_zero_and_projected_glimpses_are_taken_as_they_are():
 def test_the_paper_has_no_scaling():
     net = stream()
     V, s = inputs()
-    net.fit_scaling(V.flatten(0, 2), s)
-    assert net.project(V) is V
+    net.scaling.fit_glimpses(V.flatten(0, 2))
+    net.scaling.fit_pose(s)
+    assert net.scaling.project(V) is V
+    assert net.scaling.pose(s) is s
     assert not list(net.buffers())
 
 
 def test_the_scaling_travels_with_the_weights_and_does_not_learn():
     net, other = scaled_stream(), scaled_stream(seed=5)
     V, s = inputs()
-    net.fit_scaling(V.flatten(0, 2), s)
+    net.scaling.fit_glimpses(V.flatten(0, 2))
+    net.scaling.fit_pose(s)
     other.load_state_dict(net.state_dict())
     torch.testing.assert_close(other(V, s), net(V, s))
-    assert {n for n, _ in net.named_buffers()} == {
+    assert {n for n, _ in net.scaling.named_buffers()} == {
         "components", "glimpse_mean", "glimpse_std", "pose_mean", "pose_std",
     }  # fmt: skip
     assert not any(b.requires_grad for b in net.buffers())
@@ -262,12 +284,7 @@ def test_glimpse_dropout_drops_features_for_all_hands_and_times_and_only_in_trai
     net = stream("B", glimpse_dropout=0.5)
     V = torch.ones(3, 5, 4, 9).double()
     seen = []
-
-    def recur(V, s, present, given):
-        seen.append(V)
-        return torch.zeros(3, 5, 6).double(), None
-
-    net._recur = recur
+    net.scaling.register_forward_hook(lambda module, given, V: seen.append(V))
     net.train()(V)
     net.eval()(V)
     dropped, whole = seen

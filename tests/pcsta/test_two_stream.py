@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pcsta import two_stream
 from pcsta.config import CONFIGS, ROWS, ModelConfig, laptop, paper, row
 from pcsta.two_stream import Output, TwoStream
 
@@ -47,13 +48,13 @@ def test_parameters_at_the_papers_sizes():
         "f_sk": 24_680_064,
         "pose classifier": 61_500,
         "f_p": 525_572,
-        "f_h": 12_587_008,
+        "f_h": 12_591_104,
         "f_u": 1_049_600,
         "f_p'": 576_020,
         "RGB classifier": 61_500,
-        "total": 39_541_264,
+        "total": 39_545_360,
     }
-    assert TwoStream(paper(pose_widths=(64, 60, 1024))).parameter_counts()["total"] == 37_999_116
+    assert TwoStream(paper(pose_widths=(64, 60, 1024))).parameter_counts()["total"] == 38_003_212
 
 
 def test_no_parameter_is_left_out_of_the_count():
@@ -141,6 +142,20 @@ def test_weights_can_be_saved_and_loaded(letter, tmp_path):
 def test_a_configuration_survives_json(name, letter):
     config = row(letter, CONFIGS[name]())
     assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("option", ["pose_model", "hands"])
+def test_a_network_that_nobody_added_is_an_error(option, monkeypatch):
+    networks = {"pose_model": "POSE_NETS", "hands": "GLIMPSE_STREAMS"}[option]
+    known = getattr(two_stream, networks)
+    first = next(iter(known))
+    monkeypatch.setattr(two_stream, networks, {first: known[first]})
+    other = {"pose_model": "st-gcn", "hands": "mean"}[option]
+    config = laptop(**{"temporal": False, option: other})
+    with pytest.raises(ValueError, match=f"no network for {option}='{other}'; there are {first}"):
+        TwoStream(config)
+    monkeypatch.setitem(getattr(two_stream, networks), other, known[first])
+    TwoStream(config)
 
 
 def test_configurations_that_make_no_sense_are_errors():

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from pcsta.attention import Given
+from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
 from pcsta.evaluation import Predictions, collect, people, performances, planted, present
@@ -62,7 +62,7 @@ def gather(
     model.eval()
     device = next(model.parameters()).device
     batches = SubSequences(store, model.config, device, sampling)
-    batches = batches.projected_by(model.rgb, clips, count)
+    batches = batches.projected_by(model.rgb.scaling, clips, count)
     found = list(batches.testing(clips, count))
     s = None
     if model.pose_net is not None:
@@ -100,7 +100,7 @@ def ask(
     if inputs.pose_features is not None:
         features = inputs.pose_features.split(batch)
     outputs = [
-        model(None, V, there, projected=True, pose_features=s, given=Given(p, q))
+        model(None, V, there, projected=True, pose_features=s, intervention=Intervention(p, q))
         for V, there, s, p, q in zip(
             inputs.glimpses.split(batch), inputs.present.split(batch), features,
             rows(spatial), rows(temporal), strict=True,

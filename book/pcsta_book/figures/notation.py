@@ -68,17 +68,17 @@ SYMBOLS: tuple[Symbol, ...] = (
     ),
     Symbol(
         r"\boldsymbol p_t",
-        (f"{_MODEL}.two_stream.Output.spatial_attention", f"{_MODEL}.rgb_stream.RGBStream._recur:p"),
+        (f"{_MODEL}.two_stream.Output.spatial_attention", f"{_MODEL}.rgb_stream.RGBStream.recur:p"),
         "B T N", "weights of the hands, sum 1 over $N$",
     ),
     Symbol(
         r"\tilde{\boldsymbol v}_t",
-        (f"{_MODEL}.rgb_stream.RGBStream._recur:context", f"{_MODEL}.rgb_stream.RGBStream._recur:v"),
+        (f"{_MODEL}.rgb_stream.RGBStream.recur:context", f"{_MODEL}.rgb_stream.RGBStream.recur:v"),
         "B D", "weighted sum of the glimpses, the LSTM's input",
     ),
     Symbol(
         r"\boldsymbol h_t",
-        (f"{_MODEL}.attention.SpatialAttention.forward:hidden", f"{_MODEL}.rgb_stream.RGBStream._recur:h"),
+        (f"{_MODEL}.attention.SpatialAttention.forward:hidden", f"{_MODEL}.rgb_stream.RGBStream.recur:h"),
         "B 1024", "state of the LSTM after step $t$; its cell is `c`",
     ),
     Symbol(
@@ -111,7 +111,7 @@ SYMBOLS: tuple[Symbol, ...] = (
     ),
     Symbol(
         r"f_h, f_u,\ \theta_h, \theta_u", (f"{_MODEL}.rgb_stream.RGBStream",), "",
-        "LSTM (`gates`) and features of a step (`step`)",
+        "LSTM (`lstm`) and features of a step (`step`)",
     ),
 )  # fmt: skip
 

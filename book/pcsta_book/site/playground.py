@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
-from pcsta import export
 from pcsta.common import training_pool
 from pcsta.data import HANDS, Clip, data_root
 from pcsta.data.ntu import NAME
@@ -38,6 +37,7 @@ from pcsta.subsequences import frame_indices
 from pcsta.two_stream import Output, TwoStream
 from pcsta_book import artifacts, synthetic
 from pcsta_book.figures import HAND_COLOURS, encode, paint, people_window
+from pcsta_book.site import stream_export
 from pcsta_book.synthetic import actions, ntu_files, takes
 
 MODELS = {"conditioned": "K", "unconditioned": "K-unconditioned"}  # rows of Tables 5 and 6
@@ -110,21 +110,21 @@ def make(folder: Path, processes: int = 2) -> Path:
 
 def _share(one: TwoStream, other: TwoStream) -> None:
     """Raise ValueError unless both models have one pose stream and one map of the glimpses."""
-    frozen = ("pose_", "rgb.components", "rgb.glimpse_")
+    frozen = ("pose_", "rgb.scaling.")
     ours, theirs = one.state_dict(), other.state_dict()
     for key in (key for key in ours if key.startswith(frozen)):
         if not torch.equal(ours[key], theirs[key]):
             raise ValueError(f"the playground's models differ in {key}; train both again")
 
 
-def _files() -> list[tuple[str, str, export.Streams]]:
-    """(file, row of the tables, streams) of every ONNX file."""
+def _files() -> list[tuple[str, str, stream_export.Stream]]:
+    """(file, row of the tables, stream) of every ONNX file."""
     rgb = [(f"rgb-{name}.onnx", letter, "rgb") for name, letter in MODELS.items()]
     return [("pose.onnx", MODELS["conditioned"], "pose"), *rgb]  # type: ignore[list-item]
 
 
-def _export(part: Path, file: str, letter: str, streams: export.Streams) -> None:
-    export.to_onnx(artifacts.model(letter)[0], part / file, streams, projected=True)
+def _export(part: Path, file: str, letter: str, stream: stream_export.Stream) -> None:
+    stream_export.to_onnx(artifacts.model(letter)[0], part / file, stream)
 
 
 def _header() -> dict[str, Any]:

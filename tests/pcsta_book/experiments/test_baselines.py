@@ -8,7 +8,7 @@ import torch
 
 from fakes import make_store, tiny
 from pcsta import skeletons
-from pcsta.attention import Given
+from pcsta.attention import Intervention
 from pcsta.config import ModelConfig, TrainConfig, laptop
 from pcsta.evaluation import evaluate_run
 from pcsta.pose_tensor import PoseTensor, normalise
@@ -17,7 +17,8 @@ from pcsta.training import load, train
 from pcsta.two_stream import POSE_NETS, TwoStream
 from pcsta_book.experiments.baselines import BASELINES, row
 from pcsta_book.experiments.baselines.glimpse_mean import GlimpseMean
-from pcsta_book.experiments.baselines.part_lstm import PartLayer, PartLSTM
+from pcsta_book.experiments.baselines.joints import joints as joints_again
+from pcsta_book.experiments.baselines.part_lstm import PartLayer, PartLSTM, body_parts
 from pcsta_book.experiments.baselines.st_gcn import STGCN, Unit, partitions
 
 TREES = list(SKELETONS.values())
@@ -43,12 +44,12 @@ def test_joints_come_back_from_the_pose_tensor(skeleton, order, coordinates):
     joints = joints_of(skeleton)
     joints[:, 3:7, 1] = 0  # the second person is away
     expected = normalise(joints, skeleton.root_index)
-    torch.testing.assert_close(build.joints(build(joints)), expected, atol=0, rtol=0)
+    torch.testing.assert_close(joints_again(build, build(joints)), expected, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("skeleton", TREES, ids=lambda s: s.name)
 def test_the_five_parts_share_out_all_joints(skeleton):
-    parts = skeleton.parts
+    parts = body_parts(skeleton)
     assert list(parts) == ["torso", "left arm", "right arm", "left leg", "right leg"]
     assert sorted(sum(parts.values(), ())) == list(range(len(skeleton)))
     assert skeleton.root_index in parts["torso"]
@@ -305,7 +306,7 @@ def test_the_mean_counts_every_glimpse_that_is_there_once():
     torch.testing.assert_close(net(shuffled)[0], u)  # no hand and no moment is told apart
     assert not net(torch.zeros_like(V))[0].any()  # nobody there: zero, not NaN
     with pytest.raises(ValueError, match="p is given, and this configuration has no p"):
-        net(V, given=Given(spatial=torch.full((2, 20, 4), 0.25)))
+        net(V, intervention=Intervention(spatial=torch.full((2, 20, 4), 0.25)))
 
 
 @pytest.mark.parametrize("name", ["frame", "frame-mean"])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pcsta.config import ModelConfig
 from pcsta.pose_tensor import PoseTensor
+from pcsta_book.experiments.baselines.joints import joints
 
 
 class DeepLSTM(nn.Module):
@@ -23,12 +24,12 @@ class DeepLSTM(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.pose = PoseTensor.from_config(config)
-        coordinates = config.people * len(self.pose.skeleton) * 3
+        self.build = PoseTensor.from_config(config)
+        coordinates = config.people * len(self.build.skeleton) * 3
         self.lstm = nn.LSTM(coordinates, config.pose_widths[2], num_layers=2, batch_first=True)
 
     def forward(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B S"]:
         """Pose features s. Raises ValueError for another width of X."""
-        frames = self.pose.joints(X).flatten(2)  # (B, T, P·J·3)
-        hidden, _ = self.lstm(frames)  # (B, T, S)
+        frames = joints(self.build, X).flatten(2)  # (B, T, P·J·3)
+        hidden: Tensor = self.lstm(frames)[0]  # (B, T, S)
         return hidden.mean(1)

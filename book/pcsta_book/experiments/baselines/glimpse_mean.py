@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from pcsta.attention import OWN, Given
+from pcsta.attention import Intervention
 from pcsta.config import ModelConfig
-from pcsta.glimpse_input import GlimpseInput
+from pcsta.scaling import Scaling
 
 
-class GlimpseMean(GlimpseInput):
+class GlimpseMean(nn.Module):
     """u~ is the mean of V over all frames and all hands that are there: no attention, no LSTM, no f_u.
 
     With the linear classifier after it this is softmax regression on one average glimpse. What
@@ -20,8 +20,10 @@ class GlimpseMean(GlimpseInput):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__(config)
-        self.features = self.glimpse_width
+        super().__init__()
+        self.config = config
+        self.scaling = Scaling(config)
+        self.features = self.scaling.width
         self.spatial = self.temporal = None
 
     def forward(
@@ -30,14 +32,14 @@ class GlimpseMean(GlimpseInput):
         s: Float[Tensor, "B S"] | None = None,
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
-        given: Given = OWN,
+        intervention: Intervention | None = None,
     ) -> tuple[Float[Tensor, "B K"], None, None]:
         """(features u~, None, None) for the arguments of `RGBStream.forward`; s is not read.
 
         A hand is there when its glimpse is not zero. Of a sub-sequence without any, the mean is zero.
         Raises ValueError when attention is given, as there is none to replace.
         """
-        self._check_given(given)
-        V = self.read(glimpses, projected)  # (B, T, N, D)
+        (intervention or Intervention()).check(self.spatial, self.temporal)
+        V = self.scaling(glimpses, projected)  # (B, T, N, D)
         there = (V != 0).any(-1).sum((1, 2)).clamp(min=1)  # (B,)
         return V.sum((1, 2)) / there[:, None], None, None

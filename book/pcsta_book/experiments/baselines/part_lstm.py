@@ -20,6 +20,28 @@ from torch import Tensor, nn
 
 from pcsta.config import ModelConfig
 from pcsta.pose_tensor import PoseTensor
+from pcsta.skeletons import Skeleton
+from pcsta_book.experiments.baselines.joints import joints
+
+
+def body_parts(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
+    """The five parts of a body as joint indices: torso (with the head), two arms, two legs.
+
+    A limb is all that hangs together on one side of the body; the one that holds the hand is the arm.
+    Every joint belongs to one part.
+    """
+    limb = {skeleton.root_index: skeleton.root_index}  # joint -> the joint where its limb begins
+    side = [name.split()[0] for name in skeleton.joints]  # "left", "right", or of the torso
+    for parent, child in skeleton.bones:
+        limb[child] = limb[parent] if side[child] == side[parent] else child
+    arms = {limb[hand] for hand in skeleton.hand_indices}
+    found: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("torso", "left arm", "right arm", "left leg", "right leg"), ()
+    )
+    for joint in range(len(skeleton)):
+        name = f"{side[joint]} {'arm' if limb[joint] in arms else 'leg'}"
+        found[name if name in found else "torso"] += (joint,)
+    return found
 
 
 class PartLSTM(nn.Module):
@@ -33,9 +55,9 @@ class PartLSTM(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.pose = PoseTensor.from_config(config)
-        self.parts = list(self.pose.skeleton.parts.values())
-        coordinates = [config.people * len(joints) * 3 for joints in self.parts]
+        build = self.build = PoseTensor.from_config(config)
+        self.parts = list(body_parts(build.skeleton).values())
+        coordinates = [config.people * len(part) * 3 for part in self.parts]
         width, count = config.pose_widths[2], len(self.parts)
         cells = [width // count + (p < width % count) for p in range(count)]
         self.layers = nn.ModuleList([PartLayer(coordinates, cells), PartLayer(cells, cells)])
@@ -43,10 +65,10 @@ class PartLSTM(nn.Module):
 
     def forward(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B S"]:
         """Pose features s. Raises ValueError for another width of X."""
-        joints = self.pose.joints(X)  # (B, T, P, J, 3)
-        parts = [joints[:, :, :, list(part)].flatten(2) for part in self.parts]
+        entries = joints(self.build, X)  # (B, T, P, J, 3)
+        parts = [entries[:, :, :, list(part)].flatten(2) for part in self.parts]
         for layer in self.layers:
-            hidden = layer(parts)  # (B, T, S)
+            hidden: Tensor = layer(parts)  # (B, T, S)
             parts = list(hidden.split(self.cells, 2))
         return hidden.mean(1)
 

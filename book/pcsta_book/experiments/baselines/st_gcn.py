@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pcsta.config import ModelConfig
 from pcsta.pose_tensor import PoseTensor
 from pcsta.skeletons import Skeleton
+from pcsta_book.experiments.baselines.joints import joints
 
 TEMPORAL_KERNEL = 9  # frames, as published
 
@@ -50,9 +51,9 @@ class STGCN(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.pose = PoseTensor.from_config(config)
-        adjacency = partitions(self.pose.skeleton)
-        self.normalise = nn.BatchNorm1d(3 * len(self.pose.skeleton))
+        self.build = PoseTensor.from_config(config)
+        adjacency = partitions(self.build.skeleton)
+        self.normalise = nn.BatchNorm1d(3 * len(self.build.skeleton))
         width = config.pose_widths[2]
         self.units = nn.Sequential(
             Unit(3, width // 4, adjacency, residual=False),
@@ -62,9 +63,9 @@ class STGCN(nn.Module):
 
     def forward(self, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B S"]:
         """Pose features s. Raises ValueError for another width of X."""
-        joints = self.pose.joints(X)  # (B, T, P, J, 3)
-        batch, frames, people, count = joints.shape[:4]
-        x = joints.permute(0, 2, 4, 3, 1).reshape(batch * people, 3 * count, frames)
+        entries = joints(self.build, X)  # (B, T, P, J, 3)
+        batch, frames, people, count = entries.shape[:4]
+        x: Tensor = entries.permute(0, 2, 4, 3, 1).reshape(batch * people, 3 * count, frames)
         x = self.normalise(x).unflatten(1, (3, count)).transpose(2, 3)  # (B·P, 3, T, J)
         x = self.units(x).mean((2, 3))  # (B·P, S)
         return x.unflatten(0, (batch, people)).mean(1)
@@ -106,5 +107,5 @@ class Unit(nn.Module):
         """Features of every joint: C to C2 channels, T to T/stride frames."""
         weights = self.adjacency * self.importance  # (3, J, J)
         heard = torch.einsum("mctv,kvw->mkctw", x, weights).flatten(1, 2)  # (M, 3·C, T, J)
-        y = self.temporal(self.spatial(heard))
+        y: Tensor = self.temporal(self.spatial(heard))
         return (y if self.shortcut is None else y + self.shortcut(x)).relu()
