@@ -29,8 +29,9 @@ lines = []
 for line in locked.read_text("utf-8").splitlines():
     if line.startswith("#") or not line:
         continue
+    short = line.replace("pcsta (pyproject.toml)", "pcsta")
     for marker in EVERYWHERE:
-        line = line.replace(marker, "")
-    line = re.sub(r" (; *)?(?=  #|$)", "", line).replace("; and ", "; ").replace(" and  #", "  #")
-    lines.append(line.replace("pcsta (pyproject.toml)", "pcsta"))
+        short = short.replace(marker, "")
+    short = re.sub(r" (; *)?(?=  #|$)", "", short)
+    lines.append(short.replace("; and ", "; ").replace(" and  #", "  #"))
 locked.write_text(HEADER + "\n".join(lines) + "\n-e .\n", "utf-8")

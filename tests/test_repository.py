@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 
 import pytest
@@ -125,27 +126,40 @@ def test_no_word_is_misspelt():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def names_of(*extras):
+    """What `pcsta` depends on, and what these extras add; names as PyPI writes them."""
+    lines = PROJECT["dependencies"] + [
+        line for extra in extras for line in PROJECT["optional-dependencies"][extra]
+    ]
+    return {re.split(r"[=<>~!\[ ]", line)[0] for line in lines}
+
+
 def test_every_requirement_has_a_reason():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    for line in re.findall(r'^  "[^"]+[=<>][^"]*",.*$', text, re.M):
+        assert re.search(r'", +# \S.{4,}', line), f"no reason: {line}"
+
+
+def test_the_tested_environment_is_exact_and_holds_what_is_required():
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
-    packages = [line for line in lines if line and not line.startswith("#")]
-    assert packages.pop() == "-e ."
-    for line in packages:
-        assert re.fullmatch(r"[a-z0-9-]+[=<>~!].*\S +# \S.{4,}", line), (
-            f"no version or reason: {line}"
-        )
+    assert lines.pop() == "-e ."
+    packages = [line.split(" ")[0] for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", package) for package in packages)
+    assert names_of("book", "test") <= {package.split("==")[0] for package in packages}
 
 
-def test_every_import_is_required():
+@pytest.mark.parametrize(
+    "folder, extras", [("pcsta", ()), ("book/pcsta_book", ("book",)), ("tests", ("book", "test"))]
+)
+def test_every_import_is_required(folder, extras):
     """A package that comes along with another one today may not come tomorrow."""
-    text = (ROOT / "requirements.txt").read_text("utf-8")
-    required = {re.split(r"[=<>~!\[ ]", line)[0] for line in text.splitlines()}
+    required = names_of(*extras) | {"tensorboard"}  # used where it is installed
     owners = importlib.metadata.packages_distributions()
     local = {"pcsta", "pcsta_book"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
-    for path in [
-        p for top in ("pcsta", "book/pcsta_book", "tests") for p in (ROOT / top).rglob("*.py")
-    ]:
-        if path.name.startswith("doctor"):
-            continue  # it looks for packages that may be absent
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -155,7 +169,20 @@ def test_every_import_is_required():
                 continue
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - local:
                 found = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
-                assert found & (required | {"tensorboard"}), f"{path.name}: {name} is not required"
+                assert found & required, f"{path.name}: {name} is not required"
+
+
+LONG: dict[str, str] = {}  # file -> why it may have more than 300 lines
+
+
+@pytest.mark.parametrize("folder, most", [("pcsta", 4800), ("book/pcsta_book", 6300)])
+def test_files_and_packages_stay_small(folder, most):
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert not {name: n for name, n in lengths.items() if n > 300 and name not in LONG}
+    assert sum(lengths.values()) <= most
 
 
 def test_the_top_level_holds_what_the_readme_says():

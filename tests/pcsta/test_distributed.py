@@ -33,7 +33,7 @@ from pcsta import cli
 from pcsta.data.store import Store
 from pcsta.config import CONFIGS
 from pcsta.config import RECIPES
-cli._prepared = lambda *_: Store({store!r})
+cli.prepared = lambda *_: Store({store!r})
 CONFIGS["laptop"], RECIPES["laptop"] = lambda: tiny(**SIZES), RECIPE
 sys.argv = ["pcsta", "train", "synthetic", "--row", "G", "--device", "cpu", "--out", {out!r}]
 cli.main()
