@@ -1,11 +1,8 @@
 """What all tests share: one torch thread, checked shapes, real recordings, the rendered book."""
 
-import functools
-import http.server
 import os
 import shutil
 import sys
-import threading
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two busy processes with two
@@ -15,6 +12,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import hypothesis
 import jaxtyping
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,8 +23,8 @@ hypothesis.settings.load_profile("unhurried")
 # Every public signature's shapes are checked while tests run. It must come before any import of
 # pcsta, which is why this stands in conftest.py.
 if os.environ.get("PCSTA_CHECK_SHAPES", "1") != "0":
-    assert not any(name.split(".")[0] == "pcsta" for name in sys.modules)
-    jaxtyping.install_import_hook("pcsta", "beartype.beartype")
+    assert not {"pcsta", "pcsta_book"} & {name.split(".")[0] for name in sys.modules}
+    jaxtyping.install_import_hook(["pcsta", "pcsta_book"], "beartype.beartype")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,21 +46,20 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def pages() -> Path:
     """The rendered book; chapters that `pcsta book` has already run are not run again."""
-    from pcsta_book import artifacts
-    from pcsta_book.site import build
+    from pcsta_book.site import build, progress
 
-    artifacts.everything()
-    return build.build()
+    with FileLock(build.PAGES.parent / "tests.lock"):  # one of the processes builds for all
+        if not progress.up_to_date():
+            build.main()
+    return build.PAGES
 
 
 @pytest.fixture(scope="session")
 def origin(pages):
     """Address at which the rendered book is served."""
-    from pcsta_book.site.build import _QuietHandler
+    from pcsta_book.site import serve
 
-    handler = functools.partial(_QuietHandler, directory=str(pages))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve.start(pages, 0)
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from pcsta_book.site.build import BOOK, ROOT
+from pcsta_book.places import BOOK, ROOT
 
 PCSTA = """
 files common config skeletons subsequences pose_tensor pose_net glimpse
@@ -17,9 +17,10 @@ data.clip data.bodies data.dataset data.text data.truth data.video data.splits
 data.ntu_missing data.ntu data.sbu data.msr_daily data.own data
 data.store data.store_writer data.prepare data.check data.inspect
 batches transfer training evaluation predict export doctor
-cli __main__ __init__
+options cli __main__ __init__
 """
 PCSTA_BOOK = """
+places
 synthetic.actions synthetic.actors synthetic.camera synthetic.canvas synthetic.tracking
 synthetic.motions synthetic.duets synthetic.brush synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.takes synthetic.ntu_files synthetic.generate synthetic
@@ -32,7 +33,8 @@ experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.base
 experiments.grid experiments.interventions experiments.comparisons experiments.records
 experiments.tables experiments
 artifacts
-site.equation_map site.appendices site.stamps site.stream_export site.playground site.build site
+site.equation_map site.appendices site.vendor site.progress site.serve site.stamps
+site.stream_export site.playground site.execute site.extension site.build site.cover site
 cli __init__
 """
 PACKAGES = {
@@ -115,4 +117,4 @@ def test_imports_inside_functions_are_those_that_keep_the_start_quick(known):
             assert not late or name in LATE.get(package, ()), f"{package}.{name}: {late}"
 
 
-LATE = {"pcsta": ("cli",), "pcsta_book": ("cli",)}
+LATE = {"pcsta": ("cli", "options"), "pcsta_book": ("cli",)}

@@ -11,7 +11,7 @@ import tomllib
 import pytest
 
 import pcsta
-from pcsta_book.site.build import ROOT
+from pcsta_book.places import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FACE = (

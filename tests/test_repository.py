@@ -11,7 +11,7 @@ from collections import defaultdict
 
 import pytest
 
-from pcsta_book.site.build import BOOK, ROOT
+from pcsta_book.places import BOOK, ROOT
 
 NOTEBOOKS = sorted(BOOK.rglob("[!_.]*.ipynb"))
 NOTEBOOKS = [path for path in NOTEBOOKS if "_build" not in path.parts]

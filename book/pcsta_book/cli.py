@@ -57,9 +57,9 @@ def book(
     port: Annotated[int, typer.Option(help="Port to serve on.")] = 8000,
 ) -> None:
     """Make the data, train the small models, run every chapter, build and open the book."""
-    from pcsta_book.site import build
+    from pcsta_book.site import serve as site
 
-    build.main(serve, port)
+    site.main(serve, port)
 
 
 @data_app.command("make")

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from pcsta_book.site.build import BOOK, _QuietHandler
+from pcsta_book.places import BOOK
+from pcsta_book.site.serve import Handler
 
 REPEATS = 3
 
@@ -47,7 +48,7 @@ def seconds(page: Page, address: str) -> float:
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else BOOK / "_build" / "html"
-    handler = functools.partial(_QuietHandler, directory=str(folder))
+    handler = functools.partial(Handler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as driver:

@@ -6,7 +6,6 @@ import pytest
 
 import links
 from pcsta.data import data_root
-from pcsta_book.site import build
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -36,7 +35,7 @@ def names(pages):
 def axe():
     """The path of axe-core's script, or the reason why there is none."""
     try:
-        return build.fetch(AXE, data_root() / "vendor" / "tests") / "axe" / "axe.min.js"
+        return vendor.fetch(AXE, data_root() / "vendor" / "tests") / "axe" / "axe.min.js"
     except OSError as reason:
         return str(reason)
 
@@ -160,8 +159,8 @@ def test_no_page_has_an_error(visits):
 
 def test_no_page_asks_another_origin(visits):
     away = gathered(visits, "away")
-    if build.vendor() is None:  # the build has said so; nothing else may come from outside
-        packages = [package.rsplit("@", 1)[0] for package in build.VENDORED]
+    if vendor.vendor() is None:  # the build has said so; nothing else may come from outside
+        packages = [package.rsplit("@", 1)[0] for package in vendor.VENDORED]
         away = {n: [u for u in us if not any(p in u for p in packages)] for n, us in away.items()}
     assert not any(away.values()), away
 

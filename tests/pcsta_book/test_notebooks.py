@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pcsta_book.site.build import BOOK
+from pcsta_book.places import BOOK
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 

@@ -27,8 +27,9 @@ from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
 from pcsta.files import atomic, fingerprint, git_commit, read_json
 from pcsta_book.experiments.grid import VARIANTS, per_seed
+from pcsta_book.places import BOOK
 
-FOLDER = Path(__file__).parents[2] / "results"
+FOLDER = BOOK / "results"
 
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "title": str,  # what was asked

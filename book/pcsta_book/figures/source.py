@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-ROOT = Path(__file__).resolve().parents[3]
+from pcsta_book.places import ROOT
 
 
 def source(obj: Any, docstring: bool = True) -> Markdown:

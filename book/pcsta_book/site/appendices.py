@@ -1,7 +1,7 @@
 """Appendices that are generated at every build from the one place that knows.
 
 A page holds a line `<!-- made here: NAME -->`; NAME is one of `PAGES` below, and its Markdown is put
-in that line's place while Sphinx reads the page. Listed as an extension by `pcsta_book.site.build`.
+in that line's place while Sphinx reads the page. Listed as an extension by `pcsta_book.site.extension`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pcsta.data.clip import HANDS
 from pcsta_book.experiments import paper
 from pcsta_book.figures.notation import AXES, SYMBOLS, short
 from pcsta_book.figures.style import HAND_COLOURS, HAND_LINES, HAND_MARKERS
+from pcsta_book.places import ROOT
 from pcsta_book.site import equation_map as equations
 
-ROOT = Path(__file__).resolve().parents[3]
 MADE_HERE = re.compile(r"^<!-- made here: ([\w-]+) -->$", re.M)
 EXERCISE = re.compile(r"^\*\*(\d+)\.", re.M)
 SHAPES = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle"}

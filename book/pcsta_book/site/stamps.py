@@ -1,8 +1,8 @@
-"""What every page says about its making: git_commit, versions, seconds and memory of its chapter.
+"""What every page says about its making: commit, versions, seconds and memory of its chapter.
 
 `{how-long}` on a page becomes a table of all chapters; every page ends with a stamp of its own. No
 date: a page that nothing has changed stays the same, byte for byte. Listed as an extension by
-`pcsta_book.site.build`.
+`pcsta_book.site.extension`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.util.docutils import SphinxDirective
 
-from pcsta.files import git_commit, read_json, write_json
+from pcsta.files import git_commit
 
 
 class HowLong(nodes.General, nodes.Element):
@@ -37,56 +38,17 @@ class HowLongDirective(SphinxDirective):
 def setup(app: Any) -> dict[str, bool]:
     app.add_node(HowLong)
     app.add_directive("how-long", HowLongDirective)
-    app.connect("builder-inited", _measure_memory)
     app.connect("env-updated", _again)
     app.connect("doctree-resolved", _fill)
     app.connect("html-page-context", _stamp)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
 
 
-# --- memory ---------------------------------------------------------------------------------------
-def _memory_file(app: Any) -> Path:
-    return Path(app.config.nb_execution_cache_path) / "peak-memory.json"
-
-
-def _measure_memory(app: Any) -> None:
-    """Read each kernel's peak before it is shut down, and keep it beside the cached outputs."""
-    import jupyter_cache.executors.utils
-    from nbclient import NotebookClient
-
-    class Measured(NotebookClient):
-        async def _async_cleanup_kernel(self) -> None:
-            peak = peak_memory(getattr(self.km.provisioner, "pid", None)) if self.km else None
-            if peak is not None:
-                file = _memory_file(app)
-                known = read_json(file) if file.exists() else {}
-                write_json(file, known | {app.env.docname: peak})
-            await super()._async_cleanup_kernel()
-
-    def execute(nb: Any, cwd: str | None = None, km: Any = None, **settings: Any) -> Any:
-        resources = {} if cwd is None else {"metadata": {"path": cwd}}
-        return Measured(nb=nb, resources=resources, km=km, **settings).execute()
-
-    jupyter_cache.executors.utils.executenb = execute
-
-
-def peak_memory(pid: int | None) -> int | None:
-    """The most memory that a running process has held, in bytes; None where nobody counts it."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) * 1024 if found else None
-
-
 # --- the table ------------------------------------------------------------------------------------
-def _seconds(env: Any, docname: str) -> float | None:
-    """How long a page's code ran when it was last run; None for a page without code."""
-    from myst_nb.sphinx_ import NbMetadataCollector
-
-    found = NbMetadataCollector.get_exec_data(env, docname)
-    return found["runtime"] if found else None
+def _ran(env: Any, docname: str) -> tuple[float, int | None] | None:
+    """Seconds and bytes of a page's code when it last ran; None for a page whose code has not."""
+    found: Any = NbMetadataCollector.get_exec_data(env, docname)
+    return (found["runtime"], found["memory"]) if found else None
 
 
 def _again(app: Any, env: Any) -> list[str]:
@@ -109,22 +71,22 @@ def hardware() -> str:
 
 def _fill(app: Any, doctree: nodes.document, docname: str) -> None:
     for place in list(doctree.findall(HowLong)):
-        place.replace_self(nodes.raw("", table(app, docname), format="html"))
+        place.replace_self(nodes.raw("", format_durations(app, docname), format="html"))
 
 
-def table(app: Any, docname: str) -> str:
+def format_durations(app: Any, docname: str) -> str:
     """Seconds and memory of every page that runs, as HTML."""
     env = app.env
-    memory = read_json(_memory_file(app)) if _memory_file(app).exists() else {}
     lines, total = [], 0.0
     for name in _in_order(env):
-        seconds = _seconds(env, name)
-        if seconds is None:
+        ran = _ran(env, name)
+        if ran is None:
             continue
+        seconds, memory = ran
         total += seconds
         link = app.builder.get_relative_uri(docname, name)
         title = escape(env.titles[name].astext())
-        peak = f"{memory[name] / 2**20:.0f}" if name in memory else "–"
+        peak = f"{memory / 2**20:.0f}" if memory else "–"
         lines.append(
             f'<tr><td><a href="{link}">{title}</a></td><td>{seconds:.1f}</td><td>{peak}</td></tr>'
         )
@@ -149,10 +111,9 @@ def _stamp(app: Any, docname: str, _: str, context: dict[str, Any], doctree: Any
     if doctree is None or "body" not in context:  # the search page, the index
         return
     parts = [f"commit {_commit()}", f"pcsta {version('pcsta')}"]
-    seconds = _seconds(app.env, docname)
-    if seconds is not None:
+    if ran := _ran(app.env, docname):
         parts += [f"torch {version('torch')}", f"Python {platform.python_version()}"]
-        parts.append(f"run in {seconds:.1f} s")
+        parts.append(f"run in {ran[0]:.1f} s")
     context["body"] += f'<p class="pcsta-stamp">{escape(" · ".join(parts))}</p>'
 
 

@@ -9,7 +9,7 @@ from command import parses
 from fakes import make_store, tiny
 from pcsta.config import TrainConfig
 from pcsta_book.experiments import grid, records
-from pcsta_book.site.build import ROOT
+from pcsta_book.places import ROOT
 
 RECORDS = sorted(records.FOLDER.glob("*.json"))
 

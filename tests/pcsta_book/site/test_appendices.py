@@ -14,8 +14,8 @@ from pcsta.data import HANDS
 from pcsta_book.experiments import paper
 from pcsta_book.figures.notation import SYMBOLS, short, symbol
 from pcsta_book.figures.style import HAND_COLOURS
+from pcsta_book.places import BOOK, ROOT
 from pcsta_book.site import appendices, equation_map, stamps
-from pcsta_book.site.build import BOOK, ROOT
 
 CODE = [(one, code) for one in SYMBOLS for code in one.code]
 
