@@ -121,22 +121,22 @@ def modern(**changes: Any) -> ModelConfig:
 CONFIGS = {"paper": paper, "laptop": laptop, "narrow": narrow, "modern": modern}
 
 # Rows of Table 6 by the paper's letters, and the unconditioned rows of Table 5.
+_SWITCHES = ("streams", "hands", "temporal", "conditioned")
+_TABLE: dict[str, tuple[str | bool, ...]] = {
+    "A": ("pose",),
+    "B": ("rgb", "sum", False, False),
+    "C": ("rgb", "concat", False, False),
+    "E": ("rgb", "attention", False, True),
+    "G": ("rgb", "attention", True, True),
+    "G-unconditioned": ("rgb", "attention", True, False),
+    "H": ("both", "sum", False, False),
+    "I": ("both", "attention", False, True),
+    "K": ("both", "attention", True, True),
+    "K-unconditioned": ("both", "attention", True, False),
+}
 ROWS: dict[str, dict[str, Any]] = {
-    "A": {"streams": "pose"},
-    "B": {"streams": "rgb", "hands": "sum", "temporal": False, "conditioned": False},
-    "C": {"streams": "rgb", "hands": "concat", "temporal": False, "conditioned": False},
-    "E": {"streams": "rgb", "hands": "attention", "temporal": False, "conditioned": True},
-    "G": {"streams": "rgb", "hands": "attention", "temporal": True, "conditioned": True},
-    "G-unconditioned": {
-        "streams": "rgb", "hands": "attention", "temporal": True, "conditioned": False,
-    },
-    "H": {"streams": "both", "hands": "sum", "temporal": False, "conditioned": False},
-    "I": {"streams": "both", "hands": "attention", "temporal": False, "conditioned": True},
-    "K": {"streams": "both", "hands": "attention", "temporal": True, "conditioned": True},
-    "K-unconditioned": {
-        "streams": "both", "hands": "attention", "temporal": True, "conditioned": False,
-    },
-}  # fmt: skip
+    letter: dict(zip(_SWITCHES, values, strict=False)) for letter, values in _TABLE.items()
+}
 
 
 def row(letter: str, base: ModelConfig) -> ModelConfig:

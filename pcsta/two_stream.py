@@ -41,23 +41,15 @@ class TwoStream(nn.Module):
     Raises ValueError for a `pose_model` or `hands` that nobody has added.
     """
 
-    pose_net: nn.Module | None
-    pose_head: nn.Module | None
-    rgb: RGBStream | None
-    rgb_head: nn.Module | None
-
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.pose_net = self.pose_head = self.rgb = self.rgb_head = None
-        if needs_pose(config):
-            self.pose_net = _build(POSE_NETS, "pose_model", config)
-        if config.streams != "rgb":
-            self.pose_head = _classifier(config.pose_widths[2], config)
-        if config.streams != "pose":
-            # whatever it is, it has the attributes and the `forward` of this one
-            self.rgb = cast(RGBStream, _build(GLIMPSE_STREAMS, "hands", config))
-            self.rgb_head = _classifier(self.rgb.features, config)
+        has_pose, has_rgb = config.streams != "rgb", config.streams != "pose"
+        self.pose_net = _build(POSE_NETS, "pose_model", config) if needs_pose(config) else None
+        self.pose_head = _classifier(config.pose_widths[2], config) if has_pose else None
+        # whatever `hands` names, it has the attributes and the `forward` of this one
+        self.rgb = cast(RGBStream, _build(GLIMPSE_STREAMS, "hands", config)) if has_rgb else None
+        self.rgb_head = _classifier(self.rgb.features, config) if self.rgb else None
         self.frozen: str | None = None  # see `stage`
 
     def forward(

@@ -21,10 +21,8 @@ class GlimpseMean(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.config = config
         self.scaling = Scaling(config)
         self.features = self.scaling.width
-        self.spatial = self.temporal = None
 
     def forward(
         self,
@@ -39,7 +37,7 @@ class GlimpseMean(nn.Module):
         A hand is there when its glimpse is not zero. Of a sub-sequence without any, the mean is zero.
         Raises ValueError when attention is given, as there is none to replace.
         """
-        (intervention or Intervention()).check(self.spatial, self.temporal)
+        (intervention or Intervention()).check(None, None)
         V = self.scaling(glimpses, projected)  # (B, T, N, D)
         there = (V != 0).any(-1).sum((1, 2)).clamp(min=1)  # (B,)
         return V.sum((1, 2)) / there[:, None], None, None

@@ -69,7 +69,7 @@ class PartLSTM(nn.Module):
         parts = [entries[:, :, :, list(part)].flatten(2) for part in self.parts]
         for layer in self.layers:
             hidden: Tensor = layer(parts)  # (B, T, S)
-            parts = list(hidden.split(self.cells, 2))
+            parts = list(torch.split(hidden, self.cells, 2))
         return hidden.mean(1)
 
 

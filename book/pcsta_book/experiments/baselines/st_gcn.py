@@ -65,10 +65,10 @@ class STGCN(nn.Module):
         """Pose features s. Raises ValueError for another width of X."""
         entries = joints(self.build, X)  # (B, T, P, J, 3)
         batch, frames, people, count = entries.shape[:4]
-        x: Tensor = entries.permute(0, 2, 4, 3, 1).reshape(batch * people, 3 * count, frames)
-        x = self.normalise(x).unflatten(1, (3, count)).transpose(2, 3)  # (B·P, 3, T, J)
-        x = self.units(x).mean((2, 3))  # (B·P, S)
-        return x.unflatten(0, (batch, people)).mean(1)
+        x = entries.permute(0, 2, 4, 3, 1).reshape(batch * people, 3 * count, frames)
+        x = self.normalise(x).view(-1, 3, count, frames).transpose(2, 3)  # (B·P, 3, T, J)
+        features: Tensor = self.units(x).mean((2, 3))  # (B·P, S)
+        return features.view(batch, people, -1).mean(1)
 
 
 class Unit(nn.Module):
