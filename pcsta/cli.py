@@ -122,7 +122,7 @@ def train(
 
     On several GPUs, one process each: `torchrun --nproc-per-node 4 -m pcsta train ...`
     """
-    from pcsta import common, training, transfer
+    from pcsta import checkpoint, common, training
     from pcsta.skeletons import SKELETONS
 
     configuration = table_row(row, _sizes(source, config, "laptop"))
@@ -131,7 +131,7 @@ def train(
     default = "none" if configuration.streams == "pose" else "efficientnet-lite0"
     chosen = _choice(RECIPES, recipe, "recipe")
     if rate_share is None:
-        rate_share = 1.0 if source is None else transfer.RATE_SHARE
+        rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     chosen = chosen.at(rate_share)
     with common.distributed_session():
         store = _prepared(
@@ -215,9 +215,9 @@ def export(
     ] = False,
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
+    from pcsta.checkpoint import load
     from pcsta.export import to_onnx
     from pcsta.files import read_json
-    from pcsta.training import load
 
     model = load(run)
     about = {"classes": json.dumps(read_json(run / "record.json")["classes"], ensure_ascii=False)}
@@ -257,13 +257,13 @@ def _protocols(store, named: str) -> list[str]:
 
 def _sizes(source: Path | None, config: str | None, default: str):
     """The configuration that an option names, or that of the run to start from."""
-    from pcsta import transfer
+    from pcsta import checkpoint
 
     if source is None:
         return _choice(CONFIGS, config or default, "configuration")()
     if config is not None:
         raise ValueError(f"the sizes are those of {source}: leave --config out")
-    return transfer.configuration(source)
+    return checkpoint.configuration(source)
 
 
 def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands"):

@@ -147,7 +147,7 @@ def table(
     device: Device = "auto",
 ) -> None:
     """Table 1, 2 or 3 from raw folders: check, prepare, train, test, print. Continues if interrupted."""
-    from pcsta import transfer
+    from pcsta import checkpoint
     from pcsta.data import check
     from pcsta_book.experiments import comparisons, grid, records
     from pcsta_book.experiments.paper import TABLES
@@ -156,7 +156,7 @@ def table(
         raise ValueError(f"Table {number} is not one of 1, 2, 3; for 4 to 6 see `pcsta ablate`")
     base = _sizes(source, config, "paper")
     how = comparisons.limited(_choice(RECIPES, recipe, "recipe"), epochs)
-    how = how if source is None else how.at(transfer.RATE_SHARE)
+    how = how if source is None else how.at(checkpoint.RATE_SHARE)
     name = dataset or TABLES[number].dataset
     data = _opened(name, root)
     typer.echo(check.describe(check.check(data, read=False)))
@@ -177,7 +177,7 @@ def table(
     )  # fmt: skip
     found = records.record(title, command, store, base, how, protocols, range(seeds), lines, device)
     if source is not None:
-        found["source"] = transfer.describe(source)
+        found["source"] = checkpoint.describe(source)
     records.write(out / "record.json", found)
     typer.echo(comparisons.text(number, comparisons.filled(number, lines)))
     typer.echo(f"record: {out / 'record.json'}")
