@@ -155,7 +155,7 @@ def test_every_import_is_required():
                 continue
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - local:
                 found = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
-                assert found & (required | {"tensorboard"}), f"{path.name}: {name} is not required"
+                assert found & (required), f"{path.name}: {name} is not required"
 
 
 def test_the_top_level_holds_what_the_readme_says():
