@@ -208,9 +208,9 @@ def export(
     run: Run, out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")]
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
-    from pcsta import checkpoint, export
+    from pcsta import checkpoint, export, files
 
-    classes = json.dumps(checkpoint.read_record(run)["classes"], ensure_ascii=False)
+    classes = json.dumps(files.read_json(run / "record.json")["classes"], ensure_ascii=False)
     written = export.to_onnx(checkpoint.load(run), out, about={"classes": classes})
     typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
 

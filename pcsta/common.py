@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,20 +22,25 @@ def resolve_device(device: str = "auto") -> torch.device:
 
     Raises ValueError, saying what to do, when the named device is not there.
     """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        device = next((name for name, is_there in there.items() if is_there), "cpu")
     chosen = torch.device(device)
-    if chosen.type == "cuda" and not torch.cuda.is_available():
+    if not there.get(chosen.type, True):
         raise ValueError(
-            "no CUDA GPU is visible to torch; use --device auto, or see `pcsta doctor`"
+            f"no {chosen.type} device is visible to torch; use --device auto, or see `pcsta doctor`"
         )
-    if chosen.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("torch finds no MPS here; use --device auto, or see `pcsta doctor`")
     return chosen
 
 
+def hardware(device: torch.device) -> str:
+    """One line that says what computed."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
+
+
+# --- processes ----------------------------------------------------------------------------------
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Sums in one order: what is computed here does not depend on how many cores a machine has."""
@@ -51,12 +57,11 @@ def training_pool(processes: int) -> ProcessPoolExecutor:
     return worker_pool(processes, torch.set_num_threads, 1)
 
 
-# --- processes ----------------------------------------------------------------------------------
 def worker_pool(processes: int, begin: Callable[..., Any], *arguments: Any) -> ProcessPoolExecutor:
     """A pool whose processes first call `begin(*arguments)`.
 
-    Started afresh (spawn): a fork of a process that has run torch's threads may hang. A parent that
-    is killed takes them along: they would work on what is queued, beside whoever continues.
+    Started afresh (spawn): a fork of a process that has run torch's threads may hang. They end with
+    their parent, also a killed one: they would work on what is queued, beside whoever continues.
     """
     return ProcessPoolExecutor(processes, get_context("spawn"), _begin, (begin, *arguments))
 

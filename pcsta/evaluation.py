@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Int
 from sklearn.metrics import confusion_matrix
 
 from pcsta.batches import Batch, SubSequences
+from pcsta.checkpoint import load
 from pcsta.data.store import Store
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.people_order import mean_of_orders
-from pcsta.training import load
 from pcsta.two_stream import Output, TwoStream
 
 SUBSEQUENCES = 10  # per test clip, section 5

@@ -43,18 +43,16 @@ def fingerprint(value: Any, digits: int = 10) -> str:
 
 
 def git_commit() -> str:
-    """The commit of the working tree, with + where files differ from it."""
-    here = Path(__file__).parent
+    """The commit of the working tree, with + where files of the package differ from it."""
+
+    def git(*words: str) -> str:
+        here = Path(__file__).parent
+        return subprocess.check_output(
+            ["git", *words], cwd=here, text=True, stderr=subprocess.DEVNULL
+        ).strip()
+
     try:
-        said = [
-            subprocess.run(
-                ["git", *words], cwd=here, capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for words in (
-                ("rev-parse", "--short=10", "HEAD"),
-                ("status", "--porcelain", "-uno", "--", "."),
-            )
-        ]
+        changed = git("status", "--porcelain", "-uno", "--", ".")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown: not a git checkout"
-    return said[0] + ("+" if said[1] else "")

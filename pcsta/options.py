@@ -59,7 +59,7 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
         return choice(CONFIGS, config or default, "configuration")()
     if config is not None:
         raise ValueError(f"the sizes are those of {source}: leave --config out")
-    return checkpoint.source_config(source)
+    return checkpoint.configuration(source)
 
 
 def expand_protocols(store: Store, named: str) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from pcsta.checkpoint import load
 from pcsta.data import read_clip
 from pcsta.data.clip import Clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
@@ -17,7 +18,6 @@ from pcsta.files import read_json
 from pcsta.people_order import exchange_hands, exchange_people, mean_of_orders
 from pcsta.pose_tensor import PoseTensor
 from pcsta.subsequences import frame_indices
-from pcsta.training import load
 from pcsta.two_stream import TwoStream
 
 

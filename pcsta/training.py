@@ -1,45 +1,32 @@
 """Training as sections 4 and 5: the pose net with its own classifier first, then the RGB stream.
 
-A run is a folder:
-
-    config.json        model, recipe, store, protocol, seed: all that decides the result
-    log.csv            one line an epoch
-    state.*            where training stood lately; the same command continues from it exactly
-    model.safetensors  the trained model (best validation epoch of each stage)
-    record.json        config plus how it went: epochs, figures, seconds, versions, hardware
+What a run leaves on disk is told in `pcsta.checkpoint`.
 """
 
 from __future__ import annotations
 
 import csv
-import math
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
 
-from pcsta import common, transfer
-from pcsta.batches import Batch, SubSequences, project_glimpses
-from pcsta.common import resolve_device
-from pcsta.config import ModelConfig, TrainConfig, needs_pose, row
+from pcsta import checkpoint, common
+from pcsta.batches import Batch, SubSequences, fit_scaling, project_glimpses, steps_per_epoch
+from pcsta.checkpoint import BODY, POSE_STREAM, Progress, RunSettings, Stage, State, load_part
+from pcsta.config import ModelConfig, TrainConfig, needs_pose
 from pcsta.data.splits import validation_split
-from pcsta.data.store import Store, StoredClip
-from pcsta.files import atomic, fingerprint, read_json, write_json
-from pcsta.scaling import Scaling
+from pcsta.data.store import Store
+from pcsta.files import atomic, fingerprint, write_json
 from pcsta.two_stream import TwoStream
-
-Stage = Literal["pose", "rgb"]
 
 SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
 
@@ -64,30 +51,19 @@ def train(
 
     pose_from: a finished run whose pose stream is taken over; by default a configuration that
                needs pose and RGB first trains its pose stream (row A) into `out`/pose
+    workers:   processes that read batches ahead, see `SubSequences`
     source:    a finished run on another dataset whose body this one starts from (section 5; see
-               `pcsta.transfer`, also for the recipe)
+               `pcsta.checkpoint`, also for the recipe)
     skeleton:  name of the skeleton that the network reads, to which the joints are converted;
                default the dataset's own
     Raises ValueError when the folder holds another run, the store lacks the glimpses to train on, or
     `source` is another network.
     """
-    out = Path(out)
-    chosen = resolve_device(device)
+    out, chosen = Path(out), common.resolve_device(device)
     rank, processes = common.rank_and_world_size()
-    config = replace(config, classes=len(store.classes), skeleton=skeleton or store.skeleton.name)
     stage: Stage = "pose" if config.streams == "pose" else "rgb"
-    if store.glimpse_features:
-        config = replace(config, glimpse_features=store.glimpse_features)
-        if stage == "rgb" and config.crops != store.crops:
-            raise ValueError(
-                f"{store.path} has glimpses of the {store.crops}, this configuration looks at the "
-                f"{config.crops}: prepare with --crops {config.crops}"
-            )
-    elif stage == "rgb":
-        raise ValueError(
-            f"{store.path} holds poses alone: train row A, or prepare again with a glimpse sensor"
-        )
-    settings = {
+    config = _for_store(config, store, skeleton)
+    settings: RunSettings = {
         "model": config.to_dict(),
         "recipe": asdict(recipe),
         "store": {"fingerprint": fingerprint(store.settings), "dataset": store.settings["dataset"]},
@@ -95,11 +71,10 @@ def train(
         "seed": seed,
     }
     if source is not None:
-        source = Path(source)
-        transfer.check(source, config, store, stage)
-        settings["source"] = transfer.describe(source)
+        checkpoint.check_source(Path(source), config, store)
+        settings["source"] = checkpoint.describe(Path(source))
     if (out / "config.json").exists():
-        if fingerprint(_settings(out)) != fingerprint(settings):
+        if fingerprint(checkpoint.read_settings(out)) != fingerprint(settings):
             raise ValueError(
                 f"{out} holds another run; choose another --out, or delete that folder"
             )
@@ -107,7 +82,7 @@ def train(
             return out
     elif rank == 0:
         write_json(out / "config.json", settings)
-        write_json(out / "store.json", {"path": str(store.path.resolve())})  # where it lay
+        write_json(out / "store.json", {"path": str(store.path.resolve())})
     if stage == "rgb" and needs_pose(config) and pose_from is None:
         pose = replace(config, streams="pose")
         pose_from = train(
@@ -115,65 +90,60 @@ def train(
             source, skeleton,
         )  # fmt: skip
 
-    fitting, validating = training_clips(store, recipe, protocol, seed)
     began = time.perf_counter()
+    fitting, validating = training_clips(store, recipe, protocol, seed)
     torch.manual_seed(seed)
     model = TwoStream(config).to(chosen)
-    features = None
     if source is not None:
-        load_part(model, source, (transfer.BODY[stage],))
-    if stage == "rgb":
-        if pose_from is not None and needs_pose(config):
-            load_part(model, Path(pose_from), ("pose_net.", "pose_head."))
-        if source is None:
-            features = _fit_scaling(model, store, config, recipe, fitting, chosen)
-        elif config.glimpse_projection:  # the frozen map is the source's, like all that reads it
-            assert model.rgb is not None
-            features = project_glimpses(model.rgb.scaling, store)
-    batches = SubSequences(
-        store, config, chosen, recipe.sampling, features, stage == "rgb", workers,
-        (rank, processes),
-    )  # fmt: skip
-    best = _Run(out, model, recipe, stage, seed, progress).fit(batches, fitting, validating)
+        load_part(model, Path(source), BODY[stage])
+    if stage == "rgb" and needs_pose(config) and pose_from is not None:
+        load_part(model, Path(pose_from), POSE_STREAM)
+    features = None
+    if model.rgb is not None and source is None:
+        features = fit_scaling(model, store, fitting, recipe.sampling)
+    elif model.rgb is not None and config.glimpse_projection:  # the frozen map is the source's
+        features = project_glimpses(model.rgb.scaling, store)
+    part = (rank, processes)
+    batches = SubSequences(store, config, chosen, recipe.sampling, features, workers, part)
+    best = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
     if rank == 0:
-        _finish(out, model, store, {
+        crop_size = store.settings["crop_size"]
+        checkpoint.save(out, model, {
             **settings,
             "stage": stage,
             "best": best,
             "clips": {"fitting": len(fitting), "validation": len(validating)},
             "seconds": round(time.perf_counter() - began, 1),
             "processes": processes,
-            "hardware": hardware(chosen),
+            "hardware": common.hardware(chosen),
+            "classes": list(store.classes),
+            "skeleton": store.skeleton.name,
+            "sensor": store.settings["sensor_name"],
+            "sensor_fingerprint": store.settings["sensor"],
+            "crop_share": crop_size and crop_size / store.settings["image_width"],
+            "parameters": model.parameter_counts(),
+            "date": time.strftime("%Y-%m-%d"),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
         })  # fmt: skip
     common.all_reduce(0)  # nobody goes on before the run is whole
     return out
 
 
-def _settings(run: Path) -> dict[str, Any]:
-    """A run's config.json; an option younger than the run has its default, which changes nothing."""
-    found = read_json(run / "config.json")
-    model = ModelConfig.from_dict(found["model"]).to_dict()
-    return {**found, "model": model, "recipe": asdict(TrainConfig(**found["recipe"]))}
-
-
-def _finish(out: Path, model: TwoStream, store: Store, record: dict[str, Any]) -> None:
-    """Write the trained model, then the record, whose presence says that the run is finished."""
-    with atomic(out / "model.safetensors") as temporary:
-        save_file(_tensors(model), temporary)
-    crop_size = store.settings["crop_size"]
-    record |= {
-        "classes": list(store.classes),
-        "skeleton": store.skeleton.name,
-        "sensor": store.settings["sensor_name"],
-        "sensor_fingerprint": store.settings["sensor"],
-        "crop_share": crop_size and crop_size / store.settings["image_width"],  # None: whole frame
-        "parameters": model.parameter_counts(),
-        "date": time.strftime("%Y-%m-%d"),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }
-    write_json(out / "record.json", record)
-    for leftover in out.glob("state*"):
-        leftover.unlink()
+def _for_store(config: ModelConfig, store: Store, skeleton: str | None) -> ModelConfig:
+    """`config` with the sizes of the store. Raises ValueError when it lacks what is to be read."""
+    config = replace(config, classes=len(store.classes), skeleton=skeleton or store.skeleton.name)
+    if store.glimpse_features:
+        config = replace(config, glimpse_features=store.glimpse_features)
+    elif config.streams != "pose":
+        raise ValueError(
+            f"{store.path} holds poses alone: train row A, or prepare again with a glimpse sensor"
+        )
+    if config.streams != "pose" and config.crops != store.crops:
+        raise ValueError(
+            f"{store.path} has glimpses of the {store.crops}, this configuration looks at the "
+            f"{config.crops}: prepare with --crops {config.crops}"
+        )
+    return config
 
 
 def training_clips(
@@ -184,285 +154,123 @@ def training_clips(
     fitting, validating = validation_split(
         [store.clips[i] for i in training], recipe.validation, seed, by=recipe.validation_by
     )
-
-    def positions(part: list[StoredClip]) -> np.ndarray:
-        return np.array([store.index(clip.name) for clip in part], int)
-
-    return positions(fitting), positions(validating)
+    positions = ([store.index(clip.name) for clip in part] for part in (fitting, validating))
+    return np.array(next(positions), int), np.array(next(positions), int)
 
 
-def load(run: Path | str, device: str = "cpu") -> TwoStream:
-    """The trained model of a run, in evaluation mode. No code of the checkpoint is executed.
+def learning_rates(
+    optimizer: torch.optim.Optimizer, schedule: Literal["constant", "one-cycle"], steps: int
+) -> LRScheduler:
+    """The schedule of a stage of `steps` batches, up to the optimizer's rate; it steps once a batch.
 
-    Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
+    one-cycle: from 1/25 of the rate up to it in the first 0.3 of the steps, then down to zero, both
+    along a cosine
     """
-    run = Path(run)
-    if not (run / "model.safetensors").exists():
-        raise FileNotFoundError(
-            f"{run} holds no finished run (no model.safetensors); start or continue it with `pcsta train`"
-        )
-    config = ModelConfig.from_dict(read_json(run / "config.json")["model"])
-    model = TwoStream(config)
-    model.load_state_dict(load_file(run / "model.safetensors"))
-    return model.to(resolve_device(device)).eval()
+    if schedule == "constant":
+        return ConstantLR(optimizer, 1.0)
+    rate = optimizer.defaults["lr"]
+    return OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.3, cycle_momentum=False)
 
 
-def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
-    """Take over the parameters of `run` whose names begin with one of `prefixes`."""
-    tensors = load_file(run / "model.safetensors")
-    wanted = {k: v for k, v in tensors.items() if k.startswith(prefixes)}
-    own = {k for k in model.state_dict() if k.startswith(prefixes)}
-    if own - set(wanted):
-        raise ValueError(f"{run} has no {', '.join(sorted(own - set(wanted))[:3])}")
-    model.load_state_dict({k: v for k, v in wanted.items() if k in own}, strict=False)
-
-
+@dataclass
 class _Run:
     """Epochs of one stage: logging, early stopping, and a state to continue from."""
 
-    def __init__(
-        self,
-        out: Path,
-        model: TwoStream,
-        recipe: TrainConfig,
-        stage: Stage,
-        seed: int,
-        progress: bool,
-    ):
-        self.out, self.model, self.recipe = out, model, recipe
-        self.rank, _ = common.rank_and_world_size()
-        self.stage, self.seed, self.progress = stage, seed, progress and self.rank == 0
-        model.stage(stage)
-        self.trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-        self.frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
-        self.rate, decay = recipe.rate, recipe.weight_decay
-        if stage == "rgb":
-            self.rate = self.rate if recipe.rgb_rate is None else recipe.rgb_rate
-            decay = decay if recipe.rgb_weight_decay is None else recipe.rgb_weight_decay
-        self.optimizer = torch.optim.Adam(
-            [p for _, p in self.trained], self.rate, weight_decay=decay, fused=True
-        )
-        self.epoch = -1  # last finished
-        self.best: dict[str, Any] = {"loss": math.inf, "epoch": -1, "accuracy": 0.0}
-        self.best_tensors: dict[str, Tensor] = {}
+    out: Path
+    model: TwoStream
+    recipe: TrainConfig
+    stage: Stage
+    seed: int
+    batches: SubSequences
+    fitting: np.ndarray  # positions of clips
+    validating: np.ndarray
+    progress: bool
 
-    def fit(self, batches: SubSequences, fitting: np.ndarray, validating: np.ndarray) -> dict:
+    def fit(self) -> Progress:
         """Train to the best validation epoch, continuing where an interrupted run stood."""
-        self._resume()
-        recipe, learner = self.recipe, common.data_parallel(self.model)
-        epochs = recipe.pose_epochs if self.stage == "pose" else recipe.rgb_epochs
-        bar = tqdm(range(self.epoch + 1, epochs), initial=self.epoch + 1, total=epochs,
-                   unit="epoch", desc=f"{self.stage} stream", disable=not self.progress)  # fmt: skip
-        saved = time.perf_counter()
+        recipe, model, (rank, _) = self.recipe, self.model.stage(self.stage), self.batches.part
+        epochs, rate, decay = recipe.pose_epochs, recipe.rate, recipe.weight_decay
+        if self.stage == "rgb":
+            epochs = recipe.rgb_epochs
+            rate = rate if recipe.rgb_rate is None else recipe.rgb_rate
+            decay = decay if recipe.rgb_weight_decay is None else recipe.rgb_weight_decay
+        learning = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
+        optimizer = torch.optim.Adam(learning, rate, weight_decay=decay, fused=True)
+        steps = epochs * steps_per_epoch(len(self.fitting), recipe.batch)
+        state = State(model, optimizer, learning_rates(optimizer, recipe.schedule, steps))
+        state.load(self.out)
+        learner = common.data_parallel(model)
+        kept, saved = state.progress, time.perf_counter()
+        bar = tqdm(range(kept["epochs"], epochs), initial=kept["epochs"], total=epochs, unit="epoch",
+                   desc=f"{self.stage} stream", disable=rank > 0 or not self.progress)  # fmt: skip
         for epoch in bar:
-            if recipe.keep == "best" and epoch - self.best["epoch"] > recipe.patience:
+            if recipe.keep == "best" and epoch - kept["epoch"] > recipe.patience:
                 break
             began = time.perf_counter()
-            figures = self._epoch(learner, batches, fitting, epoch, epochs)
-            figures |= self._validate(batches, validating)
+            figures = self._epoch(learner, state, epoch) | self._validate()
             loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]
-            if recipe.keep == "last" or loss <= self.best["loss"]:
-                self.best = {"loss": loss, "epoch": epoch, "accuracy": accuracy}
-                self.best_tensors = {
-                    n: t.detach().clone()
-                    for n, t in self.model.state_dict().items()
-                    if n not in self.frozen
-                }
-            self.epoch = epoch
+            kept["epochs"] = epoch + 1
+            if recipe.keep == "last" or loss <= kept["loss"]:
+                kept |= {"epoch": epoch, "loss": loss, "accuracy": accuracy}
+                tensors = model.state_dict().items()
+                state.best = {n: t.clone() for n, t in tensors if n not in frozen}
             bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
-            if self.rank:
+            if rank:
                 continue  # the first process writes for all
-            self._log(figures | {"seconds": time.perf_counter() - began})
+            figures |= {"seconds": time.perf_counter() - began}
+            line = {"stage": self.stage, "epoch": epoch}
+            state.log.append(line | {k: f"{v:.6g}" for k, v in figures.items()})
+            _write(self.out / "log.csv", state.log)
             if time.perf_counter() - saved >= SAVE_SECONDS:
-                self._save()
+                state.save(self.out)
                 saved = time.perf_counter()
-        self.model.load_state_dict(self.best_tensors, strict=False)
-        return {**self.best, "epochs": self.epoch + 1}
-
-    def _logits(self, model: torch.nn.Module, batch: Batch, projected: bool) -> Tensor:
-        out = model(batch.pose_tensor, batch.glimpses, batch.present, projected)
-        logits = out.pose_logits if self.stage == "pose" else out.rgb_logits
-        assert logits is not None
-        return logits
+        model.load_state_dict(state.best, strict=False)
+        return kept
 
     @torch.enable_grad()  # also for a caller that has switched gradients off
-    def _epoch(
-        self,
-        learner: torch.nn.Module,
-        batches: SubSequences,
-        fitting: np.ndarray,
-        epoch: int,
-        epochs: int,
-    ) -> dict[str, float]:
-        recipe, optimizer = self.recipe, self.optimizer
+    def _epoch(self, learner: torch.nn.Module, state: State, epoch: int) -> dict[str, float]:
         # Randomness comes from (seed, stage, epoch) alone: a resumed run repeats it exactly.
         rng = np.random.default_rng([self.seed, 0 if self.stage == "pose" else 1, epoch])
-        torch.manual_seed(int(rng.integers(2**62)) + self.rank)  # dropout differs by process
+        rank, _ = self.batches.part
+        torch.manual_seed(int(rng.integers(2**62)) + rank)  # dropout differs by process
+        rate = float(state.schedule.get_last_lr()[0])
         self.model.train()
-        steps = max(1, round(len(fitting) / recipe.batch))
+        batches = self.batches.training(self.fitting, self.recipe.batch, rng)
+        loss, accuracy = self._figures(learner, batches, state)
+        return {"loss": loss, "accuracy": accuracy, "rate": rate}
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Loss and accuracy of this stage's own logits, three sub-sequences a clip."""
+        self.model.eval()
+        loss, accuracy = self._figures(self.model, self.batches.testing(self.validating, 3))
+        return {"validation_loss": loss, "validation_accuracy": accuracy}
+
+    def _figures(
+        self, model: torch.nn.Module, batches: Iterator[Batch], learns: State | None = None
+    ) -> tuple[float, float]:
+        """Mean loss and accuracy over the batches of all processes; with `learns`, a step on each."""
+        smoothing = self.recipe.label_smoothing if learns else 0.0
         loss_sum = right = seen = 0.0
-        for step, batch in enumerate(batches.training(fitting, recipe.batch, rng)):
-            for group in optimizer.param_groups:
-                group["lr"] = self.rate * rate_share(
-                    recipe.schedule, (epoch + step / steps) / epochs
-                )
-            logits = self._logits(learner, batch, batches.projected)
-            loss = cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing)
-            optimizer.zero_grad()
-            (loss * batch.weight).backward()
-            optimizer.step()
+        for batch in batches:
+            out = model(batch.pose_tensor, batch.glimpses, batch.present, self.batches.projected)
+            logits = out.pose_logits if self.stage == "pose" else out.rgb_logits
+            loss = cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+            if learns:
+                learns.optimizer.zero_grad()
+                (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
+                learns.optimizer.step()
+                learns.schedule.step()
             loss_sum += loss.item() * len(batch.labels)
             right += (logits.argmax(-1) == batch.labels).sum().item()
             seen += len(batch.labels)
-        rate = optimizer.param_groups[0]["lr"]
         loss_sum, right, seen = common.all_reduce(loss_sum, right, seen)
-        return {"loss": loss_sum / seen, "accuracy": right / seen, "rate": rate}
-
-    @torch.no_grad()
-    def _validate(self, batches: SubSequences, clips: np.ndarray) -> dict[str, float]:
-        """Loss and accuracy of this stage's own logits, three sub-sequences a clip."""
-        self.model.eval()
-        loss_sum = right = seen = 0.0
-        for batch in batches.testing(clips, 3):
-            logits = self._logits(self.model, batch, batches.projected)
-            loss_sum += cross_entropy(logits, batch.labels, reduction="sum").item()
-            right += (logits.argmax(-1) == batch.labels).sum().item()
-            seen += len(batch.labels)
-        loss_sum, right, seen = common.all_reduce(loss_sum, right, seen)
-        return {"validation_loss": loss_sum / seen, "validation_accuracy": right / seen}
-
-    def _log(self, figures: dict[str, float]) -> None:
-        row = {"stage": self.stage, "epoch": self.epoch}
-        row |= {k: f"{v:.6g}" for k, v in figures.items()}
-        log = self.out / "log.csv"
-        kept: list[dict[str, str]] = []
-        if log.exists():  # an interrupted run may have logged an epoch that its state does not hold
-            with log.open(newline="") as file:
-                kept = [r for r in csv.DictReader(file) if int(r["epoch"]) < self.epoch]
-        with atomic(log) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            writer.writeheader()
-            writer.writerows([*kept, row])
-        with _tensorboard(self.out) as board:
-            for name, value in figures.items() if board else ():
-                board.add_scalar(f"{self.stage}/{name}", value, self.epoch)
-
-    def _save(self) -> None:
-        tensors = {f"model/{k}": v for k, v in _tensors(self.model).items()}
-        tensors |= {f"best/{k}": v.contiguous().cpu() for k, v in self.best_tensors.items()}
-        for name, parameter in self.trained:
-            for key, value in self.optimizer.state[parameter].items():
-                tensors[f"adam/{key}/{name}"] = value.detach().clone().contiguous().cpu()
-        file = self.out / f"state-{self.epoch}.safetensors"
-        with atomic(file) as temporary:
-            save_file(tensors, temporary)
-        # The JSON names the tensors it belongs to, so it is replaced after they are whole.
-        write_json(self.out / "state.json", {"epoch": self.epoch, "best": self.best})
-        for old in self.out.glob("state-*.safetensors"):
-            if old != file:
-                old.unlink()
-
-    def _resume(self) -> None:
-        """Continue from the last finished epoch, if there is one."""
-        if not (self.out / "state.json").exists():
-            return
-        state = read_json(self.out / "state.json")
-        self.epoch, self.best = state["epoch"], state["best"]
-        tensors = load_file(self.out / f"state-{self.epoch}.safetensors")
-        self.model.load_state_dict(_part(tensors, "model/"))
-        self.best_tensors = _part(tensors, "best/")
-        for name, parameter in self.trained:
-            moments = {
-                # laid out in memory as the parameter is: Adam walks both side by side
-                key: torch.empty_like(parameter).copy_(tensors[f"adam/{key}/{name}"])
-                for key in ("exp_avg", "exp_avg_sq")
-            }
-            step = tensors[f"adam/step/{name}"].to(parameter.device)
-            self.optimizer.state[parameter] = {"step": step, **moments}
+        return loss_sum / seen, right / seen
 
 
-def rate_share(schedule: str, progress: float) -> float:
-    """Learning rate as a share of the recipe's, `progress` through the stage in [0, 1)."""
-    if schedule == "constant":
-        return 1.0
-    if progress < 0.3:
-        return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / 0.3)) / 2
-    return (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _tensors(model: torch.nn.Module) -> dict[str, Tensor]:
-    return {k: v.detach().clone().contiguous().cpu() for k, v in model.state_dict().items()}
-
-
-@contextmanager
-def _tensorboard(out: Path) -> Iterator[Any]:
-    """A summary writer where TensorBoard is installed, else None."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        yield None
-        return
-    with SummaryWriter(str(out)) as board:
-        yield board
-
-
-def _fit_scaling(
-    model: TwoStream,
-    store: Store,
-    config: ModelConfig,
-    recipe: TrainConfig,
-    fitting: np.ndarray,
-    device: torch.device,
-) -> np.ndarray | None:
-    """Fit the laptop's frozen scaling on the fitting clips; the paper's configuration has none.
-
-    Returns all glimpses projected, (F, N, K) float32, or None where there is no projection.
-    """
-    assert model.rgb is not None
-    if config.standardise and model.pose_net is not None:
-        batches = SubSequences(store, config, device, recipe.sampling, glimpses=False)
-        with torch.no_grad():
-            s = [model.pose_net(b.pose_tensor) for b in batches.testing(fitting, 3)]
-        model.rgb.scaling.fit_pose(torch.cat(s))
-    if not (config.glimpse_projection or config.standardise):
-        return None
-    frozen, features = _scaled_glimpses(store.path, tuple(fitting.tolist()), row("B", config))
-    for name, value in frozen.items():
-        getattr(model.rgb.scaling, name).copy_(value)
-    return features
-
-
-@lru_cache(maxsize=1)
-def _scaled_glimpses(
-    path: Path, clips: tuple[int, ...], config: ModelConfig
-) -> tuple[dict[str, Tensor], np.ndarray | None]:
-    """Buffers of the scaling and what they make of all glimpses.
-
-    All rows of Table 6 that train on the same clips share them, one after the other. Fitted to every
-    second frame of the hands that are there: neighbouring frames say the same.
-    """
-    store = Store(path)
-    rows = np.concatenate(
-        [np.arange(store.clips[i].length)[::2] + store.clips[i].start for i in clips]
-    )
-    glimpses = torch.from_numpy(store.take("glimpses", rows)).flatten(0, 1)
-    present = (glimpses != 0).any(-1)
-    scaling = Scaling(config)
-    scaling.fit_glimpses(glimpses[present].float())
-    frozen = {
-        n: b
-        for n, b in scaling.named_buffers()
-        if n in ("components", "glimpse_mean", "glimpse_std")
-    }
-    return frozen, project_glimpses(scaling, store) if config.glimpse_projection else None
-
-
-def hardware(device: torch.device) -> str:
-    """One line that says what computed."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
+def _write(path: Path, log: list[dict[str, str | int]]) -> None:
+    with atomic(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, log[-1])
+        writer.writeheader()
+        writer.writerows(log)

@@ -156,7 +156,7 @@ def test_the_tested_environment_is_exact_and_holds_what_is_required():
 )
 def test_every_import_is_required(folder, extras):
     """A package that comes along with another one today may not come tomorrow."""
-    required = names_of(*extras) | {"tensorboard"}  # used where it is installed
+    required = names_of(*extras)
     owners = importlib.metadata.packages_distributions()
     local = {"pcsta", "pcsta_book"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
     for path in (ROOT / folder).rglob("*.py"):

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from pcsta.checkpoint import load
 from pcsta.common import single_thread, training_pool
 from pcsta.config import RECIPES, laptop, needs_pose
 from pcsta.data import Clip, Dataset, data_root, open_dataset
@@ -26,7 +27,7 @@ from pcsta.data.store import Crops, Store
 from pcsta.data.video import clip_frames
 from pcsta.files import fingerprint, read_json
 from pcsta.glimpse import GlimpseSensor
-from pcsta.training import load, train
+from pcsta.training import train
 from pcsta.two_stream import TwoStream
 from pcsta_book import synthetic
 from pcsta_book.experiments.baselines import row

@@ -183,7 +183,7 @@ def table(
     )  # fmt: skip
     found = records.record(title, command, store, base, how, protocols, range(seeds), lines, device)
     if source is not None:
-        found["source"] = checkpoint.describe_source(source)
+        found["source"] = checkpoint.describe(source)
     typer.echo(comparisons.text(number, comparisons.filled(number, lines)))
     typer.echo(f"record: {records.write(out / 'record.json', found)}")
 

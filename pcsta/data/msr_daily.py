@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from pcsta.data.bodies import Body, Tracks
 from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.splits import MSR_TRAIN_SUBJECTS
 from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
 from pcsta.skeletons import KINECT_V1
 
@@ -28,7 +29,6 @@ CLASSES = (
     "lie down on sofa", "walk", "play guitar", "stand up", "sit down",
 )  # fmt: skip
 
-TRAIN_SUBJECTS = frozenset((1, 3, 5, 7, 9))
 IMAGE = (640, 480)
 FOCAL = 571.26  # pixels at 640 x 480, nominal for Kinect v1's skeleton space
 JOINTS = len(KINECT_V1)
@@ -177,7 +177,7 @@ class MSRDaily(Dataset):
         )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
-        return int(sample.subject) in TRAIN_SUBJECTS
+        return int(sample.subject) in MSR_TRAIN_SUBJECTS
 
     def tracks(self, path: Path) -> Tracks:
         return read_skeleton(path)

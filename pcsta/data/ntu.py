@@ -21,6 +21,7 @@ from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.ntu_missing import MISSING
+from pcsta.data.splits import NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
 from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
 from pcsta.data.truth import read_truth
 from pcsta.data.video import video_info
@@ -41,12 +42,6 @@ ACTION_NAMES = (
     "point finger at other person", "hug other person", "give object", "touch pocket",
     "shake hands", "walk towards each other", "walk apart from each other",
 )  # fmt: skip
-
-# Subjects of cross-subject training and cameras of cross-view training (section 5, after [30]).
-TRAIN_SUBJECTS = frozenset(
-    (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
-)
-TRAIN_CAMERAS = frozenset((2, 3))
 
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 OWN = "dataset.json"  # of a dataset that shares NTU's layout
@@ -296,8 +291,8 @@ class NTU(Dataset):
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         if protocol == "cross-view":
-            return sample.camera in TRAIN_CAMERAS
-        return int(sample.subject) in TRAIN_SUBJECTS
+            return sample.camera in NTU_TRAIN_CAMERAS
+        return int(sample.subject) in NTU_TRAIN_SUBJECTS
 
     def tracks(self, path: Path) -> Tracks:
         return tracks(path)

@@ -24,6 +24,7 @@ from jaxtyping import Float
 
 from pcsta.data.bodies import Body, Tracks, left_first
 from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.splits import SBU_FOLDS
 from pcsta.data.text import AGAIN, parse_table, read_lines
 from pcsta.skeletons import SBU
 
@@ -31,15 +32,6 @@ CLASSES = (
     "approaching", "departing", "kicking", "pushing", "shaking hands", "hugging", "exchanging",
     "punching",
 )  # fmt: skip
-
-# Pairs of subjects whose sequences are the test set of each fold.
-FOLDS = (
-    ("s01s02", "s03s04", "s05s02", "s06s04"),
-    ("s02s03", "s02s07", "s03s05", "s05s03"),
-    ("s01s03", "s01s07", "s07s01", "s07s03"),
-    ("s02s01", "s02s06", "s03s02", "s03s06"),
-    ("s04s02", "s04s03", "s04s06", "s06s02", "s06s03"),
-)
 
 IMAGE = (640, 480)
 NAME = re.compile(r"(s\d\ds\d\d)_(\d\d)_(\d\d\d)")
@@ -93,7 +85,7 @@ class SBUInteraction(Dataset):
     name = "sbu"
     skeleton = SBU
     classes = CLASSES
-    protocols = tuple(f"fold-{k + 1}" for k in range(len(FOLDS)))
+    protocols = tuple(f"fold-{k + 1}" for k in range(len(SBU_FOLDS)))
     crop_size = 100
     reads: Mapping[str, str] = {"person 1": "left"}
     layout = "folders such as s01s02/01/001 with skeleton_pos.txt (and rgb_*.png)"
@@ -108,7 +100,7 @@ class SBUInteraction(Dataset):
         if not match:
             return "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt"
         pair, action, take = match[1], int(match[2]), int(match[3])
-        if not any(pair in fold for fold in FOLDS):
+        if not any(pair in fold for fold in SBU_FOLDS):
             return "a pair of subjects that is in no fold"
         if not 1 <= action <= len(CLASSES):
             return "not one of SBU's 8 classes"
@@ -118,7 +110,7 @@ class SBUInteraction(Dataset):
         )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
-        return sample.subject not in FOLDS[self.protocols.index(protocol)]
+        return sample.subject not in SBU_FOLDS[self.protocols.index(protocol)]
 
     def tracks(self, path: Path) -> Tracks:
         return read_skeleton(path)

@@ -1,7 +1,8 @@
-"""The validation split: 5 % of the training clips, for early stopping (section 5).
+"""Which clip is in the test set: the protocols of the three datasets, and the validation split.
 
-The paper does not say whether clips or subjects are held out. By clip is the default, as 5 % of
-NTU's 20 training subjects is one person; by subject is the stricter estimate.
+A protocol of section 5 names who, or which camera, trains; every other clip is tested. The paper
+keeps 5 % of the training clips for early stopping and does not say whether clips or subjects. By clip
+is the default, as 5 % of NTU's 20 training subjects is one person; by subject is the stricter one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,25 @@ from collections.abc import Sequence
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+
+# NTU RGB+D, from Shahroudy et al. (2016): subjects of cross-subject and cameras of cross-view
+# training.
+NTU_TRAIN_SUBJECTS = frozenset(
+    (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+)
+NTU_TRAIN_CAMERAS = frozenset((2, 3))
+
+# SBU Kinect Interaction, from its readme (Yun et al., 2012): pairs of subjects that test in a fold.
+SBU_FOLDS = (
+    ("s01s02", "s03s04", "s05s02", "s06s04"),
+    ("s02s03", "s02s07", "s03s05", "s05s03"),
+    ("s01s03", "s01s07", "s07s01", "s07s03"),
+    ("s02s01", "s02s06", "s03s02", "s03s06"),
+    ("s04s02", "s04s03", "s04s06", "s06s02", "s06s03"),
+)
+
+# MSR Daily Activity 3D, from section 5 after Wang et al. (2012): subjects that train.
+MSR_TRAIN_SUBJECTS = frozenset((1, 3, 5, 7, 9))
 
 
 @runtime_checkable

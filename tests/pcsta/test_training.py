@@ -1,19 +1,23 @@
 """Training: it learns, freezes what section 4 freezes, stops early, resumes exactly."""
 
+import gc
 import json
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from fakes import make_store, tiny
 from pcsta import training as module
 from pcsta.batches import SubSequences
+from pcsta.checkpoint import State, load
 from pcsta.config import TrainConfig, row
 from pcsta.evaluation import evaluate_run, predict
-from pcsta.training import load, rate_share, train
+from pcsta.training import learning_rates, train
 
 RECIPE = TrainConfig(
     name="test", pose_epochs=4, rgb_epochs=4, rate=1e-2, batch=4, validation=0.25, patience=50
@@ -61,20 +65,65 @@ def test_the_rgb_stage_leaves_the_pose_stream_untouched(store, tmp_path):
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
 
 
+def test_the_rgb_stage_leaves_the_batch_statistics_untouched(store, tmp_path):
+    recipe = replace(RECIPE, pose_epochs=1, rgb_epochs=1)
+    config = row("K", tiny(batch_norm=True))
+    folder = train(store, config, recipe, tmp_path / "k", device="cpu", progress=False)
+    before, after = (load_file(f / "model.safetensors") for f in (folder / "pose", folder))
+    assert "pose_net.norm1.running_mean" in before
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=0, atol=0)
+
+
+def test_workers_read_the_same_batches_and_stay_from_epoch_to_epoch(store):
+    """Also two passes at once, and after a pass that was left."""
+    config, device = row("K", tiny(either_order=True)), torch.device("cpu")
+    alone, helped = (SubSequences(store, config, device, workers=n) for n in (0, 2))
+
+    def passes(batches):
+        clips, rng = np.arange(20), np.random.default_rng(0)
+        next(batches.training(clips, 4, rng))
+        yield from batches.training(clips, 4, rng)
+        for both in zip(*(batches.testing(clips, 2, 8, x) for x in (False, True)), strict=True):
+            yield from both
+        yield from batches.training(clips, 4, rng)
+
+    children = set()
+    for a, b in zip(passes(alone), passes(helped), strict=True):
+        for ours, theirs in zip(a, b, strict=True):
+            assert np.array_equal(ours, theirs)
+        children |= {child.pid for child in multiprocessing.active_children()}
+    assert len(children) == 4, "two loaders of two workers each served five passes"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
+def test_workers_train_the_same_model(store, tmp_path, schedule):
+    recipe = replace(RECIPE, pose_epochs=2, rgb_epochs=2, schedule=schedule)
+    models = [
+        load_file(run(store, tmp_path / str(n), "K", recipe, workers=n) / "model.safetensors")
+        for n in (0, 2)
+    ]
+    assert all(torch.equal(models[1][name], value) for name, value in models[0].items())
+    gc.collect()
+    assert not multiprocessing.active_children(), "they end with the training"
+
+
 def test_epochs_since_the_last_state_are_repeated_and_logged_once(store, tmp_path, monkeypatch):
     whole = load_file(run(store, tmp_path / "whole", "A") / "model.safetensors")
-    log = module._Run._log
+    write = module._write
 
-    def dies(self, figures):
-        log(self, figures)
-        if self.epoch == 2:
+    def dies(path, log):
+        write(path, log)
+        if len(log) == 3:
             raise Interrupted
-        monkeypatch.setattr(module, "SAVE_SECONDS", 0 if self.epoch == 0 else 1e9)
+        monkeypatch.setattr(module, "SAVE_SECONDS", 0 if len(log) == 1 else 1e9)
 
-    monkeypatch.setattr(module._Run, "_log", dies)
+    monkeypatch.setattr(module, "_write", dies)
     with pytest.raises(Interrupted):
         run(store, tmp_path / "broken", "A")
-    assert json.loads((tmp_path / "broken/state.json").read_text())["epoch"] == 0
+    with safe_open(tmp_path / "broken/state.safetensors", "pt") as state:
+        progress, *_ = json.loads(state.metadata()["json"])
+    assert progress["epochs"] == 1
     monkeypatch.undo()
     again = load_file(run(store, tmp_path / "broken", "A") / "model.safetensors")
     assert all(torch.equal(again[name], value) for name, value in whole.items())
@@ -86,26 +135,33 @@ class Interrupted(Exception):
     pass
 
 
+MODERN = {"batch_norm": True, "either_order": True, "view": "people"}
+
+
 @pytest.mark.parametrize(
-    ("letter", "switches"),
-    [("A", {}), ("G", {}), ("A", {"batch_norm": True, "either_order": True, "view": "people"})],
+    ("letter", "switches", "schedule"),
+    [("A", {}, "constant"), ("G", {}, "one-cycle"), ("A", MODERN, "one-cycle")],
 )
-def test_an_interrupted_run_continues_exactly(store, tmp_path, monkeypatch, letter, switches):
+def test_an_interrupted_run_continues_exactly(
+    store, tmp_path, monkeypatch, letter, switches, schedule
+):
+    recipe = replace(RECIPE, schedule=schedule)
+
     def run(store, out, letter):
         return train(
-            store, row(letter, tiny(**switches)), RECIPE, out, device="cpu", progress=False
+            store, row(letter, tiny(**switches)), recipe, out, device="cpu", progress=False
         )
 
     whole = load_file(run(store, tmp_path / "whole", letter) / "model.safetensors")
-    save = module._Run._save
+    save = State.save
 
-    def dies(self):
-        save(self)
-        if self.epoch == 1 and self.out.name == "broken":
+    def dies(self, out):
+        save(self, out)
+        if self.progress["epochs"] == 2 and out.name == "broken":
             raise Interrupted
 
     monkeypatch.setattr(module, "SAVE_SECONDS", 0)
-    monkeypatch.setattr(module._Run, "_save", dies)
+    monkeypatch.setattr(State, "save", dies)
     with pytest.raises(Interrupted):
         run(store, tmp_path / "broken", letter)
     assert not (tmp_path / "broken/model.safetensors").exists()
@@ -196,11 +252,21 @@ def test_poses_alone_cannot_train_rgb(tmp_path):
         run(poses, tmp_path / "b", "B")
 
 
-def test_one_cycle_warms_up_and_ends_at_zero():
-    shares = [rate_share("one-cycle", p) for p in np.linspace(0, 1, 101)]
-    assert shares[0] == pytest.approx(0.04) and max(shares) == pytest.approx(1)
-    assert np.argmax(shares) == 30 and shares[-1] == pytest.approx(0, abs=1e-9)
-    assert rate_share("constant", 0.7) == 1
+@pytest.mark.parametrize("schedule", ["one-cycle", "constant"])
+def test_one_cycle_warms_up_and_ends_at_zero(schedule):
+    adam = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0, fused=True)
+    rates = []
+    scheduler = learning_rates(adam, schedule, 100)
+    for _ in range(100):
+        rates += scheduler.get_last_lr()
+        adam.step()
+        scheduler.step()
+        assert adam.param_groups[0]["betas"] == (0.9, 0.999)
+    if schedule == "constant":
+        assert rates == [2.0] * 100
+        return
+    assert rates[0] == pytest.approx(2 / 25) and max(rates) == pytest.approx(2)
+    assert np.argmax(rates) == 29 and rates[-1] == pytest.approx(0, abs=1e-5)
 
 
 def test_training_sees_each_clip_once_and_never_a_test_clip(store):

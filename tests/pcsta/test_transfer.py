@@ -9,14 +9,14 @@ from safetensors.torch import load_file
 
 from fakes import make_store, sbu_store, tiny
 from pcsta import training as module
-from pcsta import transfer
 from pcsta.batches import SubSequences
+from pcsta.checkpoint import RATE_SHARE, State, load
 from pcsta.config import RECIPES, TrainConfig, row
 from pcsta.evaluation import evaluate_run
 from pcsta.files import read_json
 from pcsta.pose_tensor import PoseTensor
 from pcsta.skeletons import KINECT_V2, SBU, conversion
-from pcsta.training import load, train
+from pcsta.training import train
 from pcsta_book.experiments.paper import TRAINING
 
 CPU = torch.device("cpu")
@@ -38,7 +38,7 @@ def run(store, out, letter="K", recipe=RECIPE, config=None, **options):
 @pytest.fixture(scope="module")
 def pretrained(stores, tmp_path_factory):
     """Row K on the source, its joints read as SBU's."""
-    return run(stores[0], tmp_path_factory.mktemp("runs") / "pretrained", skeleton="sbu")
+    return run(stores[0], tmp_path_factory.mktemp("runs") / "pretrained", seed=1, skeleton="sbu")
 
 
 def first_batch(store, config):
@@ -105,15 +105,15 @@ def test_an_interrupted_fine_tuning_continues_exactly(
 ):
     target = stores[1]
     whole = load_file(run(target, tmp_path / "w", source=pretrained) / "model.safetensors")
-    save = module._Run._save
+    save = State.save
 
-    def dies(self):
-        save(self)
-        if self.stage == stage and self.epoch == 0:
+    def dies(self, out):
+        save(self, out)
+        if (out.name == "pose") == (stage == "pose") and self.progress["epochs"] == 1:
             raise Interrupted
 
     monkeypatch.setattr(module, "SAVE_SECONDS", 0)
-    monkeypatch.setattr(module._Run, "_save", dies)
+    monkeypatch.setattr(State, "save", dies)
     with pytest.raises(Interrupted):
         run(target, tmp_path / "b", source=pretrained)
     monkeypatch.undo()
@@ -192,7 +192,7 @@ def test_an_unfinished_source_is_refused(stores, tmp_path):
 
 # --- the rate -------------------------------------------------------------------------------------
 def test_a_tenth_of_the_papers_rate_is_the_papers():
-    fine = RECIPES["paper"].at(transfer.RATE_SHARE)
+    fine = RECIPES["paper"].at(RATE_SHARE)
     assert fine.rate == pytest.approx(TRAINING["transfer learning rate"])
     assert fine == replace(RECIPES["paper"], rate=fine.rate)
     both = RECIPES["laptop"].at(0.5)

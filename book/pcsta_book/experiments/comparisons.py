@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsta import transfer
+from pcsta.checkpoint import RATE_SHARE
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
 from pcsta_book.experiments.grid import per_seed, run_grid
@@ -89,7 +89,7 @@ def with_and_without(
     """
     first = next(iter(large.settings["splits"]))
     own, foreign = small.skeleton.name, large.skeleton.name
-    tenth = recipe.at(transfer.RATE_SHARE)
+    tenth = recipe.at(RATE_SHARE)
     arms: dict[str, tuple[str, TrainConfig, str | None, str]] = {
         "scratch": ("from scratch", recipe, None, own),
         "transfer": ("pretrained, a tenth of the rate", tenth, own, own),

@@ -20,12 +20,13 @@ from sklearn.metrics import confusion_matrix
 from tqdm.auto import tqdm
 
 from pcsta.batches import SubSequences
+from pcsta.checkpoint import load
 from pcsta.common import resolve_device, training_pool
 from pcsta.config import ROWS, ModelConfig, TrainConfig
 from pcsta.data.store import Store
 from pcsta.evaluation import accuracy, predict
 from pcsta.files import atomic, read_json, write_json
-from pcsta.training import load, train
+from pcsta.training import train
 from pcsta_book.experiments.attention_scores import attention_scores
 from pcsta_book.experiments.baselines import BASELINES
 
@@ -272,7 +273,7 @@ def run_grid(
     processes: models computed side by side, one torch thread each; default one per core, or one
                per GPU
     pretrained: a run on another dataset that every model starts from, or a protocol's folder of a
-               grid that holds one for each seed and variant; see `pcsta.transfer`
+               grid that holds one for each seed and variant; see `pcsta.checkpoint`
     skeleton:  as for `train`
     frames:    the store of whole frames; without it the variants that read them are left out
     Returns {variant: {"says", "changes", "results": {protocol: [one per seed]},

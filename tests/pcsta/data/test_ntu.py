@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pcsta.data import DataError, data_root, open_dataset, read_clip
 from pcsta.data.bodies import JUMP, bridge, choose, motion, pieces, stature, stitch
-from pcsta.data.ntu import ACTION_NAMES, MISSING, NTU, TRAIN_SUBJECTS, read_skeleton
+from pcsta.data.ntu import ACTION_NAMES, MISSING, NTU, read_skeleton
+from pcsta.data.splits import NTU_TRAIN_SUBJECTS
 from pcsta.skeletons import KINECT_V2
 from recordings import ntu_text, person, pixels, write_ntu
 
@@ -353,8 +354,8 @@ def test_protocols(tmp_path):
     dataset = NTU(tmp_path)
     train, test = dataset.split("cross-subject")
     assert len(train) == len(test) == 60 and not set(train) & set(test)
-    assert {int(name[9:12]) for name in train} == TRAIN_SUBJECTS
-    assert {int(name[9:12]) for name in test} == set(range(1, 41)) - TRAIN_SUBJECTS
+    assert {int(name[9:12]) for name in train} == NTU_TRAIN_SUBJECTS
+    assert {int(name[9:12]) for name in test} == set(range(1, 41)) - NTU_TRAIN_SUBJECTS
     train, test = dataset.split("cross-view")
     assert {name[5:8] for name in train} == {"002", "003"}
     assert {name[5:8] for name in test} == {"001"} and len(train) + len(test) == 120
@@ -364,7 +365,7 @@ def test_protocols(tmp_path):
 
 
 def test_published_facts():
-    assert len(TRAIN_SUBJECTS) == 20 and len(MISSING) == 302
+    assert len(NTU_TRAIN_SUBJECTS) == 20 and len(MISSING) == 302
     assert len(ACTION_NAMES) == len(set(ACTION_NAMES)) == 60
     named = {1: "drink water", 23: "hand wave", 50: "punch or slap other person",
              58: "shake hands", 60: "walk apart from each other"}  # fmt: skip

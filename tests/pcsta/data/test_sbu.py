@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pcsta.data import DataError
-from pcsta.data.sbu import FOLDS, SBUInteraction, metres
+from pcsta.data.sbu import SBUInteraction, metres
+from pcsta.data.splits import SBU_FOLDS
 from pcsta.skeletons import SBU
 from recordings import person, sbu_text
 
@@ -116,7 +117,7 @@ def test_the_whole_real_dataset(real_data):
     assert sorted(tested) == [c.name for c in clips]
     for k, fold in enumerate(dataset.protocols):
         train, test = dataset.split(fold)
-        assert {dataset[n].subject for n in test} == set(FOLDS[k])
+        assert {dataset[n].subject for n in test} == set(SBU_FOLDS[k])
         assert len(train) + len(test) == 282 and not set(train) & set(test)
     x = np.array([c.pixels[:, :, 2, 0].mean(0) for c in clips])
     assert (x[:, 0] < x[:, 1]).all()  # "A is the left person" ...

@@ -9,11 +9,12 @@ import torch
 from fakes import make_store, tiny
 from pcsta import skeletons
 from pcsta.attention import Intervention
+from pcsta.checkpoint import load
 from pcsta.config import ModelConfig, TrainConfig, laptop
 from pcsta.evaluation import evaluate_run
 from pcsta.pose_tensor import PoseTensor, normalise
 from pcsta.skeletons import KINECT_V2, SKELETONS, Skeleton
-from pcsta.training import load, train
+from pcsta.training import train
 from pcsta.two_stream import POSE_NETS, TwoStream
 from pcsta_book.experiments.baselines import BASELINES, row
 from pcsta_book.experiments.baselines.glimpse_mean import GlimpseMean

@@ -5,10 +5,10 @@ import pytest
 
 from command import call, parses
 from fakes import make_store, sbu_store, tiny
+from pcsta.checkpoint import load
 from pcsta.config import TrainConfig
 from pcsta.data.video import write_video
 from pcsta.files import read_json
-from pcsta.training import load
 from pcsta_book.experiments import comparisons, records
 from recordings import ntu_text, person, sbu_text, write_ntu
 

@@ -8,10 +8,10 @@ import torch
 
 from fakes import make_store, tiny
 from pcsta.batches import SubSequences
+from pcsta.checkpoint import load
 from pcsta.config import RECIPES, ModelConfig, TrainConfig, laptop, modern, paper
 from pcsta.evaluation import accuracy, predict
 from pcsta.files import fingerprint, read_json
-from pcsta.training import load
 from pcsta_book.experiments import grid as module
 from pcsta_book.experiments.grid import (
     VARIANTS,

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from command import call
+from pcsta.checkpoint import load
 from pcsta.config import RECIPES
 from pcsta.data.msr_daily import MSRDaily
 from pcsta.data.store import Store
@@ -14,7 +15,6 @@ from pcsta.data.video import clip_frames, write_video
 from pcsta.files import read_json
 from pcsta.glimpse import GlimpseSensor, crop
 from pcsta.skeletons import KINECT_V1
-from pcsta.training import load
 from pcsta_book.experiments.comparisons import limited
 from recordings import msr_converted, msr_text, person
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import chi2_contingency
 
 from pcsta.data import open_dataset
-from pcsta.data.ntu import TRAIN_SUBJECTS
+from pcsta.data.splits import NTU_TRAIN_SUBJECTS
 from pcsta.data.truth import read_truth
 from pcsta.files import atomic
 from pcsta.skeletons import KINECT_V2
@@ -63,8 +63,8 @@ def parse(text):
 
 
 def test_subjects_fall_on_both_sides_of_ntus_cross_subject_split():
-    assert set(TRAIN) == set(SUBJECTS) & TRAIN_SUBJECTS
-    assert set(TEST) == set(SUBJECTS) - TRAIN_SUBJECTS
+    assert set(TRAIN) == set(SUBJECTS) & NTU_TRAIN_SUBJECTS
+    assert set(TEST) == set(SUBJECTS) - NTU_TRAIN_SUBJECTS
     assert (len(TRAIN), len(TEST)) == (8, 4)
 
 
