@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64
 
+Sampling = Literal["segments", "contiguous"]
+
 
 def frame_indices(
     length: int,
     frames: int = 20,
-    mode: Literal["segments", "contiguous"] = "segments",
+    mode: Sampling = "segments",
     rng: np.random.Generator | None = None,
     count: int = 1,
 ) -> Int64[np.ndarray, "count frames"]:
