@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,7 +170,7 @@ def evaluate(
     found = {r.name: evaluation.evaluate(r, store, device) for r in runs}
     mean = sum(result.accuracy for result in found.values()) / len(found)
     if as_json:
-        results = {name: result.to_dict() for name, result in found.items()}
+        results = {name: asdict(result) for name, result in found.items()}
         typer.echo(json.dumps({"runs": results, "mean": mean}, indent=1))
         return
     for name, result in found.items():

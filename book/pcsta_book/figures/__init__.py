@@ -11,7 +11,7 @@ from pcsta_book.figures.arrays import attention_heatmap, confusion, temporal_bar
 from pcsta_book.figures.body import card, contact_sheet, frame, rest_pose, skeleton, tour
 from pcsta_book.figures.confusion_cells import confusion_cells
 from pcsta_book.figures.joint_orders import field_player, seen_joints, walk_player
-from pcsta_book.figures.overlay import overlay
+from pcsta_book.figures.overlay import attention_per_frame, overlay
 from pcsta_book.figures.paint import attention_picture, blank, paint, people_window, temporal_strip
 from pcsta_book.figures.pictures import encode, raster
 from pcsta_book.figures.player import attention_player, compare_attention, player
@@ -29,7 +29,7 @@ from pcsta_book.figures.system import system
 
 __all__ = [
     "HAND_COLOURS", "HAND_LINES", "HAND_MARKERS", "PERSON_COLOURS",
-    "attention_heatmap", "attention_picture", "attention_player", "blank", "card",
+    "attention_heatmap", "attention_per_frame", "attention_picture", "attention_player", "blank", "card",
     "compare_attention", "confusion", "confusion_cells", "contact_sheet", "encode",
     "field_player", "frame", "hand_style", "label_hands", "overlay", "paint", "people_window",
     "player", "raster", "rest_pose", "seen_joints", "skeleton",
