@@ -41,7 +41,7 @@ def main() -> None:
     with progress.making(game):
         playground.folder()
     if text is not None:
-        _finish_sphinx(text, BOOK / "_build")
+        finish_sphinx(text, BOOK / "_build")
     with progress.making(chapters):
         asyncio.run(_fill_in(progress))
     with progress.making(pages):
@@ -63,7 +63,7 @@ def build(book: Path = BOOK, output: Path | None = None) -> Path:
     except execute.ChapterError as error:
         raise BookError(f"the book in {book} was not built cleanly: {error}") from None
     made = (output or book) / "_build"
-    _finish_sphinx(start_sphinx(book, output), made)
+    finish_sphinx(start_sphinx(book, output), made)
     return made / "html"
 
 
@@ -83,7 +83,7 @@ async def _fill_in(progress: Progress) -> None:
             sphinx = start_sphinx(BOOK)
             while sphinx.poll() is None:
                 await asyncio.sleep(0.2)
-            _finish_sphinx(sphinx, BOOK / "_build")
+            finish_sphinx(sphinx, BOOK / "_build")
             progress.ready += names
             fresh.clear()
         progress.write()
@@ -99,7 +99,7 @@ def start_sphinx(book: Path, output: Path | None = None) -> subprocess.Popen[byt
     return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
 
-def _finish_sphinx(sphinx: subprocess.Popen[bytes], made: Path) -> None:
+def finish_sphinx(sphinx: subprocess.Popen[bytes], made: Path) -> None:
     """Wait for the pages. Raises BookError when they gave a warning."""
     if sphinx.wait() or not (made / "html" / "index.html").exists():
         # Sphinx warns of a page only while it reads it: without its memory it will warn again

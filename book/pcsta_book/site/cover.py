@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pcsta.predict import predict_clip
+from pcsta.evaluation import predict_clip
 from pcsta_book import artifacts, figures
 from pcsta_book.places import BOOK
 

@@ -1,0 +1,73 @@
+"""Running chapters: once for each state of the code, failures named, outputs kept whole."""
+
+import asyncio
+
+import nbformat
+import pytest
+
+from pcsta_book.site import execute
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """A function that writes a chapter of these cells and returns its path."""
+    monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
+
+    def write(*cells, name="one"):
+        path = tmp_path / f"{name}.ipynb"
+        notebook = nbformat.v4.new_notebook()
+        notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        nbformat.write(notebook, path)
+        return path
+
+    return write
+
+
+def test_what_is_kept_follows_the_code_of_the_chapter_and_of_the_packages(chapter, monkeypatch):
+    path = chapter("1 + 1")
+    before = execute.kept(path)
+    assert execute.kept(chapter("1 + 2")) != before
+    notebook = nbformat.read(chapter("1 + 1"), 4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("prose changes nothing"))
+    nbformat.write(notebook, path)
+    assert execute.kept(path) == before
+    monkeypatch.setattr(execute, "source_fingerprint", lambda: "another")
+    assert execute.kept(path) != before
+
+
+def test_the_fingerprint_changes_with_what_a_chapter_can_import(tmp_path, monkeypatch):
+    book, root = tmp_path / "book", tmp_path
+    site = book / "pcsta_book" / "site"
+    site.mkdir(parents=True)
+    (root / "pcsta").mkdir()
+    (root / "pcsta" / "model.py").write_text("x = 1")
+    (site / "build.py").write_text("x = 1")
+    monkeypatch.setattr(execute, "ROOT", root)
+    monkeypatch.setattr(execute, "BOOK", book)
+    fingerprint = execute.source_fingerprint.__wrapped__
+    before = fingerprint()
+    (site / "build.py").write_text("x = 2")
+    assert fingerprint() == before
+    (root / "pcsta" / "model.py").write_text("x = 2")
+    assert fingerprint() != before
+
+
+@pytest.mark.slow
+def test_chapters_run_once_and_say_what_they_took(chapter):
+    paths = [chapter("print('ran')", name="one"), chapter("6 * 7", name="two")]
+    done = []
+    asyncio.run(execute.run_all(paths, done.append))
+    assert sorted(done) == paths
+    ran = nbformat.read(execute.kept(paths[1]), 4)
+    assert ran.cells[0].outputs[0].data["text/plain"] == "42"
+    assert ran.metadata["pcsta"]["seconds"] > 0
+    asyncio.run(execute.run_all(paths, done.append))
+    assert len(done) == 2
+
+
+@pytest.mark.slow
+def test_a_failing_cell_is_named_and_nothing_is_kept(chapter):
+    path = chapter("x = 1", "assert x == 2, 'no'")
+    with pytest.raises(execute.ChapterError, match=r"one\.ipynb: (.|\n)*assert x == 2(.|\n)*no"):
+        asyncio.run(execute.run_all([path]))
+    assert not execute.kept(path).exists()
