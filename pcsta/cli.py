@@ -45,8 +45,8 @@ def check_dataset(
     """Count a dataset before anyone trains: files, missing pairs, unusable samples, splits."""
     from pcsta.data import check, open_dataset
 
-    found = check.check(open_dataset(dataset, root))
-    _print(found, as_json, check.describe)
+    found = check.check_dataset(open_dataset(dataset, root))
+    _print(found, as_json, check.format_report)
 
 
 @app.command()
@@ -54,7 +54,7 @@ def inspect(file: Path, as_json: Json = False) -> None:
     """Say what a skeleton or video file holds."""
     from pcsta.data import inspect
 
-    _print(inspect.inspect(file), as_json, inspect.describe)
+    _print(inspect.inspect_file(file), as_json, inspect.format_report)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcsta.data import DataError, data_root, open_dataset, read_clip
-from pcsta.data.bodies import JUMP, bridge, choose, motion, pieces, stature, stitch
+from pcsta.data.bodies import JUMP, bridge, choose_people, motion, pieces, stature, stitch
 from pcsta.data.ntu import ACTION_NAMES, MISSING, NTU, TRAIN_SUBJECTS, read_skeleton
 from pcsta.skeletons import KINECT_V2
 from recordings import ntu_text, person, pixels, write_ntu
@@ -179,7 +179,7 @@ def test_millimetres_are_noticed(tmp_path):
 def test_a_person_who_falls_down_is_no_phantom():
     upright, lying = person(30)[0], person(30)[0][..., [1, 0, 2]] + (0, -0.9, 0)
     weight = np.linspace(0, 1, 60)[:, None, None].clip(0.3, 0.5) * 5 - 1.5
-    joints, *_ = choose(_bodies((1 - weight) * upright + weight * lying, person(60)), 60, KINECT_V2)
+    joints = choose_people(_bodies((1 - weight) * upright + weight * lying, person(60)), 60, KINECT_V2).joints
     assert joints[:, 0].any() and joints[:, 1].any()
 
 
