@@ -131,16 +131,14 @@ def stitch(parts: list[Body], skeleton: Skeleton) -> tuple[list[Body], list[str]
         if gap >= 1 and (leap <= NEAR or parts[i].ids == parts[j].ids):
             links.append((leap > NEAR, gap, leap, i, j))
     after: dict[int, tuple[int, bool]] = {}  # piece -> its successor, and whether that is far
-    joined: set[int] = set()  # pieces with a predecessor
+    joined: set[int] = set()  # pieces that are a successor
     for far, _, _, i, j in sorted(links):
         if i not in after and j not in joined:
             after[i] = j, far
             joined.add(j)
 
     people, repairs = [], []
-    for first in range(len(parts)):
-        if first in joined:
-            continue
+    for first in sorted(set(range(len(parts))) - joined):
         at, chain = first, [parts[first]]
         while at in after:
             at, far = after[at]

@@ -81,15 +81,12 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
             reason: {"count": len(found), "examples": sorted(found)[:EXAMPLES]}
             for reason, found in sorted(examples.items(), key=lambda item: -len(item[1]))
         },
-        "splits": {
-            protocol: {
-                side: sum(name not in unusable for name in names)
-                for side, names in dataset.split(protocol)._asdict().items()
-            }
-            for protocol in dataset.protocols
-        },
+        "splits": {protocol: {} for protocol in dataset.protocols},
         "classes": {name: usable[label] for label, name in enumerate(dataset.classes)},
     }
+    for protocol, sides in facts["splits"].items():
+        for side, names in dataset.split(protocol)._asdict().items():
+            sides[side] = sum(name not in unusable for name in names)
     if read:
         facts["frames"] = sum(lengths)
         facts["shorter_than_20"] = sum(length < SHORT for length in lengths)
@@ -104,8 +101,8 @@ def _video_against_skeleton(video: Path, length: int) -> str:
         frames = video_info(video).frames
     except DataError:
         return "unreadable"
-    if frames == 0:
-        return "not stated"  # some containers do not
+    if frames == 0:  # some containers do not say
+        return "not stated"
     return "equal" if frames == length else "shorter" if frames < length else "longer"
 
 

@@ -117,9 +117,7 @@ class Dataset(ABC):
         unusable: dict[str, str] = {}
         files = {"skeletons": 0, "videos": 0}
         for name, skeleton_file, video in sorted(self._files(), key=itemgetter(0)):
-            said: Sample | str | None = ORPHAN
-            if skeleton_file is not None:
-                said = self.identify(name, skeleton_file, video)
+            said = self.identify(name, skeleton_file, video) if skeleton_file else ORPHAN
             if isinstance(said, Sample):
                 samples[name] = said
             elif said is not None:

@@ -36,19 +36,16 @@ class BodyFacts(TypedDict):
 
 
 class FileFacts(TypedDict, total=False):
-    """A video has the first three and its own; a skeleton the rest, from `name` on if it is a Clip.
-
-    None stands where the file does not say.
-    """
+    """What a video or a skeleton file holds; None where it does not say."""
 
     file: str
     format: str
     frames: int | None
-
+    # a video
     width: int
     height: int
     frames_per_second: float
-
+    # a skeleton file as it stands
     people_per_frame: dict[str, int]  # how many people -> in how many frames
     joints: int
     tracked_share: float | None
@@ -57,7 +54,7 @@ class FileFacts(TypedDict, total=False):
     nan: int
     nan_pixels: int
     bodies: list[BodyFacts]
-
+    # the Clip that is read from it, when somebody is there
     name: str
     label: int | None
     action: str | None
@@ -81,15 +78,11 @@ def inspect_file(path: Path | str) -> FileFacts:
 
 
 def _video(path: Path) -> FileFacts:
-    info = video_info(path)
-    return {
-        "file": str(path),
-        "format": f"video ({info.codec})",
-        "frames": info.frames or None,
-        "width": info.size[0],
-        "height": info.size[1],
-        "frames_per_second": round(info.fps, 3),
-    }
+    frames, (width, height), rate, codec = video_info(path)
+    return FileFacts(
+        file=str(path), format=f"video ({codec})", frames=frames or None,
+        width=width, height=height, frames_per_second=round(rate, 3),
+    )  # fmt: skip
 
 
 def _skeleton(path: Path) -> FileFacts:
@@ -97,43 +90,36 @@ def _skeleton(path: Path) -> FileFacts:
     bodies, length, tracked, _ = dataset.tracks(path)
     people = np.bincount([t for b in bodies for t in b.frames.tolist()], minlength=length)
     seen = [np.isfinite(b.joints).all(-1) for b in bodies]  # (n, J) of each body
-    facts: FileFacts = {
-        "file": str(path),
-        "format": FORMATS[dataset.skeleton.name],
-        "frames": length,
-        "people_per_frame": {str(k): n for k, n in sorted(Counter(people.tolist()).items())},
-        "joints": len(dataset.skeleton),
-        "tracked_share": None if tracked is None else round(tracked, 4),
-        "range_metres": _ranges([b.joints[here] for b, here in zip(bodies, seen, strict=True)]),
-        "gaps": _gaps(people),
-        "nan": sum(int((~here).sum()) for here in seen),
-        "nan_pixels": sum(int((~np.isfinite(b.pixels)).any(-1).sum()) for b in bodies),
-        "bodies": [_body(b, dataset.skeleton) for b in bodies],
-    }
+    facts = FileFacts(
+        file=str(path),
+        format=FORMATS[dataset.skeleton.name],
+        frames=length,
+        people_per_frame={str(k): n for k, n in sorted(Counter(people.tolist()).items())},
+        joints=len(dataset.skeleton),
+        tracked_share=None if tracked is None else round(tracked, 4),
+        range_metres=_ranges([b.joints[here] for b, here in zip(bodies, seen, strict=True)]),
+        gaps=_gaps(people),
+        nan=sum(int((~here).sum()) for here in seen),
+        nan_pixels=sum(int((~np.isfinite(b.pixels)).any(-1).sum()) for b in bodies),
+        bodies=[_body(b, dataset.skeleton) for b in bodies],
+    )
     if bodies:
         clip = read_clip(path)
-        facts |= {
-            "name": clip.name,
-            "label": clip.label if clip.label >= 0 else None,
-            "action": clip.action or None,
-            "subject": clip.subject or None,
-            "camera": clip.camera or None,
-            "replication": clip.replication or None,
-            "repairs": list(clip.repairs),
-        }
+        facts |= FileFacts(
+            name=clip.name, label=clip.label if clip.label >= 0 else None,
+            action=clip.action or None, subject=clip.subject or None, camera=clip.camera or None,
+            replication=clip.replication or None, repairs=list(clip.repairs),
+        )  # fmt: skip
     return facts
 
 
 def _body(body: Body, skeleton: Skeleton) -> BodyFacts:
     whole = body[np.isfinite(body.joints).all((1, 2))]
-    return {
-        "id": str(body.ids[0]),
-        "frames": len(body),
-        "first": int(body.frames[0]),
-        "last": int(body.frames[-1]),
-        "motion_metres": round(motion(whole), 4) if len(whole) else None,
-        "stature_metres": round(stature(whole, skeleton), 3) if len(whole) else None,
-    }
+    return BodyFacts(
+        id=str(body.ids[0]), frames=len(body), first=int(body.frames[0]), last=int(body.frames[-1]),
+        motion_metres=round(motion(whole), 4) if len(whole) else None,
+        stature_metres=round(stature(whole, skeleton), 3) if len(whole) else None,
+    )  # fmt: skip
 
 
 def _ranges(found: list[Float[np.ndarray, "_ 3"]]) -> dict[str, list[float]] | None:
@@ -160,7 +146,8 @@ def format_report(facts: FileFacts) -> str:
         rows.append(("size", f"{facts['width']} x {facts['height']} pixels"))
         rows.append(("frames a second", facts["frames_per_second"]))
         return layout(facts["file"], rows)
-    action, tracked = facts.get("action"), facts["tracked_share"]
+    action, share = facts.get("action"), facts["tracked_share"]
+    tracked = None if share is None else f"{100 * share:.1f} % of joints, the rest inferred"
     people = (f"{k} in {n} frames" for k, n in facts["people_per_frame"].items())
     ranges = (f"{a} {low} to {high}" for a, (low, high) in (facts["range_metres"] or {}).items())
     gaps = ", ".join(f"{first}-{last}" for first, last in facts["gaps"]) or "none"
@@ -169,20 +156,16 @@ def format_report(facts: FileFacts) -> str:
         *((key, facts.get(key)) for key in ("subject", "camera", "replication")),
         ("people per frame", ", ".join(people)),
         ("joints", facts["joints"]),
-        (
-            "tracked",
-            None if tracked is None else f"{tracked * 100:.1f} % of joints, the rest inferred",
-        ),
+        ("tracked", tracked),
         ("range in metres", ", ".join(ranges) or None),
         ("gaps", f"frames without anybody: {gaps}"),
         ("NaN", f"{facts['nan']} joint positions, {facts['nan_pixels']} pixel positions"),
     ]
     for body in facts["bodies"]:
         life = f"{body['frames']} frames ({body['first']}-{body['last']})"
-        if body["motion_metres"] is not None:
-            life += (
-                f", moves {body['motion_metres']} m, {body['stature_metres']} m from head to foot"
-            )
+        moved, tall = body["motion_metres"], body["stature_metres"]
+        if moved is not None:
+            life += f", moves {moved} m, {tall} m from head to foot"
         rows.append((f"body {body['id']}", life))
     notes = facts.get("repairs", ["nobody in any frame: not usable"])
     return layout(facts["file"], [*rows, *(("note", note) for note in notes)])

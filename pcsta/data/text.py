@@ -57,18 +57,21 @@ def parse_table(
         if values.shape == (len(rows), width):
             return values
     for row, text in enumerate(rows):
-        if problem := _row_problem(text.split(delimiter), width):
-            frame, line = place(row)
-            raise DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
+        fields = text.split(delimiter)
+        wrong = [field.strip() for field in fields if not _is_number(field)]
+        if len(fields) != width:
+            problem = f"should hold {width} numbers, found {len(fields)} fields"
+        elif wrong:
+            problem = f"{wrong[0]!r} is not a number"
+        else:
+            continue
+        frame, line = place(row)
+        raise DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
     raise DataError(f"its rows are no table of {width} numbers", path=path, advice=AGAIN)
 
 
-def _row_problem(fields: list[str], width: int) -> str:
-    if len(fields) != width:
-        return f"should hold {width} numbers, found {len(fields)} fields"
-    for field in fields:
-        try:
-            float(field)
-        except ValueError:
-            return f"{field.strip()!r} is not a number"
-    return ""
+def _is_number(text: str) -> bool:
+    with suppress(ValueError):
+        float(text)
+        return True
+    return False

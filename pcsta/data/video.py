@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # whoever reads poses alone does without FFmpeg
     from av.container import InputContainer
 
 Image = UInt8[np.ndarray, "H W 3"]
+MAKE_AGAIN = "Fetch or make the video again"
+LEAVE_OUT = f"{MAKE_AGAIN}, or leave the sample out"
 
 # x264's code for AVX-512 reads memory that nobody has written: one file in some hundreds differs.
 # Up to SSSE3 it writes what it writes up to AVX2, on every machine.
@@ -59,7 +61,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         raise
     except (av.FFmpegError, ValueError) as error:
         problem = f"FFmpeg cannot decode it ({error})"
-        raise DataError(problem, path=path, advice="Fetch or make the video again") from error
+        raise DataError(problem, path=path, advice=MAKE_AGAIN) from error
 
 
 def _images(folder: Path) -> list[Path]:
@@ -106,14 +108,10 @@ def read_frames(
         if wanted is None or length - 1 in wanted:
             yield length - 1, frame.to_ndarray(format="rgb24", threads=1)
     if end is not None and length < end:
-        raise _too_short(f"the video ends after {length} frames", path, end - 1)
+        problem = f"the video ends after {length} frames"
+        raise DataError(problem, path=path, frame=end - 1, advice=LEAVE_OUT)
     if end is None and length == 0:
         raise DataError("the video holds no frame", path=path, advice="Fetch or make it again")
-
-
-def _too_short(problem: str, path: Path, frame: int) -> DataError:
-    advice = "Fetch or make the video again, or leave the sample out"
-    return DataError(problem, path=path, frame=frame, advice=advice)
 
 
 def clip_frames(clip: Clip) -> Iterator[tuple[int, Image]]:
@@ -126,15 +124,13 @@ def clip_frames(clip: Clip) -> Iterator[tuple[int, Image]]:
     if clip.video is None:
         advice = "Fetch its video, or work on the pose stream alone"
         raise DataError(f"{clip.name} has no video", advice=advice)
-    index = -1
-    for index, image in read_frames(clip.video):
-        if index == len(clip):
-            return
+    length = 0
+    for index, image in islice(read_frames(clip.video), len(clip)):
+        length = index + 1
         yield index, image
-    length = index + 1
     if len(clip) - length > len(clip) // 10:
         problem = f"the video ends after {length} frames, its skeleton has {len(clip)}"
-        raise _too_short(problem, clip.video, length)
+        raise DataError(problem, path=clip.video, frame=length, advice=LEAVE_OUT)
     for repeated in range(length, len(clip)):
         yield repeated, image
 

@@ -66,9 +66,19 @@ def test_inspect_the_other_formats(tmp_path):
     path.write_text(msr_text([[], *([j] for j in person(8, skeleton=KINECT_V1))]))
     facts = inspect.inspect_file(path)
     assert (facts["frames"], facts["gaps"], facts["action"]) == (9, [[0, 0]], "walk")
-    facts = inspect.inspect_file(write_video(tmp_path / "v.mp4", [np.zeros((32, 48, 3), np.uint8)] * 5))
+    facts = inspect.inspect_file(
+        write_video(tmp_path / "v.mp4", [np.zeros((32, 48, 3), np.uint8)] * 5)
+    )
     assert (facts["frames"], facts["width"], facts["height"]) == (5, 48, 32)
     assert "48 x 32 pixels" in inspect.format_report(facts)
+
+
+def test_inspect_a_file_of_a_dataset_in_ntus_layout(tmp_path):
+    """The embedded dataset has a name of its own, and NTU's format."""
+    own = {"name": "synthetic", "actions": [58], "image_size": [96, 64], "crop_size": 32}
+    (tmp_path / "dataset.json").write_text(json.dumps(own))
+    facts = inspect.inspect_file(write_ntu(tmp_path, NAME, ntu_text(9, [(ONE, 0, person(9))])))
+    assert (facts["format"], facts["label"]) == ("NTU RGB+D skeleton", 0)
 
 
 def test_inspect_a_recording_of_nobody(tmp_path):
