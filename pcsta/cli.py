@@ -56,7 +56,7 @@ def check(dataset: DatasetName, root: Root = None, as_json: Json = False) -> Non
     """Count a dataset before anyone trains: files, missing pairs, unusable samples, splits."""
     from pcsta.data import check, open_dataset
 
-    show(check.check(open_dataset(dataset, root)), as_json, check.describe)
+    show(check.check_dataset(open_dataset(dataset, root)), as_json, check.format_report)
 
 
 @app.command()
@@ -64,7 +64,7 @@ def inspect(file: Path, as_json: Json = False) -> None:
     """Say what a skeleton or video file holds."""
     from pcsta.data import inspect
 
-    show(inspect.inspect(file), as_json, inspect.describe)
+    show(inspect.inspect_file(file), as_json, inspect.format_report)
 
 
 @app.command()

@@ -165,7 +165,7 @@ def table(
     how = how if source is None else how.at(checkpoint.RATE_SHARE)
     name = dataset or paper.TABLES[number].dataset
     data = _opened(name, root)
-    typer.echo(check.describe(check.check(data, read=False)))
+    typer.echo(check.format_report(check.check_dataset(data, read=False)))
     if sensor != "none" and not any(sample.video for sample in data.samples):
         typer.echo("no video here: pose only")
         sensor = "none"

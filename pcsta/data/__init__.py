@@ -19,7 +19,13 @@ from pcsta.data.ntu import NTU, OWN
 from pcsta.data.own import Own
 from pcsta.data.sbu import SBUInteraction
 
-DATASETS = ("synthetic", "ntu", "sbu", "msr-daily", "own")
+DATASETS: dict[str, type[Dataset]] = {
+    "synthetic": NTU,  # shares its layout
+    "ntu": NTU,
+    "sbu": SBUInteraction,
+    "msr-daily": MSRDaily,
+    "own": Own,
+}
 
 
 def data_root() -> Path:
@@ -40,18 +46,12 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     if name not in DATASETS:
         raise DataError(f"no dataset {name!r}", advice=f"Choose one of {', '.join(DATASETS)}")
     root = Path(root) if root is not None else data_root() / name
-    if name == "sbu":
-        return SBUInteraction(root)
-    if name == "msr-daily":
-        return MSRDaily(root)
-    if name == "own":
-        return Own(root)
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
         raise DataError(
             "the embedded dataset is not there, or its making was interrupted",
             path=root, advice="Run `pcsta data make`",
         )  # fmt: skip
-    return NTU(root)
+    return DATASETS[name](root)
 
 
 def reader_of(path: Path | str) -> tuple[Dataset, str]:
@@ -77,9 +77,8 @@ def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
 
     video: the colour video that belongs to it, if any. Raises DataError.
     """
-    path = Path(path)
+    path, colour = Path(path), Path(video) if video is not None else None
     dataset, name = reader_of(path)
-    colour = None if video is None else Path(video)
     sample = dataset.identify(name, path, colour)
     if not isinstance(sample, Sample):
         sample = Sample(name, -1, "", 0, 0, path, colour, "")

@@ -8,17 +8,17 @@ recording is one sentence of `Clip.repairs`:
 1. `fill_missing` interpolates joints that are not a number;
 2. `pieces` cuts a track where its body jumps, `stitch` joins pieces end to start by nearness,
    `bridge` fills the few frames that a flicker cost;
-3. `short_lived`, `misshapen` and `motionless` name phantoms, `choose` drops them and orders the
-   rest by `motion`.
+3. `short_lived`, `misshapen` and `motionless` name phantoms, `choose_people` drops them and orders
+   the rest by `motion`.
 
 No rule looks at the label: it is unknown at test time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -54,9 +54,8 @@ class Body:
         return len(self.frames)
 
     def __getitem__(self, part: slice | Bool[np.ndarray, "n"]) -> Body:
-        return replace(
-            self, frames=self.frames[part], joints=self.joints[part], pixels=self.pixels[part]
-        )
+        """Some of the reports, under the same ids."""
+        return Body(self.ids, self.frames[part], self.joints[part], self.pixels[part])
 
     def __str__(self) -> str:
         ids = "+".join(map(str, self.ids))
@@ -78,6 +77,15 @@ class Tracks(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class People:
+    """The two people of a Clip: `joints` and `pixels` as there, and what was done to get them."""
+
+    joints: Float32[np.ndarray, "T 2 J 3"]
+    pixels: Float32[np.ndarray, "T 2 J 2"]
+    repairs: tuple[str, ...] = ()
+
+
 def fill_missing(body: Body) -> tuple[Body, list[str]]:
     """Joints that are not finite, interpolated in time (the nearest report at either end).
 
@@ -86,23 +94,18 @@ def fill_missing(body: Body) -> tuple[Body, list[str]]:
     in both coordinates: that hand counts as absent.
     """
     unseen = ~np.isfinite(body.pixels).all(-1, keepdims=True)
-    pixels = np.where(unseen, np.float32(np.nan), body.pixels)
+    body = replace(body, pixels=np.where(unseen, np.float32(np.nan), body.pixels))
     bad = ~np.isfinite(body.joints).all(-1)  # (n, J)
     if not bad.any():
-        return replace(body, pixels=pixels), []
+        return body, []
     joints = body.joints.copy()
-    middle = joints[~bad].mean(0) if not bad.all() else np.zeros(3, np.float32)
-    for joint in np.flatnonzero(bad.any(0)):
-        good = ~bad[:, joint]
-        if not good.any():
-            joints[:, joint] = middle
-            continue
-        for axis in range(3):
-            joints[:, joint, axis] = np.interp(
-                body.frames, body.frames[good], body.joints[good, joint, axis]
-            )
+    joints[bad] = 0 if bad.all() else joints[~bad].mean(0)
+    for joint in np.flatnonzero(bad.any(0) & ~bad.all(0)):
+        good = body[~bad[:, joint]]
+        for axis, known in enumerate(good.joints[:, joint].T):
+            joints[:, joint, axis] = np.interp(body.frames, good.frames, known)
     done = f"{body}: {int(bad.sum())} joint positions are not a number: interpolated in time"
-    return replace(body, joints=joints, pixels=pixels), [done]
+    return replace(body, joints=joints), [done]
 
 
 def pieces(body: Body, skeleton: Skeleton) -> list[Body]:
@@ -122,44 +125,36 @@ def stitch(parts: list[Body], skeleton: Skeleton) -> tuple[list[Body], list[str]
     """
     root = skeleton.root_index
     links = []
-    for i, early in enumerate(parts):
-        for j, late in enumerate(parts):
-            gap = int(late.frames[0] - early.frames[-1])
-            if gap < 1:
-                continue
-            distance = float(np.linalg.norm(late.joints[0, root] - early.joints[-1, root]))
-            far = distance > NEAR
-            if not far or early.ids == late.ids:
-                links.append((far, gap, distance, i, j))
-    after: dict[int, int] = {}
-    before: dict[int, int] = {}
-    for _, _, _, i, j in sorted(links):
-        if i not in after and j not in before:
-            after[i], before[j] = j, i
+    for i, j in permutations(range(len(parts)), 2):
+        gap = int(parts[j].frames[0] - parts[i].frames[-1])
+        leap = float(np.linalg.norm(parts[j].joints[0, root] - parts[i].joints[-1, root]))
+        if gap >= 1 and (leap <= NEAR or parts[i].ids == parts[j].ids):
+            links.append((leap > NEAR, gap, leap, i, j))
+    after: dict[int, tuple[int, bool]] = {}  # piece -> its successor, and whether that is far
+    joined: set[int] = set()  # pieces that are a successor
+    for far, _, _, i, j in sorted(links):
+        if i not in after and j not in joined:
+            after[i] = j, far
+            joined.add(j)
 
     people, repairs = [], []
-    for first in (i for i in range(len(parts)) if i not in before):
-        chain = [first]
-        while chain[-1] in after:
-            chain.append(after[chain[-1]])
-        people.append(_join([parts[i] for i in chain]))
-        for i, j in pairwise(chain):
-            early, late = parts[i], parts[j]
-            found = int(late.frames[0])
-            repairs += (
-                [f"{early} continues as {late}: joined as one person"]
-                if early.ids != late.ids
-                else [f"{early} jumps before frame {found}: kept as one person"]
-                if np.linalg.norm(late.joints[0, root] - early.joints[-1, root]) > NEAR
-                else []
-            )
+    for first in sorted(set(range(len(parts))) - joined):
+        at, chain = first, [parts[first]]
+        while at in after:
+            at, far = after[at]
+            early, late = chain[-1], parts[at]
+            if early.ids != late.ids:
+                repairs.append(f"{early} continues as {late}: joined as one person")
+            elif far:
+                repairs.append(f"{early} jumps before frame {late.frames[0]}: kept as one person")
+            chain.append(late)
+        people.append(_joined(chain))
     return people, repairs
 
 
-def _join(chain: list[Body]) -> Body:
-    ids = [part.ids[0] for part in chain]
+def _joined(chain: list[Body]) -> Body:
     return Body(
-        ids=tuple(dict.fromkeys(ids)),
+        ids=tuple(dict.fromkeys(part.ids[0] for part in chain)),
         frames=np.concatenate([part.frames for part in chain]),
         joints=np.concatenate([part.joints for part in chain]),
         pixels=np.concatenate([part.pixels for part in chain]),
@@ -168,28 +163,21 @@ def _join(chain: list[Body]) -> Body:
 
 def bridge(body: Body) -> tuple[Body, list[str]]:
     """Gaps of at most FLICKER frames inside a person's life, interpolated from both sides."""
-    steps = np.diff(body.frames)
-    short = (steps > 1) & (steps <= FLICKER + 1)
-    if not short.any():
-        return body, []
-    missing = np.concatenate(
-        [
-            np.arange(a + 1, a + step)
-            for a, step in zip(body.frames[:-1][short], steps[short], strict=True)
-        ]
-    )
-    frames = np.sort(np.concatenate([body.frames, missing]))
+    frames = np.arange(body.frames[0], body.frames[-1] + 1)
     right = np.searchsorted(body.frames, frames)  # the first report at or after each frame
-    left = np.where(body.frames[right] == frames, right, right - 1)
-    span = np.maximum(body.frames[right] - body.frames[left], 1)
-    weight = ((frames - body.frames[left]) / span).astype(np.float32)[:, None, None]
-    filled = replace(
-        body,
+    left = right - (body.frames[right] > frames)  # the last one at or before it
+    gap = body.frames[right] - body.frames[left]  # 0 where there is a report
+    weight = ((frames - body.frames[left]) / np.maximum(gap, 1)).astype(np.float32)[:, None, None]
+    bridged = Body(
+        ids=body.ids,
         frames=frames,
         joints=body.joints[left] * (1 - weight) + body.joints[right] * weight,
         pixels=body.pixels[left] * (1 - weight) + body.pixels[right] * weight,
-    )
-    return filled, [f"{body} flickers: {len(missing)} missing frames interpolated"]
+    )[gap <= FLICKER + 1]
+    missing = len(bridged) - len(body)
+    if not missing:
+        return body, []
+    return bridged, [f"{body} flickers: {missing} missing frames interpolated"]
 
 
 def motion(body: Body) -> float:
@@ -244,14 +232,11 @@ def motionless(body: Body, length: int, skeleton: Skeleton) -> str:
 RULES: tuple[Callable[[Body, int, Skeleton], str], ...] = (short_lived, misshapen, motionless)
 
 
-def choose(
-    tracked: list[Body], length: int, skeleton: Skeleton
-) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
-    """The two people of a recording of `length` frames: joints, pixels, and what was done.
+def choose_people(tracked: list[Body], length: int, skeleton: Skeleton) -> People:
+    """The two people of a recording of `length` frames.
 
     Bodies that break a rule are dropped; where all do, they are kept, and `repairs` says so. Of the
-    others the one that moves most is person 1, the next person 2; frames without them are zero in
-    joints, NaN in pixels. `tracked` holds at least one body.
+    others the one that moves most is person 1, the next person 2.
     """
     repairs: list[str] = []
     parts: list[Body] = []
@@ -262,28 +247,24 @@ def choose(
     people, done = stitch(parts, skeleton)
     repairs += done
 
-    broken = {
-        id(p): next(filter(None, (r(p, length, skeleton) for r in RULES)), "") for p in people
-    }
-    kept = [p for p in people if not broken[id(p)]] or people
-    kept = sorted(kept, key=motion, reverse=True)
-    if len(kept) < len(people):
-        repairs += [f"{p} dropped: {broken[id(p)]}" for p in people if broken[id(p)]]
-    else:
-        repairs += [f"{p} kept although {broken[id(p)]}" for p in kept if broken[id(p)]]
-    repairs += [f"{p} dropped: two others move more" for p in kept[PEOPLE:]]
+    faults = {p: next(filter(None, (r(p, length, skeleton) for r in RULES)), "") for p in people}
+    kept = [p for p in people if not faults[p]]
+    if kept:
+        repairs += [f"{p} dropped: {faults[p]}" for p in people if faults[p]]
+    ranked = sorted(kept or people, key=motion, reverse=True)
+    if not kept:
+        repairs += [f"{p} kept although {faults[p]}" for p in ranked]
+    repairs += [f"{p} dropped: two others move more" for p in ranked[PEOPLE:]]
 
     slots = {}
-    for slot, stitched in enumerate(kept[:PEOPLE]):
-        slots[slot], done = bridge(stitched)
+    for slot, person in enumerate(ranked[:PEOPLE]):
+        slots[slot], done = bridge(person)
         repairs += done
-    return *seat(slots, length, skeleton), tuple(repairs)
+    return place_people(slots, length, skeleton, repairs)
 
 
-def left_first(
-    bodies: list[Body], length: int, skeleton: Skeleton
-) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
-    """Like `choose` for a file of two people: who stands further left in the image is person 1.
+def left_first(bodies: list[Body], length: int, skeleton: Skeleton) -> People:
+    """Like `choose_people` for a file of two: who stands further left in the image is person 1.
 
     Left is decided once for a clip, by the mean place of the root. Somebody alone keeps the file's
     place.
@@ -297,16 +278,16 @@ def left_first(
         if first > second:
             slots = {0: slots[1], 1: slots[0]}
             repairs.append("the second person of the file stands on the left: taken as person 1")
-    return *seat(slots, length, skeleton), tuple(repairs)
+    return place_people(slots, length, skeleton, repairs)
 
 
-def seat(
-    slots: dict[int, Body], length: int, skeleton: Skeleton
-) -> tuple[Float32[np.ndarray, "T 2 J 3"], Float32[np.ndarray, "T 2 J 2"]]:
-    """Each slot's body at its frames; zero joints and NaN pixels elsewhere."""
+def place_people(
+    slots: Mapping[int, Body], length: int, skeleton: Skeleton, repairs: Iterable[str] = ()
+) -> People:
+    """Each slot's body (0: person 1) at its frames; zero joints and NaN pixels elsewhere."""
     joints = np.zeros((length, PEOPLE, len(skeleton), 3), np.float32)
     pixels = np.full((length, PEOPLE, len(skeleton), 2), np.nan, np.float32)
     for slot, body in slots.items():
         joints[body.frames, slot] = body.joints
         pixels[body.frames, slot] = body.pixels
-    return joints, pixels
+    return People(joints, pixels, tuple(repairs))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from pcsta.skeletons import SKELETONS, Skeleton
+from pcsta.skeletons import Skeleton
 
 PEOPLE = 2
 HANDS = ("left 1", "right 1", "left 2", "right 2")  # the order of hands everywhere
@@ -56,7 +56,7 @@ class Clip:
     image_size: tuple[int, int] = (1920, 1080)
     video: Path | None = None
     truth: Truth | None = None
-    repairs: tuple[str, ...] = field(default=())
+    repairs: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -64,12 +64,9 @@ class Clip:
     @property
     def present(self) -> Bool[np.ndarray, "T 2"]:
         """Whether each person is tracked in each frame."""
-        return np.any(self.joints != 0, axis=(2, 3))
+        return np.asarray(self.joints.any(axis=(2, 3)))
 
     @property
     def hands(self) -> Float[np.ndarray, "T 4 2"]:
         """Pixels of the four hands: left 1, right 1, left 2, right 2; NaN where absent."""
-        return self.pixels[:, :, self.skeleton.hand_indices].reshape(len(self), 4, 2)
-
-
-__all__ = ["HANDS", "PEOPLE", "SKELETONS", "Clip", "Truth"]
+        return self.pixels[:, :, self.skeleton.hand_indices].reshape(len(self), len(HANDS), 2)

@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float
-
-from pcsta.data.bodies import Tracks, choose
+from pcsta.data.bodies import People, Tracks, choose_people
 from pcsta.data.clip import HANDS, Clip
 from pcsta.skeletons import Skeleton
 
+ORPHAN = "video without skeleton"  # the reason why such a sample is unusable
 
+
+@dataclass(eq=False)
 class DataError(ValueError):
     """A file or folder that cannot be used: where, what is wrong, and what to do.
 
     problem: what is wrong, in one clause
-    advice:  what the reader of the message can do
     path, frame, line: where; frames count from 0 like the arrays, lines from 1 like editors
+    advice:  what the reader of the message can do
     """
 
-    def __init__(
-        self,
-        problem: str,
-        *,
-        path: Path | str | None = None,
-        frame: int | None = None,
-        line: int | None = None,
-        advice: str = "",
-    ):
-        self.problem, self.path, self.frame, self.line, self.advice = (
-            problem, path, frame, line, advice,
-        )  # fmt: skip
-        where = [str(path)] if path is not None else []
-        where += [f"frame {frame}"] if frame is not None else []
-        where += [f"line {line}"] if line is not None else []
-        super().__init__(
-            (", ".join(where) + ": " if where else "") + problem + (f". {advice}" if advice else "")
-        )
+    problem: str
+    _: KW_ONLY
+    path: Path | str | None = None
+    frame: int | None = None
+    line: int | None = None
+    advice: str = ""
 
-    def __reduce__(self):  # an error raised in a worker process arrives whole in its parent
-        state = {k: v for k, v in self.__dict__.items() if k != "problem"}
-        return _rebuild, (type(self), self.problem, state)
-
-
-def _rebuild(kind: type[DataError], problem: str, state: dict) -> DataError:
-    return kind(problem, **state)
+    def __str__(self) -> str:
+        places = (("", self.path), ("frame ", self.frame), ("line ", self.line))
+        where = ", ".join(f"{what}{value}" for what, value in places if value is not None)
+        said = f"{where}: {self.problem}" if where else self.problem
+        return f"{said}. {self.advice}" if self.advice else said
 
 
 @dataclass(frozen=True)
@@ -122,95 +108,82 @@ class Dataset(ABC):
         return 640, 480  # Kinect v1
 
     @cached_property
-    def _found(self) -> tuple[dict[str, Sample], dict[str, str], Counter[str]]:
+    def _inventory(self) -> tuple[dict[str, Sample], dict[str, str], dict[str, int]]:
+        """What lies under `root`, by name: `samples`, `unusable` and `files`."""
+        advice = f"It should hold {self.layout}; data/README.md says how to get {self.name}"
         if not self.root.is_dir():
-            raise DataError("no such folder", path=self.root, advice=self._advice)
-        samples: list[Sample] = []
+            raise DataError("no such folder", path=self.root, advice=advice)
+        samples: dict[str, Sample] = {}
         unusable: dict[str, str] = {}
-        files: Counter[str] = Counter(skeletons=0, videos=0)
-        for name, skeleton_file, video in self._files():
-            found = (
-                self.identify(name, skeleton_file, video)
-                if skeleton_file
-                else "video without skeleton"
-            )
-            if isinstance(found, Sample):
-                samples.append(found)
-            elif found:
-                unusable[name] = found
-            if found:  # one of ours: a sample's files are there, those of the others may not be
-                for kind, path in (("skeletons", skeleton_file), ("videos", video)):
-                    there = path is not None and (isinstance(found, Sample) or path.exists())
-                    files[kind] += there
+        files = {"skeletons": 0, "videos": 0}
+        for name, skeleton_file, video in sorted(self._files(), key=itemgetter(0)):
+            said = self.identify(name, skeleton_file, video) if skeleton_file else ORPHAN
+            if isinstance(said, Sample):
+                samples[name] = said
+            elif said is not None:
+                unusable[name] = said
+            else:
+                continue  # none of ours
+            for kind, path in (("skeletons", skeleton_file), ("videos", video)):
+                # a sample's files are there, those of the others may not be
+                files[kind] += path is not None and (name in samples or path.exists())
         if not samples:
-            raise DataError(
-                f"no usable {self.name} sample in this folder"
-                + (f" ({len(unusable)} unusable ones)" if unusable else ""),
-                path=self.root,
-                advice=self._advice,
-            )
-        return {s.name: s for s in sorted(samples, key=lambda s: s.name)}, unusable, files
-
-    @property
-    def _advice(self) -> str:
-        return f"It should hold {self.layout}; data/README.md says how to get {self.name}"
+            left_out = f" ({len(unusable)} unusable ones)" if unusable else ""
+            problem = f"no usable {self.name} sample in this folder{left_out}"
+            raise DataError(problem, path=self.root, advice=advice)
+        return samples, unusable, files
 
     @property
     def samples(self) -> list[Sample]:
         """Usable samples, sorted by name. Raises DataError for a missing, empty or wrong folder."""
-        return list(self._found[0].values())
+        return list(self._inventory[0].values())
 
     @property
     def unusable(self) -> dict[str, str]:
         """Name -> reason of what was found and left out."""
-        return dict(self._found[1])
+        return dict(self._inventory[1])
 
     @property
     def files(self) -> dict[str, int]:
         """How many "skeletons" and "videos" are there, usable or not."""
-        return dict(self._found[2])
+        return dict(self._inventory[2])
 
     def __len__(self) -> int:
-        return len(self._found[0])
+        return len(self._inventory[0])
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)
 
     def __getitem__(self, name: str) -> Sample:
         """The sample of this name. Raises DataError with the reason when it is not usable."""
-        samples, unusable, _ = self._found
+        samples, unusable, _ = self._inventory
         if name not in samples:
-            raise DataError(
-                f"{self.name} has no sample {name!r}: {unusable.get(name, 'no such file')}",
-                path=self.root,
-            )
+            reason = unusable.get(name, "no such file")
+            raise DataError(f"{self.name} has no sample {name!r}: {reason}", path=self.root)
         return samples[name]
 
-    def _people(
-        self, tracks: Tracks
-    ) -> tuple[Float[np.ndarray, "T 2 J 3"], Float[np.ndarray, "T 2 J 2"], tuple[str, ...]]:
-        """Joints, pixels and repairs of the two people of a Clip."""
-        return choose(tracks.bodies, tracks.length, self.skeleton)
+    def _people(self, tracks: Tracks) -> People:
+        """The two people of a Clip."""
+        return choose_people(tracks.bodies, tracks.length, self.skeleton)
 
     def read(self, sample: Sample | str) -> Clip:
         """The Clip of a sample or of its name. Raises DataError naming file, frame and line."""
         if isinstance(sample, str):
             sample = self[sample]
         tracks = self.tracks(sample.skeleton_file)
-        joints, pixels, repairs = self._people(tracks)
-        if not joints.any():
+        people = self._people(tracks)
+        if not people.joints.any():
             raise DataError(
                 f"no body in any of its {tracks.length} frames", path=sample.skeleton_file,
                 advice="Leave the sample out: the sensor saw nobody",
             )  # fmt: skip
         clip = Clip(
-            name=sample.name, joints=joints, pixels=pixels, skeleton=self.skeleton,
+            name=sample.name, joints=people.joints, pixels=people.pixels, skeleton=self.skeleton,
             label=sample.label, subject=sample.subject, camera=sample.camera,
             replication=sample.replication, action=sample.action,
             image_size=self.image_size(sample), video=sample.video,
         )  # fmt: skip
-        padded = hands_outside(clip.hands, clip.image_size)
-        return replace(clip, repairs=(*tracks.notes, *repairs, *padded))
+        return replace(clip, repairs=(*tracks.notes, *people.repairs, *_hands_outside(clip)))
 
     def split(self, protocol: str | None = None) -> Split:
         """Training and test names of a protocol (default: the first). ValueError if unknown."""
@@ -219,21 +192,23 @@ class Dataset(ABC):
             raise ValueError(
                 f"{self.name} has no protocol {protocol!r}; it has: {', '.join(self.protocols)}"
             )
-        sides: tuple[list[str], list[str]] = ([], [])
-        for sample in self.samples:
-            sides[0 if self._trains(sample, protocol) else 1].append(sample.name)
-        return Split(tuple(sides[0]), tuple(sides[1]))
+        trains = {sample.name: self._trains(sample, protocol) for sample in self.samples}
+        return Split(
+            train=tuple(name for name, training in trains.items() if training),
+            test=tuple(name for name, training in trains.items() if not training),
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
 
 
-def hands_outside(hands: Float[np.ndarray, "T 4 2"], size: tuple[int, int]) -> list[str]:
+def _hands_outside(clip: Clip) -> list[str]:
     """One sentence per hand that leaves the image; its crop is padded with zeros, never moved."""
-    outside = ((hands < 0) | (hands >= size)).any(-1)  # (T, 4); NaN compares false
+    outside = (clip.hands < 0) | (clip.hands >= clip.image_size)  # (T, 4, 2); NaN compares false
+    counts = outside.any(-1).sum(0).tolist()
     return [
-        f"{name} hand is outside the image in {count} of {len(hands)} frames: "
+        f"{name} hand is outside the image in {count} of {len(clip)} frames: "
         "its crop is padded with zeros there"
-        for name, count in zip(HANDS, outside.sum(0).tolist(), strict=True)
+        for name, count in zip(HANDS, counts, strict=True)
         if count
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,8 @@ def read_lines(path: Path) -> list[str]:
     try:
         text = path.read_text("ascii").rstrip()
     except OSError as error:
-        raise DataError(
-            f"cannot read it ({error.strerror})", path=path, advice="Check the path"
-        ) from None
+        problem = f"cannot read it ({error.strerror})"
+        raise DataError(problem, path=path, advice="Check the path") from None
     except UnicodeDecodeError as error:
         raise DataError(f"byte {error.start} is no text", path=path, advice=AGAIN) from None
     if not text:
@@ -34,10 +34,8 @@ def read_lines(path: Path) -> list[str]:
 def whole_number(text: str, what: str, path: Path, line: int, frame: int | None = None) -> int:
     """A count or an id, exactly (a float holds 15 digits). DataError when it is neither."""
     if not text.strip().isdecimal():
-        raise DataError(
-            f"{what} should be a whole number, found {text.strip()[:40]!r}",
-            path=path, frame=frame, line=line, advice=AGAIN,
-        )  # fmt: skip
+        problem = f"{what} should be a whole number, found {text.strip()[:40]!r}"
+        raise DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
     return int(text)
 
 
@@ -54,28 +52,26 @@ def parse_table(
     """
     if not rows:
         return np.zeros((0, width), np.float32)
-    try:
+    with suppress(ValueError):
         values = np.loadtxt(rows, np.float32, comments=None, delimiter=delimiter, ndmin=2)
         if values.shape == (len(rows), width):
             return values
-    except ValueError:
-        pass
     for row, text in enumerate(rows):
         fields = text.split(delimiter)
-        problem = f"should hold {width} numbers, found {len(fields)} fields"
-        if len(fields) == width:
-            wrong = next((f for f in fields if not _is_number(f)), None)
-            if wrong is None:
-                continue
-            problem = f"{wrong.strip()!r} is not a number"
+        wrong = [field.strip() for field in fields if not _is_number(field)]
+        if len(fields) != width:
+            problem = f"should hold {width} numbers, found {len(fields)} fields"
+        elif wrong:
+            problem = f"{wrong[0]!r} is not a number"
+        else:
+            continue
         frame, line = place(row)
         raise DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
     raise DataError(f"its rows are no table of {width} numbers", path=path, advice=AGAIN)
 
 
 def _is_number(text: str) -> bool:
-    try:
+    with suppress(ValueError):
         float(text)
-    except ValueError:
-        return False
-    return True
+        return True
+    return False

@@ -21,7 +21,7 @@ def read_truth(path: Path, hands: Float[np.ndarray, "T 4 2"]) -> Truth:
     """Planted truth of a clip whose four hands were found at pixels `hands` (NaN where absent).
 
     A slot of `hands` means the true hand that lies nearest, within 40 px; the active slot is the
-    one nearest to the planted hand.  Outside the informative interval, or when tracking lost the
+    one nearest to the planted hand. Outside the informative interval, or when tracking lost the
     planted hand, active is -1.  Raises ValueError when the file is not such a truth or has another
     number of frames.
     """
@@ -44,6 +44,6 @@ def read_truth(path: Path, hands: Float[np.ndarray, "T 4 2"]) -> Truth:
     distance = np.nan_to_num(distance, nan=np.inf)  # (T, 4, A*2)
     nearest, slot = distance.argmin(2), distance[:, :, planted_hand].argmin(1)
     objects = np.where(distance.min(2) <= NEAR, np.take_along_axis(names, nearest, 1), "")
-    found = distance[np.arange(frames), slot, planted_hand] <= NEAR
-    inside = np.isin(np.arange(frames), interval)
-    return Truth(np.where(found & inside, slot, -1).astype(np.int64), objects, faults)
+    t = np.arange(frames)
+    shown = np.isin(t, interval) & (distance[t, slot, planted_hand] <= NEAR)
+    return Truth(np.where(shown, slot, -1).astype(np.int64), objects, faults)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import av
 import numpy as np
 from jaxtyping import UInt8
 
@@ -20,13 +20,18 @@ from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError
 from pcsta.files import atomic
 
+if TYPE_CHECKING:  # whoever reads poses alone does without FFmpeg
+    from av import VideoFrame
+    from av.container import InputContainer
+
 Image = UInt8[np.ndarray, "H W 3"]
+MAKE_AGAIN = "Fetch or make the video again"
+LEAVE_OUT = f"{MAKE_AGAIN}, or leave the sample out"
 
 # x264's code for AVX-512 reads memory that nobody has written: one file in some hundreds differs.
 # Up to SSSE3 it writes what it writes up to AVX2, on every machine.
-SAME_BYTES = (
-    {"x264-params": "asm=ssse3"} if platform.machine().lower() in ("x86_64", "amd64") else {}
-)
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+SAME_BYTES = {"x264-params": "asm=ssse3"} if X86 else {}
 
 
 class VideoInfo(NamedTuple):
@@ -39,24 +44,24 @@ class VideoInfo(NamedTuple):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[InputContainer]:
     """FFmpeg's container of a video, its errors turned into DataError."""
+    import av
+
     if not path.is_file():
-        raise DataError(
-            "no such video", path=path, advice="Fetch it, or work on the pose stream alone"
-        )
+        advice = "Fetch it, or work on the pose stream alone"
+        raise DataError("no such video", path=path, advice=advice)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise DataError("the file holds no video stream", path=path)
             container.streams.video[0].thread_count = 1  # workers run beside each other
             yield container
-    except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"FFmpeg cannot decode it ({error})", path=path, advice="Fetch or make the video again"
-        ) from error
+    except DataError:
+        raise
+    except (av.FFmpegError, ValueError) as error:
+        problem = f"FFmpeg cannot decode it ({error})"
+        raise DataError(problem, path=path, advice=MAKE_AGAIN) from error
 
 
 def _images(folder: Path) -> list[Path]:
@@ -74,15 +79,11 @@ def video_info(path: Path | str) -> VideoInfo:
         return video_info(images[0])._replace(frames=len(images))
     with _opened(path) as container:
         stream = container.streams.video[0]
-        return VideoInfo(
-            frames=stream.frames,
-            size=(stream.width, stream.height),
-            fps=float(stream.average_rate or 0),
-            codec=stream.codec_context.name,
-        )
+        size, rate = (stream.width, stream.height), float(stream.average_rate or 0)
+        return VideoInfo(stream.frames, size, rate, stream.codec_context.name)
 
 
-def _decode(path: Path) -> Iterator[Any]:
+def _decode(path: Path) -> Iterator[VideoFrame]:
     if path.is_dir():
         for image in _images(path):
             yield from _decode(image)
@@ -101,21 +102,15 @@ def read_frames(
     """
     path = Path(path)
     wanted = None if frames is None else set(map(int, frames))
-    last = max(wanted, default=-1) if wanted is not None else None
+    end = None if wanted is None else max({-1, *wanted}) + 1
     length = 0
-    if last != -1:
-        for index, frame in enumerate(_decode(path)):
-            length = index + 1
-            if wanted is None or index in wanted:
-                yield index, frame.to_ndarray(format="rgb24", threads=1)
-            if index == last:
-                return
-    if last is not None and length <= last:
-        raise DataError(
-            f"the video ends after {length} frames", path=path, frame=last,
-            advice="Fetch or make the video again, or leave the sample out",
-        )  # fmt: skip
-    if last is None and length == 0:
+    for length, frame in enumerate(islice(_decode(path), end), 1):
+        if wanted is None or length - 1 in wanted:
+            yield length - 1, frame.to_ndarray(format="rgb24", threads=1)
+    if end is not None and length < end:
+        problem = f"the video ends after {length} frames"
+        raise DataError(problem, path=path, frame=end - 1, advice=LEAVE_OUT)
+    if end is None and length == 0:
         raise DataError("the video holds no frame", path=path, advice="Fetch or make it again")
 
 
@@ -127,20 +122,15 @@ def clip_frames(clip: Clip) -> Iterator[tuple[int, Image]]:
     missing, corrupt, or when the clip has no video.
     """
     if clip.video is None:
-        raise DataError(
-            f"{clip.name} has no video", advice="Fetch its video, or work on the pose stream alone"
-        )
-    index = -1
-    for index, image in read_frames(clip.video):
-        if index == len(clip):
-            return
+        advice = "Fetch its video, or work on the pose stream alone"
+        raise DataError(f"{clip.name} has no video", advice=advice)
+    length = 0
+    for index, image in islice(read_frames(clip.video), len(clip)):
+        length = index + 1
         yield index, image
-    length = index + 1
     if len(clip) - length > len(clip) // 10:
-        raise DataError(
-            f"the video ends after {length} frames, its skeleton has {len(clip)}", path=clip.video,
-            frame=length, advice="Fetch or make the video again, or leave the sample out",
-        )  # fmt: skip
+        problem = f"the video ends after {length} frames, its skeleton has {len(clip)}"
+        raise DataError(problem, path=clip.video, frame=length, advice=LEAVE_OUT)
     for repeated in range(length, len(clip)):
         yield repeated, image
 
@@ -162,25 +152,25 @@ def write_video(
     H.264 as browsers play it needs even sides: an odd one repeats its last row or column. Raises
     ValueError when there is no frame or when frames differ in size.
     """
+    import av
+
+    images = iter(frames)
+    first = next(images, None)
+    if first is None:
+        raise ValueError(f"no frames to write to {path}")
     path = Path(path)
+    height, width = first.shape[:2]
+    odd = ((0, height % 2), (0, width % 2), (0, 0))
     with atomic(path) as part, av.open(str(part), "w") as container:
-        stream: Any = None
-        for image in frames:
-            height, width = image.shape[:2]
-            even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            if stream is None:
-                stream = container.add_stream("libx264", rate=round(fps))
-                stream.height, stream.width = even.shape[:2]
-                stream.pix_fmt = "yuv420p"
-                stream.thread_count = 1
-                stream.options = {
-                    "crf": str(crf), "preset": preset, **options, **SAME_BYTES,
-                }  # fmt: skip
-            if even.shape[:2] != (stream.height, stream.width):
+        stream = container.add_stream("libx264", rate=round(fps))
+        stream.height, stream.width = height + height % 2, width + width % 2
+        stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
+        stream.options = {"crf": str(crf), "preset": preset, **options, **SAME_BYTES}
+        for image in chain([first], images):
+            if image.shape != first.shape:
                 raise ValueError(f"frames of {path.name} differ in size: {image.shape[:2]}")
-            frame = av.VideoFrame.from_ndarray(even, format=order)
+            frame = av.VideoFrame.from_ndarray(np.pad(image, odd, mode="edge"), format=order)
             container.mux(stream.encode(frame.reformat(format="yuv420p", threads=1)))
-        if stream is None:
-            raise ValueError(f"no frames to write to {path}")
         container.mux(stream.encode())
     return path

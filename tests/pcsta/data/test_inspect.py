@@ -23,7 +23,7 @@ def facts(tmp_path):
     first[4, 3] = np.nan
     text = ntu_text(30, [(ONE, 2, first[:18]), (TWO, 10, person(15, at=(1, 0, 3.5)))])
     text = text.replace("0.1 0 0.9 0 2", "0.1 0 0.9 0 1", 99)
-    return inspect.inspect(write_ntu(tmp_path, NAME, text))
+    return inspect.inspect_file(write_ntu(tmp_path, NAME, text))
 
 
 def test_inspect_counts_what_is_there(facts):
@@ -48,7 +48,7 @@ def test_json_keeps_all_digits_of_an_id(facts):
 
 
 def test_the_text_says_the_same(facts):
-    text = inspect.describe(facts)
+    text = inspect.format_report(facts)
     for words in ("shake hands (label 57)", "0 in 7 frames", "0-1, 25-29", f"body {ONE}",
                   "1 joint positions", "interpolated in time"):  # fmt: skip
         assert words in text
@@ -58,32 +58,42 @@ def test_inspect_the_other_formats(tmp_path):
     path = tmp_path / "s02s03" / "06" / "002" / "skeleton_pos.txt"
     path.parent.mkdir(parents=True)
     path.write_text(sbu_text(person(9, skeleton=SBU), person(9, at=(1, 0, 3), skeleton=SBU)))
-    facts = inspect.inspect(path)
+    facts = inspect.inspect_file(path)
     assert (facts["format"], facts["frames"], facts["joints"], facts["action"]) == (
         "SBU Kinect Interaction skeleton", 9, 15, "hugging",
     )  # fmt: skip
     path = tmp_path / "a13_s04_e02_skeleton.txt"
     path.write_text(msr_text([[], *([j] for j in person(8, skeleton=KINECT_V1))]))
-    facts = inspect.inspect(path)
+    facts = inspect.inspect_file(path)
     assert (facts["frames"], facts["gaps"], facts["action"]) == (9, [[0, 0]], "walk")
-    facts = inspect.inspect(write_video(tmp_path / "v.mp4", [np.zeros((32, 48, 3), np.uint8)] * 5))
+    facts = inspect.inspect_file(
+        write_video(tmp_path / "v.mp4", [np.zeros((32, 48, 3), np.uint8)] * 5)
+    )
     assert (facts["frames"], facts["width"], facts["height"]) == (5, 48, 32)
-    assert "48 x 32 pixels" in inspect.describe(facts)
+    assert "48 x 32 pixels" in inspect.format_report(facts)
+
+
+def test_inspect_a_file_of_a_dataset_in_ntus_layout(tmp_path):
+    """The embedded dataset has a name of its own, and NTU's format."""
+    own = {"name": "synthetic", "actions": [58], "image_size": [96, 64], "crop_size": 32}
+    (tmp_path / "dataset.json").write_text(json.dumps(own))
+    facts = inspect.inspect_file(write_ntu(tmp_path, NAME, ntu_text(9, [(ONE, 0, person(9))])))
+    assert (facts["format"], facts["label"]) == ("NTU RGB+D skeleton", 0)
 
 
 def test_inspect_a_recording_of_nobody(tmp_path):
-    facts = inspect.inspect(write_ntu(tmp_path, NAME, ntu_text(4, [])))
+    facts = inspect.inspect_file(write_ntu(tmp_path, NAME, ntu_text(4, [])))
     assert facts["bodies"] == [] and facts["gaps"] == [[0, 3]] and facts["range_metres"] is None
-    assert "nobody in any frame: not usable" in inspect.describe(facts)
+    assert "nobody in any frame: not usable" in inspect.format_report(facts)
 
 
 def test_inspect_refuses_what_it_does_not_know(tmp_path):
     with pytest.raises(DataError, match=r"this is a folder.*pcsta check"):
-        inspect.inspect(tmp_path)
+        inspect.inspect_file(tmp_path)
     with pytest.raises(DataError, match=r"Known are \*\.skeleton"):
-        inspect.inspect(tmp_path / "notes.md")
+        inspect.inspect_file(tmp_path / "notes.md")
     with pytest.raises(DataError, match="No such file"):
-        inspect.inspect(tmp_path / "gone.skeleton")
+        inspect.inspect_file(tmp_path / "gone.skeleton")
 
 
 @pytest.fixture
@@ -102,7 +112,7 @@ def checked(tmp_path):
     for name, length in (("S001C001P001R001A001", 24), ("S001C002P006R002A003", 20),
                          ("S009C001P001R001A001", 1)):  # fmt: skip
         write_video(tmp_path / "nturgb+d_rgb" / f"{name}_rgb.avi", frames[:length])
-    return check.check(NTU(tmp_path), progress=False)
+    return check.check_dataset(NTU(tmp_path), progress=False)
 
 
 def test_check_counts_files_pairs_and_reasons(checked):
@@ -128,7 +138,7 @@ def test_check_counts_files_pairs_and_reasons(checked):
 
 def test_check_as_json_and_text(checked):
     assert json.loads(json.dumps(checked)) == checked
-    text = check.describe(checked)
+    text = check.format_report(checked)
     for words in ("7 skeletons, 3 videos", "4 skeleton without video", "3 samples",
                   "2  the file ends in frame N", "1 to train, 2 to test"):  # fmt: skip
         assert words in text
@@ -136,21 +146,21 @@ def test_check_as_json_and_text(checked):
 
 def test_check_by_names_alone(tmp_path):
     write_ntu(tmp_path, NAME, "nonsense")
-    facts = check.check(NTU(tmp_path), read=False, progress=False)
+    facts = check.check_dataset(NTU(tmp_path), read=False, progress=False)
     assert facts["usable"] == 1 and "frames" not in facts
-    assert "1 samples" in check.describe(facts)
+    assert "1 samples" in check.format_report(facts)
 
 
 def test_check_of_an_empty_folder(tmp_path):
     for dataset in (NTU(tmp_path), SBUInteraction(tmp_path), MSRDaily(tmp_path)):
         with pytest.raises(DataError, match="no usable"):
-            check.check(dataset, progress=False)
+            check.check_dataset(dataset, progress=False)
 
 
 @pytest.mark.real
 def test_check_real_data(real_data):
-    facts = check.check(SBUInteraction(real_data / "sbu"), progress=False)
+    facts = check.check_dataset(SBUInteraction(real_data / "sbu"), progress=False)
     assert (facts["usable"], facts["frames"], facts["unusable"]) == (282, 6822, {})
     assert sum(s["test"] for s in facts["splits"].values()) == 282
-    facts = check.check(NTU(real_data / "ntu"), progress=False)
+    facts = check.check_dataset(NTU(real_data / "ntu"), progress=False)
     assert facts["usable"] == 5 and facts["videos_against_skeletons"]["equal"] == 1

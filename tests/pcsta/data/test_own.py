@@ -100,7 +100,7 @@ def test_files_that_are_not_there_are_counted_and_left_out(own):
     (own / "recordings.csv").write_text(named)
     write_video(own / "clips" / "ann-wave.mp4", [np.zeros((32, 32, 3), np.uint8)] * 24)
     (own / "clips" / "ann-wave.skeleton").unlink()
-    facts = check.check(Own(own), progress=False)
+    facts = check.check_dataset(Own(own), progress=False)
     assert facts["usable"] == 7 and facts["files"] == {"skeletons": 7, "videos": 1}
     assert facts["unusable"]["the table names a skeleton file that is not there"]["count"] == 1
     assert facts["splits"] == {"cross-subject": {"train": 3, "test": 4}}

@@ -1,5 +1,8 @@
 """Colour video: one pass, the wanted frames, errors that say what to do."""
 
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -33,6 +36,11 @@ def clip(tmp_path, length, frames):
     if frames:
         write_video(tmp_path / "nturgb+d_rgb" / f"{NAME}_rgb.avi", images(frames))
     return NTU(tmp_path).read(NAME)
+
+
+def test_poses_are_read_without_ffmpeg_and_torch():
+    code = "import sys; import pcsta.data; assert not {'av', 'torch'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_frame_in_order(video):
