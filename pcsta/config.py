@@ -11,7 +11,12 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything the model's shape depends on. Defaults are the paper's (section 4)."""
+    """Everything the model's shape depends on. Defaults are the paper's (section 4).
+
+    >>> from pcsta import ModelConfig
+    >>> ModelConfig().pose_widths, ModelConfig(hidden=128).hidden
+    ((64, 64, 1024), 128)
+    """
 
     classes: int = 60
     skeleton: str = "kinect_v2"

@@ -172,6 +172,11 @@ def evaluate(run: Path, store: Path | None = None, device: str = "auto") -> Eval
 
     Raises FileNotFoundError when the run is unfinished or its store unknown, ValueError when the
     store is another one.
+
+    >>> from pcsta import evaluate
+    >>> result = evaluate(folder / "run")  # a run of `train`
+    >>> result.clips, result.protocol, 0 <= result.accuracy <= 1
+    (4, 'cross-subject', True)
     """
     model, settings = load(run, device), read_json(run / "config.json")
     if store is None and not (run / "store.json").exists():
@@ -211,6 +216,11 @@ def predict(
 
     weights: checkpoint of the glimpse sensor, as for `GlimpseSensor`
     Raises ValueError for another sensor's skeleton, or without the video that a model reads.
+
+    >>> from pcsta import predict
+    >>> said = predict(folder / "run", folder / "nturgb+d_skeletons" / "S001C001P003R001A001.skeleton")
+    >>> len(said.prediction.top(said.classes, 3)), said.prediction.logits.shape
+    (3, (60,))
     """
     model, record = load(run, device), read_json(run / "record.json")
     clip, expected = read_clip(skeleton, video), record["skeleton"]

@@ -179,6 +179,12 @@ class PoseTensor:
 
     Attributes: `order`, the E path entries of one person (0-based joint indices); `width`, P·E·3
     columns (300 in the paper) or P·E; `channels`, 3 or 9.
+
+    >>> import torch
+    >>> from pcsta import PoseTensor
+    >>> from pcsta.skeletons import KINECT_V2
+    >>> tuple(PoseTensor(KINECT_V2)(torch.rand(1, 20, 2, 25, 3)).shape)
+    (1, 3, 20, 300)
     """
 
     def __init__(

@@ -58,6 +58,13 @@ def train(
                default the dataset's own
     Raises ValueError when the folder holds another run, the store lacks the glimpses to train on, or
     `source` is another network.
+
+    >>> from pcsta import train
+    >>> from pcsta.config import TrainConfig, laptop, row
+    >>> recipe = TrainConfig(pose_epochs=1, batch=2, validation=0.25)
+    >>> run = train(store, row("A", laptop()), recipe, folder / "run", progress=False)
+    >>> sorted(path.name for path in run.iterdir())
+    ['config.json', 'log.csv', 'model.safetensors', 'record.json', 'store.json']
     """
     out, chosen = Path(out), common.resolve_device(device)
     rank, processes = common.rank_and_world_size()

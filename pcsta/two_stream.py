@@ -39,6 +39,10 @@ class TwoStream(nn.Module):
 
     Dropout is the first layer of each classifier, on s and on u~; the attention networks see s whole.
     Raises ValueError for a `pose_model` or `hands` that nobody has added.
+
+    >>> from pcsta import ModelConfig, TwoStream
+    >>> TwoStream(ModelConfig(streams="pose")).parameter_counts()["f_sk"]
+    24680064
     """
 
     def __init__(self, config: ModelConfig) -> None:

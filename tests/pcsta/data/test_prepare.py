@@ -248,7 +248,7 @@ def test_a_line_knows_the_files_it_was_made_from(tmp_path):
     second = data["S001C002P001R001A001"]
     os.utime(second.skeleton_file, ns=(1, 1_700_000_000_123_456_789))
     second.video.unlink()
-    del data._found  # looked for again
+    del data._inventory  # looked for again
     store = prepare(data, tmp_path / "s", None, 0, progress=False)
     first, second = store.clips
     assert first.sources.keys() == {"skeleton", "video"} and second.sources.keys() == {"skeleton"}

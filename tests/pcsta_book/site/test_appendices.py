@@ -5,7 +5,6 @@ import inspect
 import json
 import re
 import typing
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -15,7 +14,7 @@ from pcsta_book.experiments import paper
 from pcsta_book.figures.notation import SYMBOLS, short, symbol
 from pcsta_book.figures.style import HAND_COLOURS
 from pcsta_book.places import BOOK, ROOT
-from pcsta_book.site import appendices, equation_map, stamps
+from pcsta_book.site import appendices, equation_map
 
 CODE = [(one, code) for one in SYMBOLS for code in one.code]
 
@@ -212,15 +211,3 @@ def test_every_compared_method_has_its_work():
     assert "| MMMP | 3 | [32] | {cite:t}`shahroudy2016multipart`, IEEE Transactions on" in text
     assert "| JTM | 1 | [39] | {cite:t}`wang2016`, ACM Multimedia |" in text
     assert "| STA-LSTM | 1, 2 | [34] |" in text
-
-
-def test_memory_is_counted_where_the_system_counts_it():
-    import os
-
-    if not Path("/proc/self/status").exists():
-        assert stamps.peak_memory(os.getpid()) is None
-        return
-    held = bytearray(64 * 2**20)
-    peak = stamps.peak_memory(os.getpid())
-    assert peak is not None and len(held) < peak < 2**40
-    assert stamps.peak_memory(2**31 - 1) is None

@@ -1,6 +1,8 @@
 """Running chapters: once for each state of the code, failures named, outputs kept whole."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -71,3 +73,13 @@ def test_a_failing_cell_is_named_and_nothing_is_kept(chapter):
     with pytest.raises(execute.ChapterError, match=r"one\.ipynb: (.|\n)*assert x == 2(.|\n)*no"):
         asyncio.run(execute.run_all([path]))
     assert not execute.kept(path).exists()
+
+
+def test_memory_is_counted_where_the_system_counts_it():
+    if not Path("/proc/self/status").exists():
+        assert execute.peak_memory(os.getpid()) is None
+        return
+    held = bytearray(64 * 2**20)
+    peak = execute.peak_memory(os.getpid())
+    assert peak is not None and len(held) < peak < 2**40
+    assert execute.peak_memory(2**31 - 1) is None

@@ -1,0 +1,118 @@
+"""f_p and f_p', the two attention networks: where to look (eq. 4) and when (eq. 7).
+
+Both are MLPs with one sigmoid hidden layer (section 4). Their outputs are called distributions in
+the paper and sum to 1 in its figures, so the output is a softmax; `weights="sigmoid"` reads section 4
+the other way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pcsta.config import ModelConfig
+
+
+class Intervention(NamedTuple):
+    """Attention to use in place of what f_p and f_p' would say; None leaves the network its own.
+
+    The rest of the model runs on as if the networks had chosen these weights. With p alone given,
+    f_p' computes p' from the given P.
+    """
+
+    spatial: Float[Tensor, "B T N"] | None = None  # p_t
+    temporal: Float[Tensor, "B T"] | None = None  # p'
+
+    def check(self, f_p: nn.Module | None, f_p_prime: nn.Module | None) -> None:
+        """Raise ValueError when attention is given that a stream with these networks does not have."""
+        for weights, network, symbol in (
+            (self.spatial, f_p, "p"), (self.temporal, f_p_prime, "p'"),
+        ):  # fmt: skip
+            if weights is not None and network is None:
+                raise ValueError(f"{symbol} is given, and this configuration has no {symbol}")
+
+
+class _Attention(nn.Module):
+    """An MLP on (x, s) whose part that reads s can be computed apart.
+
+    The first layer is W_x x + W_s s + b, written as two matrices: s is the same for a whole
+    sub-sequence, so W_s s is computed once and not once per time step.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.from_input = nn.Linear(inputs, hidden)
+        self.from_pose = (
+            nn.Linear(config.pose_widths[2], hidden, bias=False) if config.conditioned else None
+        )
+        self.score = nn.Linear(hidden, outputs)
+        self.weights = config.weights
+
+    def pose_term(self, s: Float[Tensor, "B S"] | None) -> Float[Tensor, "B A"] | None:
+        """W_s s, the same for every t; None when the model is not conditioned on pose."""
+        if self.from_pose is None:
+            return None
+        if s is None:
+            raise ValueError("attention conditioned on pose needs the pose features s")
+        term: Tensor = self.from_pose(s)
+        return term
+
+    def _distribution(self, x: Tensor, pose_term: Tensor | None, mask: Tensor | None) -> Tensor:
+        hidden = self.from_input(x)
+        if pose_term is not None:
+            hidden = hidden + pose_term
+        scores: Tensor = self.score(hidden.sigmoid())
+        if mask is not None:
+            # finite, so that a frame with no hand at all gets equal weights and not NaN
+            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        return scores.softmax(-1) if self.weights == "softmax" else scores.sigmoid()
+
+
+class SpatialAttention(_Attention):
+    """f_p: p_t = f_p(h_{t-1}, s) over the N hands (eq. 4).
+
+    As printed, eq. 4 has h_t, which itself depends on p_t. Here, as in the authors' later version
+    of the paper, it is the state before the glimpse is taken: zero at t = 0.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config.hidden, config.spatial_hidden, config.glimpses, config)
+        self.mask_absent = config.mask_absent
+        self.sees_hidden = config.hidden_in_attention
+
+    def forward(
+        self,
+        hidden: Float[Tensor, "B H"],
+        pose_term: Float[Tensor, "B A"] | None = None,
+        present: Bool[Tensor, "B N"] | None = None,
+    ) -> Float[Tensor, "B N"]:
+        """Spatial attention p_t, which sums to 1 over the hands.
+
+        hidden:     h_{t-1}
+        pose_term:  `pose_term(s)`, computed once per sub-sequence
+        present:    hands that exist; read with `mask_absent` only, where the others get weight 0
+        """
+        if not self.sees_hidden:
+            hidden = torch.zeros_like(hidden)
+        return self._distribution(hidden, pose_term, present if self.mask_absent else None)
+
+
+class TemporalAttention(_Attention):
+    """f_p': p' = f_p'(P, s) over the T time steps (eq. 7), P all spatial attentions in one vector."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        inputs = config.frames * config.glimpses
+        super().__init__(inputs, config.temporal_hidden, config.frames, config)
+
+    def forward(
+        self, P: Float[Tensor, "B TN"], s: Float[Tensor, "B S"] | None = None
+    ) -> Float[Tensor, "B T"]:
+        """Temporal attention p', which sums to 1 over time.
+
+        P:  spatial attention of every step, `spatial_attention.flatten(1)`: time, then hand
+        s:  pose features, or None when not conditioned
+        """
+        return self._distribution(P, self.pose_term(s), None)

@@ -1,0 +1,253 @@
+"""Sub-sequences of a store as batches: which 20 frames of which clips (section 5), then X and V."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Int64
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pcsta.config import ModelConfig, row
+from pcsta.data.store import GLIMPSES, Store
+from pcsta.people_order import exchange_hands, exchange_people
+from pcsta.pose_tensor import PoseTensor
+from pcsta.scaling import Scaling
+from pcsta.subsequences import Sampling, frame_indices
+from pcsta.two_stream import TwoStream
+
+
+class Batch(NamedTuple):
+    """What one step of training or testing sees."""
+
+    pose_tensor: Float[Tensor, "B C T W"]
+    glimpses: Float[Tensor, "B T N D"] | None
+    present: Bool[Tensor, "B T N"]  # hands that are tracked; a whole frame always is
+    labels: Int64[Tensor, "B"]
+    clips: np.ndarray  # (B,) positions in the store
+    frames: np.ndarray  # (B, T) frame numbers within each clip
+    weight: float = 1.0  # clips in this part, over the mean of all parts: see `SubSequences`
+
+
+_Item = tuple[np.ndarray, ...]  # clips (B,), frames (B, T), whether people are exchanged (B,)
+_Read = tuple[Tensor | None, Tensor, Tensor, Tensor, np.ndarray, np.ndarray]
+
+
+class _Gather(Dataset[_Read]):
+    """What a batch reads of the store: glimpses, joints, present, labels, clips, frames."""
+
+    def __init__(
+        self, store: Store, build: PoseTensor, features: np.ndarray | None, wants_glimpses: bool
+    ):
+        self.store, self.build = store, build
+        self.features, self.wants_glimpses = features, wants_glimpses
+        self.start = np.array([clip.start for clip in store.clips])
+        self.length = np.array([clip.length for clip in store.clips])
+        self.labels = store.labels
+
+    def __getitem__(self, item: _Item) -> _Read:
+        clips, frames, exchanged = item
+        rows = self.start[clips, None] + frames  # (B, T)
+        seen = self.start[clips, None] + self.build.frames(frames, self.length[clips])
+        joints = self.store.take("joints", seen)
+        present, glimpses = np.ones((*rows.shape, 1), bool), None
+        if self.store.crops == "hands":
+            present = np.isfinite(self.store.take("hands", rows)).all(-1)
+        if self.wants_glimpses and self.features is not None:
+            glimpses = self.features[rows]
+        elif self.wants_glimpses:
+            glimpses = self.store.take("glimpses", rows)
+        if exchanged.any():
+            joints[exchanged] = exchange_people(joints[exchanged])
+            present[exchanged] = exchange_hands(present[exchanged], 2)
+            if glimpses is not None:
+                glimpses[exchanged] = exchange_hands(glimpses[exchanged], 2)
+        return (
+            None if glimpses is None else torch.from_numpy(glimpses),
+            torch.from_numpy(joints), torch.from_numpy(present),
+            torch.from_numpy(self.labels[clips]), clips, frames,
+        )  # fmt: skip
+
+
+class SubSequences:
+    """Batches of sub-sequences for one model configuration.
+
+    features: (F, N, D') array to take V from instead of the store's glimpses (already projected)
+    workers:  processes that read ahead; they stay from epoch to epoch. 0 is right while the store
+              fits in memory. The batches are the same.
+    part:     (k, N): read every Nth clip of each batch, from the kth; the N parts' mean losses, each
+              times its `Batch.weight`, average to the mean loss of the whole batch
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: ModelConfig,
+        device: torch.device,
+        sampling: Sampling = "segments",
+        features: np.ndarray | None = None,
+        workers: int = 0,
+        part: tuple[int, int] = (0, 1),
+    ):
+        self.store, self.config, self.device = store, config, device
+        self.sampling, self.workers, self.part = sampling, workers, part
+        self.projected = features is not None
+        self.build = PoseTensor.from_config(config, store.skeleton)
+        self._gather = _Gather(store, self.build, features, config.streams != "pose")
+        self._idle: list[tuple[list[_Item], DataLoader[_Read]]] = []  # see `_batches`
+
+    def _indices(
+        self, clips: np.ndarray, rng: np.random.Generator | None, count: int
+    ) -> Int[np.ndarray, "C count T"]:
+        draw = partial(
+            frame_indices, frames=self.config.frames, mode=self.sampling, rng=rng, count=count
+        )
+        return np.stack([draw(self.store.clips[i].length) for i in clips])
+
+    def projected_by(self, scaling: Scaling, clips: np.ndarray, count: int) -> SubSequences:
+        """These batches for `testing(clips, count)`, with V behind the frozen map.
+
+        Every frame is projected once, however many of the sub-sequences hold it.
+        """
+        frames = self._indices(clips, None, count)  # (C, count, T)
+        rows = np.unique(self._gather.start[clips, None, None] + frames)
+        features = project_glimpses(scaling, self.store, rows)
+        return type(self)(
+            self.store, self.config, self.device, self.sampling, features, self.workers, self.part
+        )
+
+    def _loader(self) -> tuple[list[_Item], DataLoader[_Read]]:
+        """A loader, and the list of what it reads, to be filled anew for every pass."""
+        items: list[_Item] = []
+        return items, DataLoader(
+            self._gather, sampler=items, batch_size=None, collate_fn=tuple,
+            num_workers=self.workers, persistent_workers=self.workers > 0,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # its own: the model's dropout draws from torch's
+        )  # fmt: skip
+
+    def _batches(self, items: list[_Item]) -> Iterator[Batch]:
+        rank, processes = self.part
+        items = [item for item in items if len(item[0]) > rank]
+        # a loader serves one pass at a time; two passes side by side have two
+        reads, loader = self._idle.pop() if self._idle else self._loader()
+        reads[:] = [tuple(a[rank::processes] for a in item) for item in items]
+        try:
+            for whole, (glimpses, *arrays, clips, frames) in zip(items, loader, strict=True):
+                joints, present, labels = (a.to(self.device, non_blocking=True) for a in arrays)
+                V = (
+                    None
+                    if glimpses is None
+                    else glimpses.to(self.device, non_blocking=True).float()
+                )
+                weight = len(clips) * processes / len(whole[0])
+                yield Batch(self.build(joints), V, present, labels, clips, frames, weight)
+        finally:
+            self._idle.append((reads, loader))
+
+    def training(self, clips: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """One epoch: each clip once, in random order, one random sub-sequence each (section 5).
+
+        With `either_order` the two people of each clip are exchanged with probability 1/2.
+        Raises ValueError when a batch has fewer clips than there are parts.
+        """
+        clips = rng.permutation(clips)
+        frames = self._indices(clips, rng, 1)[:, 0]  # (C, T)
+        exchanged = np.zeros(len(clips), bool)
+        if self.config.either_order:
+            exchanged = rng.random(len(clips)) < 0.5
+        pieces = steps_per_epoch(len(clips), batch)
+        if len(clips) // pieces < self.part[1]:
+            raise ValueError(
+                f"batches of {batch} clips cannot be shared by {self.part[1]} processes"
+            )
+        parts = (np.array_split(a, pieces) for a in (clips, frames, exchanged))
+        return self._batches(list(zip(*parts, strict=True)))
+
+    def testing(
+        self, clips: np.ndarray, count: int, batch: int = 64, exchanged: bool = False
+    ) -> Iterator[Batch]:
+        """`count` spread sub-sequences of every clip, clip by clip (section 5 takes 10).
+
+        exchanged: person 1 and person 2 of every clip have changed places
+        """
+        frames = self._indices(clips, None, count).reshape(-1, self.config.frames)  # (C * count, T)
+        repeated = np.repeat(clips, count)
+        cuts = range(batch, len(repeated), batch)
+        arrays = (repeated, frames, np.full(len(repeated), exchanged))
+        return self._batches(list(zip(*(np.split(a, cuts) for a in arrays), strict=True)))
+
+
+def steps_per_epoch(clips: int, batch: int) -> int:
+    """Batches of an epoch of `SubSequences.training`, nearly equal in size.
+
+    A last batch of one clip would be a noisy step; it joins its neighbour.
+    """
+    return max(1, round(clips / batch))
+
+
+@torch.no_grad()
+def project_glimpses(
+    scaling: Scaling, store: Store, rows: Int[np.ndarray, "R"] | None = None
+) -> Float[np.ndarray, "F N K"]:
+    """The store's glimpses behind the frozen map of a model, one row a frame of the store.
+
+    rows: the frames wanted, by default all; the others are left zero
+    """
+    rows = np.arange(store.frames_total) if rows is None else rows
+    device = next((b.device for b in scaling.buffers()), torch.device("cpu"))
+    # zero pages cost no memory until they are written
+    projected = np.zeros((store.frames_total, GLIMPSES[store.crops], scaling.width), np.float32)
+    for start in range(0, len(rows), 4096):
+        piece = rows[start : start + 4096]
+        glimpses = torch.from_numpy(store.take("glimpses", piece)).to(device)
+        projected[piece] = scaling.project(glimpses.float()).cpu()
+    return projected
+
+
+@torch.no_grad()
+def fit_scaling(
+    model: TwoStream, store: Store, clips: np.ndarray, sampling: Sampling
+) -> Float[np.ndarray, "F N K"] | None:
+    """Fit the frozen scaling of a model's RGB stream to `clips`; the paper's model has none.
+
+    Returns all glimpses projected, or None where there is no projection.
+    """
+    config = model.config
+    if model.rgb is None or not (config.glimpse_projection or config.standardise):
+        return None
+    fitted, features = _scaled_glimpses(store.path, tuple(clips.tolist()), row("B", config))
+    for name, value in fitted.named_buffers():
+        model.rgb.scaling.get_buffer(name).copy_(value)
+    if config.standardise and model.pose_net is not None:
+        model.pose_net.eval()  # what it has learned stays, statistics of batches included
+        device = next(model.parameters()).device
+        poses = SubSequences(store, replace(config, streams="pose"), device, sampling)
+        s = [model.pose_net(batch.pose_tensor) for batch in poses.testing(clips, 3)]
+        model.rgb.scaling.fit_pose(torch.cat(s))
+    return features
+
+
+@lru_cache(maxsize=1)
+def _scaled_glimpses(
+    path: Path, clips: tuple[int, ...], config: ModelConfig
+) -> tuple[Scaling, np.ndarray | None]:
+    """A scaling fitted to the glimpses of `clips`, and what it makes of all glimpses.
+
+    All rows of Table 6 that train on the same clips share them, one after the other. Fitted to every
+    second frame of the hands that are there: neighbouring frames say the same.
+    """
+    store = Store(path)
+    rows = np.concatenate(
+        [np.arange(store.clips[i].length)[::2] + store.clips[i].start for i in clips]
+    )
+    glimpses = torch.from_numpy(store.take("glimpses", rows)).flatten(0, 1)
+    scaling = Scaling(config)
+    scaling.fit_glimpses(glimpses[(glimpses != 0).any(-1)].float())
+    return scaling, project_glimpses(scaling, store) if config.glimpse_projection else None

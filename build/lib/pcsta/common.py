@@ -1,0 +1,124 @@
+"""Where and beside whom code runs: the device, worker processes, distributed training."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+# --- device -------------------------------------------------------------------------------------
+def resolve_device(device: str = "auto") -> torch.device:
+    """`auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises ValueError, saying what to do, when the named device is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        device = next((name for name, is_there in there.items() if is_there), "cpu")
+    chosen = torch.device(device)
+    if not there.get(chosen.type, True):
+        raise ValueError(
+            f"no {chosen.type} device is visible to torch; use --device auto, or see `pcsta doctor`"
+        )
+    return chosen
+
+
+def hardware(device: torch.device) -> str:
+    """One line that says what computed."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
+
+
+# --- processes ----------------------------------------------------------------------------------
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Sums in one order: what is computed here does not depend on how many cores a machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def training_pool(processes: int) -> ProcessPoolExecutor:
+    """Processes that train beside each other, one torch thread each."""
+    return worker_pool(processes, torch.set_num_threads, 1)
+
+
+def worker_pool(processes: int, begin: Callable[..., Any], *arguments: Any) -> ProcessPoolExecutor:
+    """A pool whose processes first call `begin(*arguments)`.
+
+    Started afresh (spawn): a fork of a process that has run torch's threads may hang. They end with
+    their parent, also a killed one: they would work on what is queued, beside whoever continues.
+    """
+    return ProcessPoolExecutor(processes, get_context("spawn"), _begin, (begin, *arguments))
+
+
+def _begin(begin: Callable[..., Any], *arguments: Any) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
+    begin(*arguments)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()  # returns when it has ended, however it did
+        os._exit(1)
+
+
+# --- several processes train one model, one per GPU, as `torchrun` starts them ------------------
+@contextmanager
+def distributed_session() -> Iterator[None]:
+    """Join the processes that `torchrun` started; each takes the GPU of its number, if there are any.
+
+    Once in the life of a process: torchrun's meeting point serves for one meeting.
+    """
+    if not distributed.is_torchelastic_launched():
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group()  # talks by gloo between CPUs, by NCCL between GPUs
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """This process's number, from 0, and how many there are."""
+    if not distributed.is_initialized():
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def all_reduce(*values: float | int) -> list[float]:
+    """Each value summed over all processes, to the same bits in each. It waits for all of them."""
+    sums = torch.tensor(values, dtype=torch.float64)
+    if distributed.is_initialized():
+        distributed.all_reduce(sums)
+    return sums.tolist()
+
+
+def data_parallel(model: nn.Module) -> nn.Module:
+    """The model; among several processes its backward pass averages the gradients over them.
+
+    Raises ValueError for batch normalisation: its statistics would be those of a part of the batch.
+    """
+    if not distributed.is_initialized():
+        return model
+    if any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in model.modules()):
+        raise ValueError("batch normalisation needs whole batches: train this model in one process")
+    return DistributedDataParallel(model)

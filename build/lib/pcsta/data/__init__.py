@@ -1,0 +1,96 @@
+"""Datasets: from files on disk to Clips, and the paper's protocols.
+
+>>> from pcsta.data import open_dataset
+>>> dataset = open_dataset("synthetic")       # or ntu, sbu, msr-daily, own
+>>> clip = dataset.read(dataset.samples[0])
+>>> train, test = dataset.split("cross-subject")
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pcsta.data import msr_daily, sbu
+from pcsta.data.clip import HANDS, Clip, Truth
+from pcsta.data.dataset import DataError, Dataset, Sample, Split
+from pcsta.data.msr_daily import MSRDaily
+from pcsta.data.ntu import NTU, OWN
+from pcsta.data.own import Own
+from pcsta.data.sbu import SBUInteraction
+
+DATASETS: dict[str, type[Dataset]] = {
+    "synthetic": NTU,  # shares its layout
+    "ntu": NTU,
+    "sbu": SBUInteraction,
+    "msr-daily": MSRDaily,
+    "own": Own,
+}
+
+
+def data_root() -> Path:
+    """Folder of all datasets: $PCSTA_DATA, else `data/` of the repository, else `./data`."""
+    if "PCSTA_DATA" in os.environ:
+        return Path(os.environ["PCSTA_DATA"])
+    repository = Path(__file__).parents[2]
+    return repository / "data" if (repository / "pyproject.toml").exists() else Path("data")
+
+
+def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
+    """A dataset by its name in DATASETS, under `root` (default: `data_root()/name`).
+
+    Raises DataError for an unknown name, for the embedded dataset when it is not made yet, and for
+    recordings of one's own without their table. The folders of the others are looked at on first use
+    of their samples.
+
+    >>> from pcsta import open_dataset
+    >>> dataset = open_dataset("ntu", folder)  # skeletons lie in folder/nturgb+d_skeletons
+    >>> len(dataset), dataset.protocols
+    (8, ('cross-subject', 'cross-view'))
+    """
+    if name not in DATASETS:
+        raise DataError(f"no dataset {name!r}", advice=f"Choose one of {', '.join(DATASETS)}")
+    root = Path(root) if root is not None else data_root() / name
+    if name == "synthetic" and not (root / OWN).exists():  # it is written last
+        raise DataError(
+            "the embedded dataset is not there, or its making was interrupted",
+            path=root, advice="Run `pcsta data make`",
+        )  # fmt: skip
+    return DATASETS[name](root)
+
+
+def reader_of(path: Path | str) -> tuple[Dataset, str]:
+    """(dataset, sample name) of one skeleton file, recognised by its name.
+
+    Raises DataError for a name that no dataset uses.
+    """
+    path = Path(path).absolute()
+    if path.suffix == ".skeleton":
+        return NTU(path.parent.parent), path.stem
+    if path.name == "skeleton_pos.txt":
+        return SBUInteraction(path.parents[3]), sbu.sample_name(path)
+    if path.suffix == ".txt" and "_skeleton" in path.stem:
+        return MSRDaily(path.parent), msr_daily.sample_name(path)
+    raise DataError(
+        "not a skeleton file of a known dataset", path=path,
+        advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",
+    )  # fmt: skip
+
+
+def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
+    """The Clip of one skeleton file, wherever it lies; label -1 when its name tells no class.
+
+    video: the colour video that belongs to it, if any. Raises DataError.
+    """
+    path, colour = Path(path), Path(video) if video is not None else None
+    dataset, name = reader_of(path)
+    sample = dataset.identify(name, path, colour)
+    if not isinstance(sample, Sample):
+        sample = Sample(name, -1, "", 0, 0, path, colour, "")
+    return dataset.read(sample)
+
+
+__all__ = [
+    "DATASETS", "HANDS", "Clip", "DataError", "Dataset", "Sample", "Split", "Truth",
+    "data_root", "open_dataset", "read_clip", "reader_of",
+]  # fmt: skip

@@ -1,0 +1,293 @@
+"""From the bodies that a sensor reports to the two people of a Clip.
+
+A Kinect follows up to six bodies. Ids are not ordered; a person who is lost comes back under a new
+id; two ids exchange people when they cross; a chair or a curtain becomes a phantom body. The paper
+needs two people, the main actor first. Here every rule is one function, and everything done to a
+recording is one sentence of `Clip.repairs`:
+
+1. `fill_missing` interpolates joints that are not a number;
+2. `pieces` cuts a track where its body jumps, `stitch` joins pieces end to start by nearness,
+   `bridge` fills the few frames that a flicker cost;
+3. `short_lived`, `misshapen` and `motionless` name phantoms, `choose_people` drops them and orders
+   the rest by `motion`.
+
+No rule looks at the label: it is unknown at test time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int64
+
+from pcsta.data.clip import PEOPLE
+from pcsta.skeletons import Skeleton
+
+JUMP = 0.3  # metres between two reports of one body: 9 m/s at 30 frames a second
+NEAR = 0.5  # metres between the end of one piece and the start of the next
+SHORT = 10  # frames that a body must live, in a clip twice as long or longer
+STATURE = (0.7, 2.5)  # metres from head to foot along the bones
+WIDE = 1.2  # a box of joints this much wider than tall is no standing or sitting person
+STILL = 0.008  # metres of standard deviation; a person who stands still sways more
+FLICKER = 5  # frames without a person that are bridged between two reports of the same person
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One tracked body: n reports in rising frames, under one id or, once stitched, several.
+
+    ids:    as in the file, in order of use
+    frames: (n,) frame of each report, from 0
+    joints: (n, J, 3) metres;  pixels: (n, J, 2) in the colour image, NaN where unknown
+    """
+
+    ids: tuple[int, ...]
+    frames: Int64[np.ndarray, "n"]
+    joints: Float32[np.ndarray, "n J 3"]
+    pixels: Float32[np.ndarray, "n J 2"]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, part: slice | Bool[np.ndarray, "n"]) -> Body:
+        """Some of the reports, under the same ids."""
+        return Body(self.ids, self.frames[part], self.joints[part], self.pixels[part])
+
+    def __str__(self) -> str:
+        ids = "+".join(map(str, self.ids))
+        return f"body {ids} (frames {self.frames[0]}-{self.frames[-1]})"
+
+
+class Tracks(NamedTuple):
+    """What a skeleton file holds, before any choice or repair.
+
+    bodies:  in order of first appearance
+    length:  T, number of frames, with or without a body
+    tracked: share of joints that the sensor saw rather than inferred; None where not in the file
+    notes:   sentences for `Clip.repairs` about the file itself
+    """
+
+    bodies: list[Body]
+    length: int
+    tracked: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The two people of a Clip: `joints` and `pixels` as there, and what was done to get them."""
+
+    joints: Float32[np.ndarray, "T 2 J 3"]
+    pixels: Float32[np.ndarray, "T 2 J 2"]
+    repairs: tuple[str, ...] = ()
+
+
+def fill_missing(body: Body) -> tuple[Body, list[str]]:
+    """Joints that are not finite, interpolated in time (the nearest report at either end).
+
+    A joint that is never finite takes the mean place of the body's other joints; a body without any
+    finite joint comes back as zeros, which is to say absent. Pixels that are not finite become NaN
+    in both coordinates: that hand counts as absent.
+    """
+    unseen = ~np.isfinite(body.pixels).all(-1, keepdims=True)
+    body = replace(body, pixels=np.where(unseen, np.float32(np.nan), body.pixels))
+    bad = ~np.isfinite(body.joints).all(-1)  # (n, J)
+    if not bad.any():
+        return body, []
+    joints = body.joints.copy()
+    joints[bad] = 0 if bad.all() else joints[~bad].mean(0)
+    for joint in np.flatnonzero(bad.any(0) & ~bad.all(0)):
+        good = body[~bad[:, joint]]
+        for axis, known in enumerate(good.joints[:, joint].T):
+            joints[:, joint, axis] = np.interp(body.frames, good.frames, known)
+    done = f"{body}: {int(bad.sum())} joint positions are not a number: interpolated in time"
+    return replace(body, joints=joints), [done]
+
+
+def pieces(body: Body, skeleton: Skeleton) -> list[Body]:
+    """The track cut wherever its root moves more than JUMP between two reports."""
+    root = body.joints[:, skeleton.root_index]  # (n, 3)
+    cuts = np.flatnonzero(np.linalg.norm(np.diff(root, axis=0), axis=-1) > JUMP) + 1
+    return [body[a:b] for a, b in pairwise([0, *cuts.tolist(), len(body)])]
+
+
+def stitch(parts: list[Body], skeleton: Skeleton) -> tuple[list[Body], list[str]]:
+    """Pieces joined end to start when they do not overlap in time.
+
+    First those within NEAR of each other, whatever their ids (a person lost and found again, or two
+    ids exchanged): the shortest gap first, then the least distance. Then what is left of one id: a
+    body that jumped where nobody else was. Every piece has one successor and one predecessor at
+    most, so no person is in two places.
+    """
+    root = skeleton.root_index
+    links = []
+    for i, j in permutations(range(len(parts)), 2):
+        gap = int(parts[j].frames[0] - parts[i].frames[-1])
+        leap = float(np.linalg.norm(parts[j].joints[0, root] - parts[i].joints[-1, root]))
+        if gap >= 1 and (leap <= NEAR or parts[i].ids == parts[j].ids):
+            links.append((leap > NEAR, gap, leap, i, j))
+    after: dict[int, tuple[int, bool]] = {}  # piece -> its successor, and whether that is far
+    joined: set[int] = set()  # pieces that are a successor
+    for far, _, _, i, j in sorted(links):
+        if i not in after and j not in joined:
+            after[i] = j, far
+            joined.add(j)
+
+    people, repairs = [], []
+    for first in sorted(set(range(len(parts))) - joined):
+        at, chain = first, [parts[first]]
+        while at in after:
+            at, far = after[at]
+            early, late = chain[-1], parts[at]
+            if early.ids != late.ids:
+                repairs.append(f"{early} continues as {late}: joined as one person")
+            elif far:
+                repairs.append(f"{early} jumps before frame {late.frames[0]}: kept as one person")
+            chain.append(late)
+        people.append(_joined(chain))
+    return people, repairs
+
+
+def _joined(chain: list[Body]) -> Body:
+    return Body(
+        ids=tuple(dict.fromkeys(part.ids[0] for part in chain)),
+        frames=np.concatenate([part.frames for part in chain]),
+        joints=np.concatenate([part.joints for part in chain]),
+        pixels=np.concatenate([part.pixels for part in chain]),
+    )
+
+
+def bridge(body: Body) -> tuple[Body, list[str]]:
+    """Gaps of at most FLICKER frames inside a person's life, interpolated from both sides."""
+    frames = np.arange(body.frames[0], body.frames[-1] + 1)
+    right = np.searchsorted(body.frames, frames)  # the first report at or after each frame
+    left = right - (body.frames[right] > frames)  # the last one at or before it
+    gap = body.frames[right] - body.frames[left]  # 0 where there is a report
+    weight = ((frames - body.frames[left]) / np.maximum(gap, 1)).astype(np.float32)[:, None, None]
+    bridged = Body(
+        ids=body.ids,
+        frames=frames,
+        joints=body.joints[left] * (1 - weight) + body.joints[right] * weight,
+        pixels=body.pixels[left] * (1 - weight) + body.pixels[right] * weight,
+    )[gap <= FLICKER + 1]
+    missing = len(bridged) - len(body)
+    if not missing:
+        return body, []
+    return bridged, [f"{body} flickers: {missing} missing frames interpolated"]
+
+
+def motion(body: Body) -> float:
+    """How much a body moves: standard deviation in time, in metres, mean over joints and axes."""
+    return float(body.joints.std(axis=0).mean())
+
+
+def stature(body: Body, skeleton: Skeleton) -> float:
+    """Metres from head over the root to the foot along the bones, median over frames.
+
+    It is measured along the bones so that bending, sitting and lying down do not change it.
+    """
+    parent = {child: parent for parent, child in skeleton.bones}
+
+    def to_root(joint: str) -> Float[np.ndarray, "n"]:
+        length, at = np.zeros(len(body)), skeleton.index(joint)
+        while at in parent:
+            length += np.linalg.norm(body.joints[:, at] - body.joints[:, parent[at]], axis=-1)
+            at = parent[at]
+        return length
+
+    legs = (to_root("left foot") + to_root("right foot")) / 2
+    return float(np.median(to_root("head") + legs))
+
+
+def short_lived(body: Body, length: int, skeleton: Skeleton) -> str:
+    """A glimpse of something: fewer than SHORT reports, or half of a clip shorter than 2 SHORT."""
+    least = min(SHORT, length / 2)
+    return f"tracked in {len(body)} of {length} frames" if len(body) < least else ""
+
+
+def misshapen(body: Body, length: int, skeleton: Skeleton) -> str:
+    """Not built like a person: stature outside STATURE, or WIDE times wider than tall and still.
+
+    Somebody on the floor is wide too, so a wide body must also lack the motion of getting there.
+    """
+    tall = stature(body, skeleton)
+    if not STATURE[0] <= tall <= STATURE[1]:
+        return f"{tall:.2f} m from head to foot is no person's size"
+    x, y, _ = np.median(np.ptp(body.joints, axis=1), axis=0)  # extent of the joints' box
+    if x > WIDE * y and motion(body) < 0.05:
+        return f"its joints spread {x:.2f} m wide and {y:.2f} m high"
+    return ""
+
+
+def motionless(body: Body, length: int, skeleton: Skeleton) -> str:
+    """Stiller than any living person: furniture."""
+    still = motion(body)
+    return f"it moves {1000 * still:.1f} mm in the whole clip" if still < STILL else ""
+
+
+RULES: tuple[Callable[[Body, int, Skeleton], str], ...] = (short_lived, misshapen, motionless)
+
+
+def choose_people(tracked: list[Body], length: int, skeleton: Skeleton) -> People:
+    """The two people of a recording of `length` frames.
+
+    Bodies that break a rule are dropped; where all do, they are kept, and `repairs` says so. Of the
+    others the one that moves most is person 1, the next person 2.
+    """
+    repairs: list[str] = []
+    parts: list[Body] = []
+    for body in tracked:
+        whole, done = fill_missing(body)
+        repairs += done
+        parts += pieces(whole, skeleton)
+    people, done = stitch(parts, skeleton)
+    repairs += done
+
+    faults = {p: next(filter(None, (r(p, length, skeleton) for r in RULES)), "") for p in people}
+    kept = [p for p in people if not faults[p]]
+    if kept:
+        repairs += [f"{p} dropped: {faults[p]}" for p in people if faults[p]]
+    ranked = sorted(kept or people, key=motion, reverse=True)
+    if not kept:
+        repairs += [f"{p} kept although {faults[p]}" for p in ranked]
+    repairs += [f"{p} dropped: two others move more" for p in ranked[PEOPLE:]]
+
+    slots = {}
+    for slot, person in enumerate(ranked[:PEOPLE]):
+        slots[slot], done = bridge(person)
+        repairs += done
+    return place_people(slots, length, skeleton, repairs)
+
+
+def left_first(bodies: list[Body], length: int, skeleton: Skeleton) -> People:
+    """Like `choose_people` for a file of two: who stands further left in the image is person 1.
+
+    Left is decided once for a clip, by the mean place of the root. Somebody alone keeps the file's
+    place.
+    """
+    slots, repairs = {}, []
+    for body in bodies:
+        slots[body.ids[0] - 1], done = fill_missing(body)
+        repairs += done
+    if len(slots) == PEOPLE:
+        first, second = (slots[i].pixels[:, skeleton.root_index, 0].mean() for i in range(PEOPLE))
+        if first > second:
+            slots = {0: slots[1], 1: slots[0]}
+            repairs.append("the second person of the file stands on the left: taken as person 1")
+    return place_people(slots, length, skeleton, repairs)
+
+
+def place_people(
+    slots: Mapping[int, Body], length: int, skeleton: Skeleton, repairs: Iterable[str] = ()
+) -> People:
+    """Each slot's body (0: person 1) at its frames; zero joints and NaN pixels elsewhere."""
+    joints = np.zeros((length, PEOPLE, len(skeleton), 3), np.float32)
+    pixels = np.full((length, PEOPLE, len(skeleton), 2), np.nan, np.float32)
+    for slot, body in slots.items():
+        joints[body.frames, slot] = body.joints
+        pixels[body.frames, slot] = body.pixels
+    return People(joints, pixels, tuple(repairs))

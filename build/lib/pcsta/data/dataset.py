@@ -1,0 +1,214 @@
+"""What every dataset has in common: samples found on disk, read as Clips, split by protocols."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from pcsta.data.bodies import People, Tracks, choose_people
+from pcsta.data.clip import HANDS, Clip
+from pcsta.skeletons import Skeleton
+
+ORPHAN = "video without skeleton"  # the reason why such a sample is unusable
+
+
+@dataclass(eq=False)
+class DataError(ValueError):
+    """A file or folder that cannot be used: where, what is wrong, and what to do.
+
+    problem: what is wrong, in one clause
+    path, frame, line: where; frames count from 0 like the arrays, lines from 1 like editors
+    advice:  what the reader of the message can do
+    """
+
+    problem: str
+    _: KW_ONLY
+    path: Path | str | None = None
+    frame: int | None = None
+    line: int | None = None
+    advice: str = ""
+
+    def __str__(self) -> str:
+        places = (("", self.path), ("frame ", self.frame), ("line ", self.line))
+        where = ", ".join(f"{what}{value}" for what, value in places if value is not None)
+        said = f"{where}: {self.problem}" if where else self.problem
+        return f"{said}. {self.advice}" if self.advice else said
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One recording on disk, known by its file name alone; `Dataset.read` turns it into a Clip.
+
+    label, subject, camera, replication, action: as in Clip
+    video: path of the colour video (SBU: the folder of its images), None where there is none
+    """
+
+    name: str
+    label: int
+    subject: str
+    camera: int
+    replication: int
+    skeleton_file: Path
+    video: Path | None
+    action: str
+
+
+class Split(NamedTuple):
+    """Sample names of the two sides of a protocol; validation is cut from `train` (see splits)."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+class Dataset(ABC):
+    """Samples of one dataset under `root`. The folder is scanned on first use of `samples`.
+
+    name:        what `open_dataset` calls it
+    skeleton:    the joint tree of its sensor
+    classes:     class names, indexed by `Clip.label`
+    protocols:   names that `split` accepts
+    crop_size:   side in pixels of the square around each hand (section 5)
+    reads:       rules of its reader that a store must not be older than
+    """
+
+    name: str
+    skeleton: Skeleton
+    classes: tuple[str, ...]
+    protocols: tuple[str, ...]
+    crop_size: int
+    layout: str  # what `root` should hold, for error messages
+    reads: Mapping[str, str] = {}
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root)
+
+    @abstractmethod
+    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
+        """(name, skeleton file, video) of everything under `root` that looks like a sample."""
+
+    @abstractmethod
+    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+        """What the name says; a reason when it is unusable; None when it is none of ours."""
+
+    @abstractmethod
+    def tracks(self, path: Path) -> Tracks:
+        """A skeleton file as it stands. Raises DataError naming file, frame and line."""
+
+    @abstractmethod
+    def _trains(self, sample: Sample, protocol: str) -> bool:
+        """Whether a protocol puts this sample on the training side."""
+
+    def image_size(self, sample: Sample) -> tuple[int, int]:
+        """(width, height) of the colour image that a sample's pixels refer to."""
+        return 640, 480  # Kinect v1
+
+    @cached_property
+    def _inventory(self) -> tuple[dict[str, Sample], dict[str, str], dict[str, int]]:
+        """What lies under `root`, by name: `samples`, `unusable` and `files`."""
+        advice = f"It should hold {self.layout}; data/README.md says how to get {self.name}"
+        if not self.root.is_dir():
+            raise DataError("no such folder", path=self.root, advice=advice)
+        samples: dict[str, Sample] = {}
+        unusable: dict[str, str] = {}
+        files = {"skeletons": 0, "videos": 0}
+        for name, skeleton_file, video in sorted(self._files(), key=itemgetter(0)):
+            said = self.identify(name, skeleton_file, video) if skeleton_file else ORPHAN
+            if isinstance(said, Sample):
+                samples[name] = said
+            elif said is not None:
+                unusable[name] = said
+            else:
+                continue  # none of ours
+            for kind, path in (("skeletons", skeleton_file), ("videos", video)):
+                # a sample's files are there, those of the others may not be
+                files[kind] += path is not None and (name in samples or path.exists())
+        if not samples:
+            left_out = f" ({len(unusable)} unusable ones)" if unusable else ""
+            problem = f"no usable {self.name} sample in this folder{left_out}"
+            raise DataError(problem, path=self.root, advice=advice)
+        return samples, unusable, files
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Usable samples, sorted by name. Raises DataError for a missing, empty or wrong folder."""
+        return list(self._inventory[0].values())
+
+    @property
+    def unusable(self) -> dict[str, str]:
+        """Name -> reason of what was found and left out."""
+        return dict(self._inventory[1])
+
+    @property
+    def files(self) -> dict[str, int]:
+        """How many "skeletons" and "videos" are there, usable or not."""
+        return dict(self._inventory[2])
+
+    def __len__(self) -> int:
+        return len(self._inventory[0])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def __getitem__(self, name: str) -> Sample:
+        """The sample of this name. Raises DataError with the reason when it is not usable."""
+        samples, unusable, _ = self._inventory
+        if name not in samples:
+            reason = unusable.get(name, "no such file")
+            raise DataError(f"{self.name} has no sample {name!r}: {reason}", path=self.root)
+        return samples[name]
+
+    def _people(self, tracks: Tracks) -> People:
+        """The two people of a Clip."""
+        return choose_people(tracks.bodies, tracks.length, self.skeleton)
+
+    def read(self, sample: Sample | str) -> Clip:
+        """The Clip of a sample or of its name. Raises DataError naming file, frame and line."""
+        if isinstance(sample, str):
+            sample = self[sample]
+        tracks = self.tracks(sample.skeleton_file)
+        people = self._people(tracks)
+        if not people.joints.any():
+            raise DataError(
+                f"no body in any of its {tracks.length} frames", path=sample.skeleton_file,
+                advice="Leave the sample out: the sensor saw nobody",
+            )  # fmt: skip
+        clip = Clip(
+            name=sample.name, joints=people.joints, pixels=people.pixels, skeleton=self.skeleton,
+            label=sample.label, subject=sample.subject, camera=sample.camera,
+            replication=sample.replication, action=sample.action,
+            image_size=self.image_size(sample), video=sample.video,
+        )  # fmt: skip
+        return replace(clip, repairs=(*tracks.notes, *people.repairs, *_hands_outside(clip)))
+
+    def split(self, protocol: str | None = None) -> Split:
+        """Training and test names of a protocol (default: the first). ValueError if unknown."""
+        protocol = protocol or self.protocols[0]
+        if protocol not in self.protocols:
+            raise ValueError(
+                f"{self.name} has no protocol {protocol!r}; it has: {', '.join(self.protocols)}"
+            )
+        trains = {sample.name: self._trains(sample, protocol) for sample in self.samples}
+        return Split(
+            train=tuple(name for name, training in trains.items() if training),
+            test=tuple(name for name, training in trains.items() if not training),
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
+
+
+def _hands_outside(clip: Clip) -> list[str]:
+    """One sentence per hand that leaves the image; its crop is padded with zeros, never moved."""
+    outside = (clip.hands < 0) | (clip.hands >= clip.image_size)  # (T, 4, 2); NaN compares false
+    counts = outside.any(-1).sum(0).tolist()
+    return [
+        f"{name} hand is outside the image in {count} of {len(clip)} frames: "
+        "its crop is padded with zeros there"
+        for name, count in zip(HANDS, counts, strict=True)
+        if count
+    ]

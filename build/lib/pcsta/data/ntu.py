@@ -1,0 +1,305 @@
+"""NTU RGB+D: skeleton text, names, and the cross-subject and cross-view protocols.
+
+A `.skeleton` file is text: the number of frames; per frame the number of bodies; per body a line of
+10 fields that starts with its id, the number of joints (25), and 12 numbers per joint:
+x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (2 tracked,
+1 inferred, 0 not tracked).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int64, Integer
+
+from pcsta.data.bodies import Body, Tracks
+from pcsta.data.clip import Clip
+from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.ntu_missing import MISSING
+from pcsta.data.splits import NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
+from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
+from pcsta.data.truth import read_truth
+from pcsta.data.video import video_info
+from pcsta.files import atomic, read_json
+from pcsta.skeletons import KINECT_V2
+
+ACTION_NAMES = (
+    "drink water", "eat meal", "brush teeth", "brush hair", "drop", "pick up", "throw",
+    "sit down", "stand up", "clap", "read", "write", "tear up paper", "put on jacket",
+    "take off jacket", "put on a shoe", "take off a shoe", "put on glasses", "take off glasses",
+    "put on a hat", "take off a hat", "cheer up", "hand wave", "kick something",
+    "reach into pocket", "hop", "jump up", "phone call", "play with phone", "type on a keyboard",
+    "point to something", "take a selfie", "check time from watch", "rub two hands",
+    "nod head", "shake head", "wipe face", "salute", "put palms together",
+    "cross hands in front", "sneeze or cough", "stagger", "fall down", "headache",
+    "chest pain", "back pain", "neck pain", "nausea or vomiting", "fan self",
+    "punch or slap other person", "kick other person", "push other person", "pat on back",
+    "point finger at other person", "hug other person", "give object", "touch pocket",
+    "shake hands", "walk towards each other", "walk apart from each other",
+)  # fmt: skip
+
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+OWN = "dataset.json"  # of a dataset that shares NTU's layout
+JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A skeleton file as it stands: one row per body and frame, in the file's order.
+
+    length: T, number of frames
+    ids:    n body ids (Python integers: 17 digits do not fit a float)
+    frames: (n,) frame of each row, from 0
+    values: (n, 25, 12) the numbers of each joint, see the module's text
+    """
+
+    length: int
+    ids: tuple[int, ...]
+    frames: Int64[np.ndarray, "n"]
+    values: Float32[np.ndarray, "n 25 12"]
+
+    @property
+    def bodies(self) -> list[Body]:
+        """The rows gathered by id, in order of first appearance; one row a frame and id."""
+        rows: dict[int, dict[int, int]] = {}
+        for row, (body, frame) in enumerate(zip(self.ids, self.frames.tolist(), strict=True)):
+            rows.setdefault(body, {}).setdefault(frame, row)
+        return [
+            Body(
+                ids=(body,),
+                frames=np.array(list(found), np.int64),
+                joints=self.values[list(found.values()), :, 0:3],
+                pixels=self.values[list(found.values()), :, 5:7],
+            )
+            for body, found in rows.items()
+        ]
+
+
+def read_skeleton(path: Path | str) -> Recording:
+    """Parse a `.skeleton` file. Raises DataError naming file, frame and line of what is wrong.
+
+    The counts are walked in Python, which needs one step per body; the joints, which are nearly
+    all of the text, are handed to numpy's reader in one piece.
+    """
+    path = Path(path)
+    lines = read_lines(path)
+    length = whole_number(lines[0], "the number of frames", path, 1)
+    if length == 0:
+        raise DataError("the file states 0 frames", path=path, line=1, advice=AGAIN)
+    ids: list[int] = []
+    frames: list[int] = []
+    starts: list[int] = []  # line of each body's first joint, from 0
+    joints: list[str] = []
+    at, frame = 1, 0
+    try:
+        for frame in range(length):
+            bodies = whole_number(lines[at], "the number of bodies", path, at + 1, frame)
+            at += 1
+            for _ in range(bodies):
+                header = lines[at].split()
+                if len(header) != HEADER_FIELDS:
+                    raise DataError(
+                        f"a body's line should have {HEADER_FIELDS} fields, found {len(header)}",
+                        path=path, frame=frame, line=at + 1, advice=AGAIN,
+                    )  # fmt: skip
+                ids.append(whole_number(header[0], "a body id", path, at + 1, frame))
+                count = whole_number(lines[at + 1], "the number of joints", path, at + 2, frame)
+                if count != JOINTS:
+                    raise DataError(
+                        f"a body should have {JOINTS} joints, found {count}",
+                        path=path, frame=frame, line=at + 2, advice=AGAIN,
+                    )  # fmt: skip
+                at += 2
+                frames.append(frame)
+                starts.append(at)
+                joints += lines[at : at + JOINTS]
+                at += JOINTS
+                if at > len(lines):
+                    raise IndexError
+    except IndexError:
+        raise DataError(
+            f"the file ends in frame {frame} of the {length} that its first line states",
+            path=path, frame=frame, line=len(lines), advice=AGAIN,
+        ) from None  # fmt: skip
+    if at < len(lines):
+        raise DataError(
+            f"the file goes on after the {length} frames that its first line states",
+            path=path, frame=length, line=at + 1, advice=AGAIN,
+        )  # fmt: skip
+    values = parse_table(
+        joints,
+        FIELDS,
+        path,
+        lambda row: (frames[row // JOINTS], starts[row // JOINTS] + row % JOINTS + 1),
+    )
+    return Recording(
+        length=length,
+        ids=tuple(ids),
+        frames=np.array(frames, np.int64),
+        values=values.reshape(-1, JOINTS, FIELDS),
+    )
+
+
+def tracks(path: Path) -> Tracks:
+    """The bodies of a `.skeleton` file, and the share of joints that were seen, not inferred."""
+    recording = read_skeleton(path)
+    states = recording.values[..., -1]
+    tracked = float((states == 2).mean()) if states.size else None
+    return Tracks(recording.bodies, recording.length, tracked)
+
+
+# x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
+_JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
+_BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
+_BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")
+
+
+def skeleton_text(
+    ids: Integer[np.ndarray, "T P"],
+    present: Bool[np.ndarray, "T P"],
+    joints: Float[np.ndarray, "T P 25 3"],
+    depth: Float[np.ndarray, "T P 25 2"],
+    colour: Float[np.ndarray, "T P 25 2"],
+    states: Integer[np.ndarray, "T P 25"],
+) -> str:
+    """The text of a `.skeleton` file, which `read_skeleton` reads: P bodies in every frame.
+
+    ids:      bodyID, whole numbers       present:  which bodies a frame lists
+    joints:   metres, camera space        depth, colour:  pixels of the two images
+    states:   2 tracked, 1 inferred, 0 not tracked
+    """
+    numbers = np.concatenate([joints, depth, colour, states[..., None]], -1)  # (T, P, 25, 8)
+    lean = np.clip((joints[..., _SHOULDERS, :] - joints[..., _BASE, :])[..., [0, 2]], -1, 1)
+    lines = [f"{len(joints)}\n"]
+    for t in range(len(joints)):
+        here = np.flatnonzero(present[t])
+        lines.append(f"{len(here)}\n")
+        for body in here:
+            lines.append(_BODY % (ids[t, body], *lean[t, body]))
+            lines.append(_JOINT * JOINTS % tuple(numbers[t, body].ravel()))
+    return "".join(lines)
+
+
+def write_skeleton(
+    path: Path | str,
+    joints: Float[np.ndarray, "T P J 3"],
+    pixels: Float[np.ndarray, "T P K 2"],
+    states: Integer[np.ndarray, "T P 25"] | None = None,
+) -> Path:
+    """Write a `.skeleton` file of your own and return its path.
+
+    joints: metres in camera space: x right, y up, z away from the camera; an absent person all zero
+    pixels: (x, y) in the colour image, origin top-left; NaN where unknown
+    states: 2 tracked, 1 inferred, 0 not tracked; tracked by default
+
+    Joints are in the order of `KINECT_V2`; see `pcsta.skeletons.means` for those of another sensor.
+    Raises ValueError for other shapes, and for joints that are not finite.
+    """
+    joints, pixels = np.asarray(joints, float), np.asarray(pixels, float)
+    body = (JOINTS, 3)
+    if joints.ndim != 4 or joints.shape[2:] != body or pixels.shape != (*joints.shape[:3], 2):
+        raise ValueError(
+            f"joints should be (frames, people, {JOINTS}, 3) and pixels (frames, people, {JOINTS}, 2), "
+            f"not {joints.shape} and {pixels.shape}"
+        )
+    if not np.isfinite(joints).all():
+        t, person, joint, _ = np.argwhere(~np.isfinite(joints))[0]
+        raise ValueError(
+            f"{KINECT_V2.joints[joint]} of person {person + 1} is not a number in frame {t}: fill it, "
+            "or set the whole person to zero there"
+        )
+    path = Path(path)
+    length, people = joints.shape[:2]
+    ids = np.tile(np.arange(1, people + 1), (length, 1))
+    if states is None:
+        states = np.full(joints.shape[:3], 2)
+    text = skeleton_text(
+        ids,
+        np.asarray(joints.any((2, 3))),
+        joints,
+        np.zeros_like(pixels),
+        pixels,
+        np.asarray(states),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="ascii", newline="\n")
+    return path
+
+
+class NTU(Dataset):
+    """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
+
+    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`
+    actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
+
+    A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
+    actions it holds, the size of its images and of its crops. The embedded dataset does.
+
+    The 302 samples whose skeletons the dataset's authors call missing or incomplete are unusable.
+    """
+
+    skeleton = KINECT_V2
+    protocols = ("cross-subject", "cross-view")
+    layout = "nturgb+d_skeletons/SsssCcccPpppRrrrAaaa.skeleton and nturgb+d_rgb/…_rgb.avi"
+
+    def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
+        super().__init__(root)
+        own = read_json(self.root / OWN) if (self.root / OWN).exists() else {}
+        self.name = own.get("name", "ntu")
+        self.actions = tuple(actions or own.get("actions") or range(1, len(ACTION_NAMES) + 1))
+        self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)
+        self.crop_size = own.get("crop_size", 50)
+        self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None
+
+    def image_size(self, sample: Sample) -> tuple[int, int]:
+        """From the header of the first video that is read; 1920 x 1080 as long as there is none."""
+        if self._size is None and sample.video is not None:
+            with suppress(DataError):  # whoever decodes that video will hear of it
+                self._size = video_info(sample.video).size
+        return self._size or (1920, 1080)
+
+    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
+        skeletons = {p.stem: p for p in (self.root / "nturgb+d_skeletons").glob("*.skeleton")}
+        videos = {
+            p.stem.removesuffix("_rgb"): p for p in (self.root / "nturgb+d_rgb").glob("*_rgb.avi")
+        }
+        for name in skeletons.keys() | videos.keys():
+            yield name, skeletons.get(name), videos.get(name)
+
+    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
+        match = NAME.fullmatch(name)
+        if not match:
+            return "not a name of the form SsssCcccPpppRrrrAaaa"
+        _, camera, performer, replication, action = map(int, match.groups())
+        if not 1 <= action <= len(ACTION_NAMES):
+            return "not one of NTU RGB+D's 60 actions"
+        if action not in self.actions:
+            return None
+        if name in MISSING:
+            return "skeleton missing or incomplete (the authors' list of 302)"
+        return Sample(
+            name=name, label=self.actions.index(action), subject=str(performer), camera=camera,
+            replication=replication, skeleton_file=skeleton_file, video=video,
+            action=ACTION_NAMES[action - 1],
+        )  # fmt: skip
+
+    def _trains(self, sample: Sample, protocol: str) -> bool:
+        if protocol == "cross-view":
+            return sample.camera in NTU_TRAIN_CAMERAS
+        return int(sample.subject) in NTU_TRAIN_SUBJECTS
+
+    def tracks(self, path: Path) -> Tracks:
+        return tracks(path)
+
+    def read(self, sample: Sample | str) -> Clip:
+        clip = super().read(sample)
+        truth = self.root / "nturgb+d_truth" / f"{clip.name}.json"
+        if not truth.exists():
+            return clip
+        return replace(clip, truth=read_truth(truth, clip.hands))

@@ -1,0 +1,157 @@
+"""Writing a store, shard by shard, beside any number of other processes and machines.
+
+A shard is written beside its place and renamed when it is whole. So whatever stops a writer, power
+cut and full disk included, costs at most the shards that it was filling. A lock goes with each of
+these, so that nobody makes what another is making; the locks of a killed writer are free again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from pcsta.data.store import GLIMPSES, Settings, StoredClip, StoreError, crops_of, read_settings
+from pcsta.files import fingerprint, write_json
+from pcsta.skeletons import SKELETONS
+
+BLOCK = 32  # samples a shard; all writers of a store must agree on it
+
+Part = tuple[int, int]  # (i, n): every nth shard from the ith, counted from 1
+
+
+class StoreWriter:
+    """Fill the shards of a store that are not whole yet.
+
+    with StoreWriter(path, settings) as writer:
+        for i in writer.claim():  # numbers of samples
+            writer.add(StoredClip(...), joints=..., hands=..., active=..., glimpses=...)
+
+    block: samples a shard
+    Raises StoreError if `path` holds a store of an older form, or one made with other settings.
+    """
+
+    def __init__(self, path: Path, settings: Settings, block: int = BLOCK):
+        self.path, self.samples, self.block = path, settings["samples"], block
+        path.mkdir(parents=True, exist_ok=True)
+        with FileLock(path / ".lock"):
+            if not any((path / name).exists() for name in ("settings.json", "index.jsonl")):
+                write_json(path / "settings.json", settings)
+            elif fingerprint(read_settings(path)) != fingerprint(settings):
+                raise StoreError(f"{path} was prepared with other settings; choose another folder")
+        (path / "shards").mkdir(exist_ok=True)
+        N, D = GLIMPSES[crops_of(settings)], settings["glimpse_features"]
+        J = len(SKELETONS[settings["skeleton"]])
+        self._empty: dict[str, np.ndarray] = {  # arrays of no frames: their shapes and types
+            "joints": np.empty((0, 2, J, 3), np.float32),
+            "hands": np.empty((0, 4, 2), np.float32),
+            "active": np.empty(0, np.int8),
+            **({"glimpses": np.empty((0, N, D), np.float16)} if D else {}),
+        }
+        self._locks: dict[int, FileLock] = {}  # of the claimed shards, by their first sample
+        self._rows: list[tuple[StoredClip, dict[str, np.ndarray]]] = []  # of the first of them
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for lock in self._locks.values():
+            lock.release()
+
+    def _shard(self, first: int) -> Path:
+        return self.path / "shards" / f"{first:06d}"
+
+    def missing(self, part: Part = (1, 1)) -> list[range]:
+        """Samples of each shard of this part that is not whole. ValueError if there is no such part."""
+        i, n = part
+        if not 1 <= i <= n:
+            raise ValueError(f"there is no part {i} of {n}")
+        starts = range(0, self.samples, self.block)[i - 1 :: n]
+        return [
+            range(first, min(first + self.block, self.samples))
+            for first in starts
+            if not self._shard(first).exists()
+        ]
+
+    def claim(self, part: Part = (1, 1)) -> Iterator[int]:
+        """Numbers of the samples to `add`, in this order; waits for a shard that another fills.
+
+        May run ahead of `add`. All writers claim in rising order, so none waits in a circle.
+        """
+        for block in self.missing(part):
+            lock = FileLock(self._shard(block[0]).with_suffix(".lock"))
+            lock.acquire()
+            self._locks[block[0]] = lock
+            if self._shard(block[0]).exists():
+                self._release(block[0])
+            else:
+                yield from block
+
+    def _release(self, first: int) -> None:
+        lock = self._locks.pop(first)
+        lock.release()
+        if self._shard(first).exists():  # whoever waits for this lock finds nothing left to do
+            with suppress(OSError):  # Windows keeps it while somebody waits
+                Path(lock.lock_file).unlink()
+
+    def add(self, clip: StoredClip, **arrays: np.ndarray) -> None:
+        """The next claimed sample; the last one of a shard writes it.
+
+        clip:    where its frames start is found here
+        arrays:  `clip.length` frames each; none of a skipped sample
+        Raises ValueError for wrong shapes, and OSError (disk full), which costs this shard alone.
+        """
+        for name, empty in self._empty.items() if clip.skipped is None else ():
+            expected = (clip.length, *empty.shape[1:])
+            if arrays[name].shape != expected:
+                raise ValueError(f"{clip.name}: {name} is {arrays[name].shape}, not {expected}")
+        start = sum(stored.length for stored, _ in self._rows)
+        self._rows.append((replace(clip, start=start), arrays))
+        first = next(iter(self._locks))
+        if len(self._rows) == min(self.block, self.samples - first):
+            self._write_shard(first)
+
+    def _write_shard(self, first: int) -> None:
+        shard = self._shard(first)
+        for left in shard.parent.glob(f"{shard.name}.*.part"):  # by a writer that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        part = shard.with_name(f"{shard.name}.{platform.node()}-{os.getpid()}.part")
+        rows, self._rows = self._rows, []
+        try:
+            part.mkdir()
+            for name, empty in self._empty.items():
+                pieces = [arrays[name] for clip, arrays in rows if clip.skipped is None]
+                file = BytesIO()
+                np.save(file, np.concatenate([empty, *pieces], dtype=empty.dtype, casting="unsafe"))
+                _write(part / f"{name}.npy", file.getbuffer())
+            lines = (json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip, _ in rows)
+            _write(part / "index.jsonl", "".join(lines).encode())
+            part.rename(shard)
+        except OSError as error:
+            if not shard.exists():  # else another was first, where locks do not reach
+                raise OSError(
+                    error.errno,
+                    f"{error.strerror} while writing a shard; the whole ones are kept: make room and "
+                    "run the same command again",
+                    str(self.path),
+                ) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            self._release(first)
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
+    """Down to the disk: after a power cut a renamed shard must not turn out empty."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

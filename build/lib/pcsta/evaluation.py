@@ -1,0 +1,240 @@
+"""Evaluation and prediction: ten sub-sequences a clip, logits averaged (section 5).
+
+All that is asked of a model goes through `infer`, one pass, and `collect`, which sorts by clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.special import softmax
+from sklearn.metrics import confusion_matrix
+from torch import Tensor
+
+from pcsta.attention import Intervention
+from pcsta.batches import SubSequences
+from pcsta.checkpoint import load
+from pcsta.data import Clip, read_clip
+from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
+from pcsta.data.store import Store
+from pcsta.files import fingerprint, read_json, write_json
+from pcsta.people_order import exchange_hands, exchange_people, mean_of_orders
+from pcsta.pose_tensor import PoseTensor
+from pcsta.subsequences import Sampling, frame_indices
+from pcsta.two_stream import Output, TwoStream
+
+SUBSEQUENCES = 10  # per test clip, section 5
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about C clips, over S sub-sequences of each. One clip alone has no axis C.
+
+    clips:     (C,) positions in the store;  labels: (C,) -1 where unknown
+    logits:    (C, K) mean over the sub-sequences; pose_logits and rgb_logits likewise, or None
+    spatial:   (C, S, T, N) p_t, or None;  temporal: (C, S, T) p', or None
+    frames:    (C, S, T) frame numbers within the clip
+    """
+
+    clips: Int[np.ndarray, "*C"]
+    labels: Int[np.ndarray, "*C"]
+    logits: Float[np.ndarray, "*C K"]
+    pose_logits: Float[np.ndarray, "*C K"] | None
+    rgb_logits: Float[np.ndarray, "*C K"] | None
+    spatial: Float[np.ndarray, "*C S T N"] | None
+    temporal: Float[np.ndarray, "*C S T"] | None
+    frames: Int[np.ndarray, "*C S T"]
+
+    def __getitem__(self, i: int) -> Prediction:
+        """What is said about the i-th of the clips."""
+        return replace(self, **{k: a[i, ...] for k, a in vars(self).items() if a is not None})
+
+    @property
+    def probabilities(self) -> Float[np.ndarray, "*C K"]:
+        return np.asarray(softmax(self.logits, -1))
+
+    def top(self, classes: Sequence[str], k: int = 5) -> list[tuple[str, float]]:
+        """The k most probable classes of one clip, best first."""
+        order = np.argsort(-self.probabilities)[:k]
+        return [(classes[i], float(self.probabilities[i])) for i in order]
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Share of clips whose largest logit is the label's, in [0, 1]."""
+    return float((logits.argmax(-1) == labels).mean())
+
+
+def confusion(logits: Float[np.ndarray, "C K"], labels: np.ndarray) -> Int[np.ndarray, "K K"]:
+    """Numbers of clips: rows are the truth, columns the class of the largest logit."""
+    return np.asarray(confusion_matrix(labels, logits.argmax(-1), labels=range(logits.shape[1])))
+
+
+class ModelInput(NamedTuple):
+    """What `TwoStream.forward` takes, in its order, for M sub-sequences."""
+
+    pose_tensor: Float[Tensor, "M C T W"] | None
+    glimpses: Float[Tensor, "M T N D"] | None
+    present: Bool[Tensor, "M T N"] | None
+    projected: bool = False
+    pose_features: Float[Tensor, "M S"] | None = None
+    intervention: Intervention | None = None
+
+
+@torch.no_grad()
+def infer(model: TwoStream, *orders: ModelInput) -> Output:
+    """Logits and attention of one pass in evaluation mode; the mean over both orders of people."""
+    was_training = model.training
+    model.eval()
+    out = mean_of_orders(*(model(*order) for order in orders))
+    model.train(was_training)
+    return out
+
+
+def collect(
+    outputs: Sequence[Output], clips: np.ndarray, labels: np.ndarray, frames: np.ndarray
+) -> Prediction:
+    """Outputs for all sub-sequences of `clips`, clip by clip, as one prediction (mean of ten, section 5).
+
+    labels: (C,);  frames: (C S, T), of every sub-sequence
+    """
+    axes = (len(clips), len(frames) // len(clips))  # (C, S)
+
+    def joined(parts: Sequence[Tensor | None]) -> np.ndarray | None:
+        there = [part for part in parts if part is not None]
+        return torch.cat(there).reshape(axes + there[0].shape[1:]).cpu().numpy() if there else None
+
+    logits, pose, rgb, p, q = map(joined, zip(*outputs, strict=True))
+    assert logits is not None
+    pose, rgb = (None if a is None else a.mean(1) for a in (pose, rgb))
+    return Prediction(clips, labels, logits.mean(1), pose, rgb, p, q, frames.reshape(*axes, -1))
+
+
+def predict_clips(
+    model: TwoStream, batches: SubSequences, clips: np.ndarray, count: int = SUBSEQUENCES
+) -> Prediction:
+    """What `model` says about `clips`, positions in a store, over `count` sub-sequences of each."""
+    if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
+        batches = batches.projected_by(model.rgb.scaling, clips, count)
+    orders = (False, True) if model.config.either_order else (False,)
+    passes = [batches.testing(clips, count, exchanged=exchanged) for exchanged in orders]
+    outputs, frames = [], []
+    for views in zip(*passes, strict=True):
+        read = [ModelInput(b.pose_tensor, b.glimpses, b.present, batches.projected) for b in views]
+        outputs.append(infer(model, *read))
+        frames.append(views[0].frames)
+    return collect(outputs, clips, batches.store.labels[clips], np.concatenate(frames))
+
+
+def predict_clip(
+    model: TwoStream, clip: Clip, glimpses: np.ndarray | None, sampling: Sampling = "segments"
+) -> Prediction:
+    """What `model` says about one clip, over ten sub-sequences.
+
+    glimpses: (T, N, D) features of every frame's hands, or of the frame; None without RGB
+    """
+    device = next(model.parameters()).device
+    frames = frame_indices(len(clip), model.config.frames, sampling, count=SUBSEQUENCES)  # (S, 20)
+    build = PoseTensor.from_config(model.config, clip.skeleton)
+    joints = torch.from_numpy(clip.joints[build.frames(frames, len(clip))]).to(device)
+    V = None if glimpses is None else torch.from_numpy(glimpses[frames]).float().to(device)
+    present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1)).to(device)  # (S, 20, 4)
+    if model.config.crops == "frame":
+        present = torch.ones_like(present[..., :1])
+    orders = [ModelInput(build(joints), V, present)]
+    if model.config.either_order:
+        V = V if V is None else exchange_hands(V, 2)
+        orders.append(ModelInput(build(exchange_people(joints)), V, exchange_hands(present, 2)))
+    return collect([infer(model, *orders)], np.zeros(1, int), np.array([clip.label]), frames)[0]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a run does on the test clips of its protocol."""
+
+    accuracy: float
+    clips: int
+    per_class: dict[str, float]  # accuracy of every class that has test clips
+    confusion: list[list[int]]  # (K, K) numbers of clips, rows truth, columns answers
+    protocol: str
+    seed: int
+
+
+def evaluate(run: Path, store: Path | None = None, device: str = "auto") -> Evaluation:
+    """Test a finished run on the test side of its protocol; the result also goes to evaluation.json.
+
+    store: the store that the run was trained on; by default where it lay then
+
+    Raises FileNotFoundError when the run is unfinished or its store unknown, ValueError when the
+    store is another one.
+
+    >>> from pcsta import evaluate
+    >>> result = evaluate(folder / "run")  # a run of `train`
+    >>> result.clips, result.protocol, 0 <= result.accuracy <= 1
+    (4, 'cross-subject', True)
+    """
+    model, settings = load(run, device), read_json(run / "config.json")
+    if store is None and not (run / "store.json").exists():
+        raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
+    opened = Store(store or read_json(run / "store.json")["path"])
+    if fingerprint(opened.settings) != settings["store"]["fingerprint"]:
+        raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
+    where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
+    protocol = settings["protocol"]
+    test = opened.split(protocol)[1]
+    said = predict_clips(model, SubSequences(opened, model.config, where, sampling), test)
+    share, matrix = accuracy(said.logits, said.labels), confusion(said.logits, said.labels)
+    rows = zip(opened.classes, matrix.diagonal(), matrix.sum(1), strict=True)
+    of_class = {name: float(right / clips) for name, right, clips in rows if clips}
+    result = Evaluation(share, len(test), of_class, matrix.tolist(), protocol, settings["seed"])
+    write_json(run / "evaluation.json", asdict(result))
+    return result
+
+
+class FilePrediction(NamedTuple):
+    """What a run says about a recording's files, and what it looked at."""
+
+    clip: Clip
+    prediction: Prediction
+    classes: tuple[str, ...]
+    crop_size: int | None  # side of the hands' crops in pixels of the video; None: whole frames
+
+
+def predict(
+    run: Path,
+    skeleton: Path,
+    video: Path | None = None,
+    weights: Path | None = None,
+    device: str = "auto",
+) -> FilePrediction:
+    """What the model of a run says about one recording, read from its files.
+
+    weights: checkpoint of the glimpse sensor, as for `GlimpseSensor`
+    Raises ValueError for another sensor's skeleton, or without the video that a model reads.
+
+    >>> from pcsta import predict
+    >>> said = predict(folder / "run", folder / "nturgb+d_skeletons" / "S001C001P003R001A001.skeleton")
+    >>> len(said.prediction.top(said.classes, 3)), said.prediction.logits.shape
+    (3, (60,))
+    """
+    model, record = load(run, device), read_json(run / "record.json")
+    clip, expected = read_clip(skeleton, video), record["skeleton"]
+    if (found := clip.skeleton.name) != expected:
+        raise ValueError(f"{skeleton} is a {found} skeleton, the model was trained on {expected}")
+    # the same share of the image as in training, whatever the video's size
+    size = round(record["crop_share"] * clip.image_size[0]) if record["crop_share"] else None
+    glimpses = None
+    if model.config.streams != "pose":
+        if clip.video is None:
+            raise ValueError("this model sees the hands in the colour video: name it with --video")
+        where = next(model.parameters()).device
+        sensor = sensor_for(model.config.crops, record["sensor"], weights).to(where)
+        crops = glimpse_crops(clip, size) if size else frame_crops(clip, sensor.input_size)
+        glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
+    said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
+    return FilePrediction(clip, said, tuple(record["classes"]), size)

@@ -1,0 +1,283 @@
+"""Training as sections 4 and 5: the pose net with its own classifier first, then the RGB stream.
+
+What a run leaves on disk is told in `pcsta.checkpoint`.
+"""
+
+from __future__ import annotations
+
+import csv
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+from tqdm.auto import tqdm
+
+from pcsta import checkpoint, common
+from pcsta.batches import Batch, SubSequences, fit_scaling, project_glimpses, steps_per_epoch
+from pcsta.checkpoint import BODY, POSE_STREAM, Progress, RunSettings, Stage, State, load_part
+from pcsta.config import ModelConfig, TrainConfig, needs_pose
+from pcsta.data.splits import validation_split
+from pcsta.data.store import Store
+from pcsta.files import atomic, fingerprint, write_json
+from pcsta.two_stream import TwoStream
+
+SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
+
+
+def train(
+    store: Store,
+    config: ModelConfig,
+    recipe: TrainConfig,
+    out: Path | str,
+    protocol: str = "cross-subject",
+    seed: int = 0,
+    device: str = "auto",
+    pose_from: Path | str | None = None,
+    workers: int = 0,
+    progress: bool = True,
+    source: Path | str | None = None,
+    skeleton: str | None = None,
+) -> Path:
+    """Train one model into the folder `out` and return it; a finished run returns at once.
+
+    Inside `pcsta.common.distributed_session` several processes train it; the first one writes.
+
+    pose_from: a finished run whose pose stream is taken over; by default a configuration that
+               needs pose and RGB first trains its pose stream (row A) into `out`/pose
+    workers:   processes that read batches ahead, see `SubSequences`
+    source:    a finished run on another dataset whose body this one starts from (section 5; see
+               `pcsta.checkpoint`, also for the recipe)
+    skeleton:  name of the skeleton that the network reads, to which the joints are converted;
+               default the dataset's own
+    Raises ValueError when the folder holds another run, the store lacks the glimpses to train on, or
+    `source` is another network.
+
+    >>> from pcsta import train
+    >>> from pcsta.config import TrainConfig, laptop, row
+    >>> recipe = TrainConfig(pose_epochs=1, batch=2, validation=0.25)
+    >>> run = train(store, row("A", laptop()), recipe, folder / "run", progress=False)
+    >>> sorted(path.name for path in run.iterdir())
+    ['config.json', 'log.csv', 'model.safetensors', 'record.json', 'store.json']
+    """
+    out, chosen = Path(out), common.resolve_device(device)
+    rank, processes = common.rank_and_world_size()
+    stage: Stage = "pose" if config.streams == "pose" else "rgb"
+    config = _for_store(config, store, skeleton)
+    settings: RunSettings = {
+        "model": config.to_dict(),
+        "recipe": asdict(recipe),
+        "store": {"fingerprint": fingerprint(store.settings), "dataset": store.settings["dataset"]},
+        "protocol": protocol,
+        "seed": seed,
+    }
+    if source is not None:
+        checkpoint.check_source(Path(source), config, store)
+        settings["source"] = checkpoint.describe(Path(source))
+    if (out / "config.json").exists():
+        if fingerprint(checkpoint.read_settings(out)) != fingerprint(settings):
+            raise ValueError(
+                f"{out} holds another run; choose another --out, or delete that folder"
+            )
+        if (out / "record.json").exists():
+            return out
+    elif rank == 0:
+        write_json(out / "config.json", settings)
+        write_json(out / "store.json", {"path": str(store.path.resolve())})
+    if stage == "rgb" and needs_pose(config) and pose_from is None:
+        pose = replace(config, streams="pose")
+        pose_from = train(
+            store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress,
+            source, skeleton,
+        )  # fmt: skip
+
+    began = time.perf_counter()
+    fitting, validating = training_clips(store, recipe, protocol, seed)
+    torch.manual_seed(seed)
+    model = TwoStream(config).to(chosen)
+    if source is not None:
+        load_part(model, Path(source), BODY[stage])
+    if stage == "rgb" and needs_pose(config) and pose_from is not None:
+        load_part(model, Path(pose_from), POSE_STREAM)
+    features = None
+    if model.rgb is not None and source is None:
+        features = fit_scaling(model, store, fitting, recipe.sampling)
+    elif model.rgb is not None and config.glimpse_projection:  # the frozen map is the source's
+        features = project_glimpses(model.rgb.scaling, store)
+    part = (rank, processes)
+    batches = SubSequences(store, config, chosen, recipe.sampling, features, workers, part)
+    best = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
+    if rank == 0:
+        crop_size = store.settings["crop_size"]
+        checkpoint.save(out, model, {
+            **settings,
+            "stage": stage,
+            "best": best,
+            "clips": {"fitting": len(fitting), "validation": len(validating)},
+            "seconds": round(time.perf_counter() - began, 1),
+            "processes": processes,
+            "hardware": common.hardware(chosen),
+            "classes": list(store.classes),
+            "skeleton": store.skeleton.name,
+            "sensor": store.settings["sensor_name"],
+            "sensor_fingerprint": store.settings["sensor"],
+            "crop_share": crop_size and crop_size / store.settings["image_width"],
+            "parameters": model.parameter_counts(),
+            "date": time.strftime("%Y-%m-%d"),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        })  # fmt: skip
+    common.all_reduce(0)  # nobody goes on before the run is whole
+    return out
+
+
+def _for_store(config: ModelConfig, store: Store, skeleton: str | None) -> ModelConfig:
+    """`config` with the sizes of the store. Raises ValueError when it lacks what is to be read."""
+    config = replace(config, classes=len(store.classes), skeleton=skeleton or store.skeleton.name)
+    if store.glimpse_features:
+        config = replace(config, glimpse_features=store.glimpse_features)
+    elif config.streams != "pose":
+        raise ValueError(
+            f"{store.path} holds poses alone: train row A, or prepare again with a glimpse sensor"
+        )
+    if config.streams != "pose" and config.crops != store.crops:
+        raise ValueError(
+            f"{store.path} has glimpses of the {store.crops}, this configuration looks at the "
+            f"{config.crops}: prepare with --crops {config.crops}"
+        )
+    return config
+
+
+def training_clips(
+    store: Store, recipe: TrainConfig, protocol: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the clips that are fitted and of those kept for early stopping (section 5)."""
+    training, _ = store.split(protocol)
+    fitting, validating = validation_split(
+        [store.clips[i] for i in training], recipe.validation, seed, by=recipe.validation_by
+    )
+    positions = ([store.index(clip.name) for clip in part] for part in (fitting, validating))
+    return np.array(next(positions), int), np.array(next(positions), int)
+
+
+def learning_rates(
+    optimizer: torch.optim.Optimizer, schedule: Literal["constant", "one-cycle"], steps: int
+) -> LRScheduler:
+    """The schedule of a stage of `steps` batches, up to the optimizer's rate; it steps once a batch.
+
+    one-cycle: from 1/25 of the rate up to it in the first 0.3 of the steps, then down to zero, both
+    along a cosine
+    """
+    if schedule == "constant":
+        return ConstantLR(optimizer, 1.0)
+    rate = optimizer.defaults["lr"]
+    return OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.3, cycle_momentum=False)
+
+
+@dataclass
+class _Run:
+    """Epochs of one stage: logging, early stopping, and a state to continue from."""
+
+    out: Path
+    model: TwoStream
+    recipe: TrainConfig
+    stage: Stage
+    seed: int
+    batches: SubSequences
+    fitting: np.ndarray  # positions of clips
+    validating: np.ndarray
+    progress: bool
+
+    def fit(self) -> Progress:
+        """Train to the best validation epoch, continuing where an interrupted run stood."""
+        recipe, model, (rank, _) = self.recipe, self.model.stage(self.stage), self.batches.part
+        epochs, rate, decay = recipe.pose_epochs, recipe.rate, recipe.weight_decay
+        if self.stage == "rgb":
+            epochs = recipe.rgb_epochs
+            rate = rate if recipe.rgb_rate is None else recipe.rgb_rate
+            decay = decay if recipe.rgb_weight_decay is None else recipe.rgb_weight_decay
+        learning = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
+        optimizer = torch.optim.Adam(learning, rate, weight_decay=decay, fused=True)
+        steps = epochs * steps_per_epoch(len(self.fitting), recipe.batch)
+        state = State(model, optimizer, learning_rates(optimizer, recipe.schedule, steps))
+        state.load(self.out)
+        learner = common.data_parallel(model)
+        kept, saved = state.progress, time.perf_counter()
+        bar = tqdm(range(kept["epochs"], epochs), initial=kept["epochs"], total=epochs, unit="epoch",
+                   desc=f"{self.stage} stream", disable=rank > 0 or not self.progress)  # fmt: skip
+        for epoch in bar:
+            if recipe.keep == "best" and epoch - kept["epoch"] > recipe.patience:
+                break
+            began = time.perf_counter()
+            figures = self._epoch(learner, state, epoch) | self._validate()
+            loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]
+            kept["epochs"] = epoch + 1
+            if recipe.keep == "last" or loss <= kept["loss"]:
+                kept |= {"epoch": epoch, "loss": loss, "accuracy": accuracy}
+                tensors = model.state_dict().items()
+                state.best = {n: t.clone() for n, t in tensors if n not in frozen}
+            bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
+            if rank:
+                continue  # the first process writes for all
+            figures |= {"seconds": time.perf_counter() - began}
+            line = {"stage": self.stage, "epoch": epoch}
+            state.log.append(line | {k: f"{v:.6g}" for k, v in figures.items()})
+            _write(self.out / "log.csv", state.log)
+            if time.perf_counter() - saved >= SAVE_SECONDS:
+                state.save(self.out)
+                saved = time.perf_counter()
+        model.load_state_dict(state.best, strict=False)
+        return kept
+
+    @torch.enable_grad()  # also for a caller that has switched gradients off
+    def _epoch(self, learner: torch.nn.Module, state: State, epoch: int) -> dict[str, float]:
+        # Randomness comes from (seed, stage, epoch) alone: a resumed run repeats it exactly.
+        rng = np.random.default_rng([self.seed, 0 if self.stage == "pose" else 1, epoch])
+        rank, _ = self.batches.part
+        torch.manual_seed(int(rng.integers(2**62)) + rank)  # dropout differs by process
+        rate = float(state.schedule.get_last_lr()[0])
+        self.model.train()
+        batches = self.batches.training(self.fitting, self.recipe.batch, rng)
+        loss, accuracy = self._figures(learner, batches, state)
+        return {"loss": loss, "accuracy": accuracy, "rate": rate}
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Loss and accuracy of this stage's own logits, three sub-sequences a clip."""
+        self.model.eval()
+        loss, accuracy = self._figures(self.model, self.batches.testing(self.validating, 3))
+        return {"validation_loss": loss, "validation_accuracy": accuracy}
+
+    def _figures(
+        self, model: torch.nn.Module, batches: Iterator[Batch], learns: State | None = None
+    ) -> tuple[float, float]:
+        """Mean loss and accuracy over the batches of all processes; with `learns`, a step on each."""
+        smoothing = self.recipe.label_smoothing if learns else 0.0
+        loss_sum = right = seen = 0.0
+        for batch in batches:
+            out = model(batch.pose_tensor, batch.glimpses, batch.present, self.batches.projected)
+            logits = out.pose_logits if self.stage == "pose" else out.rgb_logits
+            loss = cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+            if learns:
+                learns.optimizer.zero_grad()
+                (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
+                learns.optimizer.step()
+                learns.schedule.step()
+            loss_sum += loss.item() * len(batch.labels)
+            right += (logits.argmax(-1) == batch.labels).sum().item()
+            seen += len(batch.labels)
+        loss_sum, right, seen = common.all_reduce(loss_sum, right, seen)
+        return loss_sum / seen, right / seen
+
+
+def _write(path: Path, log: list[dict[str, str | int]]) -> None:
+    with atomic(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, log[-1])
+        writer.writeheader()
+        writer.writerows(log)

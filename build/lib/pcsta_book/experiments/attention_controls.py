@@ -1,0 +1,90 @@
+"""Attention that knows less than the model's, or more: what every score is compared with.
+
+All of it has the shape of the model's own: p (C, S, T, N) for C clips of S sub-sequences, p' (C, S, T).
+A score on its own says little: hands that move most are planted most, and an interval in the middle
+of the clip is found by anything that looks at the middle.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+def derangement(n: int, rng: np.random.Generator) -> Int[np.ndarray, "n"]:
+    """A random cycle through 0..n-1: nothing stays in its place (but a single thing must)."""
+    order = rng.permutation(n)
+    shifted = np.empty(n, int)
+    shifted[order] = np.roll(order, 1)
+    return shifted
+
+
+def uniform(present: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T N"]:
+    """The same weight for every hand that is there; for all four where none is."""
+    there = np.where(present.any(-1, keepdims=True), present, True).astype(float)
+    return there / there.sum(-1, keepdims=True)
+
+
+def permuted_hands(
+    p: Float[np.ndarray, "C S T N"], present: Bool[np.ndarray, "C S T N"], rng: np.random.Generator
+) -> Float[np.ndarray, "C S T N"]:
+    """The clip's own weights, each on another hand: as sharp and as restless, and wrong.
+
+    One derangement a clip, of the hands that are there in most of its frames.
+    """
+    result = p.copy()
+    for clip, there in enumerate(present.mean((1, 2)) > 0.5):
+        hands = np.flatnonzero(there)
+        result[clip][..., hands] = p[clip][..., hands[derangement(len(hands), rng)]]
+    return result
+
+
+def permuted_steps(
+    q: Float[np.ndarray, "C S T"], rng: np.random.Generator
+) -> Float[np.ndarray, "C S T"]:
+    """The clip's own p', each weight on another step; one derangement a clip."""
+    return np.stack([clip[:, derangement(q.shape[-1], rng)] for clip in q])
+
+
+def other_clip(
+    weights: Float[np.ndarray, "C *S"], people: Int[np.ndarray, "C"], rng: np.random.Generator
+) -> Float[np.ndarray, "C *S"]:
+    """Every clip gets the weights of another one with as many people.
+
+    Raises ValueError for a clip that is the only one of its kind.
+    """
+    result = weights.copy()
+    for count in np.unique(people):
+        rows = np.flatnonzero(people == count)
+        if len(rows) < 2:
+            raise ValueError(f"one clip alone has {count} people: there is no other to take from")
+        result[rows] = weights[rows[derangement(len(rows), rng)]]
+    return result
+
+
+def planted_hand(
+    truth: Int[np.ndarray, "C S T"], present: Bool[np.ndarray, "C S T N"]
+) -> Float[np.ndarray, "C S T N"]:
+    """The oracle for p: all weight on the planted hand, uniform in frames that have none."""
+    hands = np.arange(present.shape[-1])
+    return np.where((truth >= 0)[..., None], truth[..., None] == hands, uniform(present))
+
+
+def planted_interval(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:
+    """The oracle for p': equal weight on the frames of the planted interval, all where there is none."""
+    inside = truth >= 0
+    return uniform(inside[..., None, :])[..., 0, :]
+
+
+def best_constant_hand(
+    truth: Int[np.ndarray, "C S T"], hands: int = 4
+) -> Float[np.ndarray, "C S T N"]:
+    """All weight on one hand, the same everywhere: the one that is planted most in these very frames."""
+    counts = np.bincount(truth[truth >= 0], minlength=hands)
+    return np.broadcast_to(np.eye(hands)[counts.argmax()], (*truth.shape, hands))
+
+
+def best_constant_step(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:
+    """All weight on one step, the same for all clips: the one most often in the interval."""
+    steps = truth.shape[-1]
+    return np.broadcast_to(np.eye(steps)[(truth >= 0).mean((0, 1)).argmax()], truth.shape)

@@ -1,0 +1,169 @@
+"""Tables of the book: the paper's as printed, ours from records. They share no column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from IPython.display import Markdown
+from matplotlib.axes import Axes
+from scipy.stats import t as student
+
+from pcsta_book.experiments import paper, records
+from pcsta_book.experiments.grid import VARIANTS
+
+NBSP = "\N{NO-BREAK SPACE}"  # a number and its spread stay on one line of a cell
+
+
+def paper_table(number: int) -> Markdown:
+    """One of the paper's Tables 1 to 6 as printed; averages recomputed, misprints marked.
+
+    The column "mean" is ours, of the printed cells; † marks where the two disagree. "ref." is the
+    paper's own number of a work.
+    """
+    table = paper.TABLES[number]
+    marks, columns = list(table.rows[0].marks), list(table.rows[0].values)
+    lettered = any(row.letter for row in table.rows)
+    cited = any(row.reference for row in table.rows)
+    head = [*["row"] * lettered, "method", *["ref."] * cited]
+    head += ["on pose" if m == "Conditional" else m for m in marks]
+    lines = [head, ["---"] * len(head)]
+    numbers = [*columns, *["mean"] * ("Avg" in columns)]
+    head += numbers
+    lines[1] += ["--:"] * len(numbers)
+    slips = [s for s in paper.SLIPS if f"Table {number}" in s.where or s.table == number]
+    for row in table.rows:
+        wrong = any(s.table == number and s.method == row.method for s in slips)
+        cells = [*[row.letter] * lettered, row.method]
+        cells += [f"[{row.reference}]" if row.reference else ""] * cited
+        cells += [row.marks[m] for m in marks]
+        cells += ["-" if v is None else f"{v:.1f}" for v in row.values.values()]
+        if "Avg" in columns:
+            mean = row.exact_average
+            if wrong:
+                cells[-1] += f"{NBSP}†"
+            cells.append("-" if mean is None else f"{mean:.2f}")
+        lines.append(cells)
+    notes = "".join(
+        f"\n{'† ' if s.table == number else ''}{s.where}. Printed: {s.printed}. "
+        f"{s.found[0].upper() + s.found[1:]}.\n"
+        for s in slips
+    )
+    if any("o" in row.marks.values() for row in table.rows):
+        notes = "\no: pose is used for the attention mechanism only.\n" + notes
+    title, where = table.title[0].lower() + table.title[1:], paper.PROTOCOLS[table.dataset].dataset
+    on = "" if where in title else f" on {where}"
+    caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed."
+    return Markdown(f"{caption}\n\n{markdown_table(lines, tight=len(head) > 8)}\n{notes}")
+
+
+def result_table(name: str, variants: Iterable[str], caption: str, command: str = "") -> Markdown:
+    """Lines of a record as a table: mean and spread over seeds for every protocol.
+
+    The difference to the variant that a line varies is paired by seed, with a 95 % t-interval.
+    command: what a reader would run, printed in place of figures when there is no record
+    """
+    try:
+        record = records.read(name)
+    except FileNotFoundError:
+        return Markdown(f"**{caption}**: not run.\n\n```sh\n{_folded(command)}\n```")
+    variants = [v for v in variants if v in record["lines"]]
+    columns = records.columns(record)
+    lines = [["what", *columns], ["---", *["--:"] * len(columns)]]
+    varied = any(VARIANTS[v].against for v in variants if v in VARIANTS)
+    if varied:
+        lines[0] += [f"difference, {c}" for c in columns]
+        lines[1] += ["--:"] * len(columns)
+    for variant in variants:
+        cells = [f"`{variant}` {record['lines'][variant]['says']}"]
+        cells += [spread(records.accuracies(record, variant, p)) for p in columns.values()]
+        if varied:
+            points = (records.difference(record, variant, p) for p in columns.values())
+            cells += ["" if d is None else interval(d) for d in points]
+        lines.append(cells)
+    text = markdown_table(lines, tight=len(lines[0]) > 4)
+    return Markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
+
+
+def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
+    """Where the figures come from, and the command that makes them again, as Markdown."""
+    kind = "synthetic clips" if record["data"]["synthetic"] else "real recordings"
+    seeds = record["seeds"]
+    rows = ",".join(v for v in variants if v in VARIANTS)
+    command = record["command"].split(" --rows ")[0] + (f" --rows {rows}" if rows else "")
+    versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
+    data = record["data"]
+    note = f" {record['note']}" if "note" in record else ""
+    over = f"seed {seeds[0]}"
+    if len(seeds) > 1:
+        over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
+    return (
+        f"Accuracy in %, {over}, on "
+        f"`{data['name']}` ({data['clips']} {kind}, prepared as `{data['fingerprint']}`). "
+        f"TrainConfig `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
+        f"commit `{record['commit']}`; {record['date']}; "
+        f"{record['seconds'] / 60:.0f} min of computing for the whole record.{note}\n\n"
+        f"```sh\n{_folded(command)}\n```"
+    )
+
+
+def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") -> None:
+    """Paired differences of variants to what they vary, in points, with 95 % intervals.
+
+    protocol: one of the record's, or the mean of its folds by default
+    """
+    record = records.read(name)
+    protocol = protocol or next(iter(records.columns(record).values()))
+    differences = {v: records.difference(record, v, protocol) for v in variants}
+    found = {v: points for v, points in differences.items() if points is not None}
+    for y, points in enumerate(found.values()):
+        half = half_width(points)
+        ax.errorbar(points.mean(), y, xerr=half, fmt="o", color="#222222", capsize=3)
+        ax.scatter(points, [y + 0.2] * len(points), s=12, color="#56738F", marker="|")
+    ax.axvline(0, color="grey", linewidth=0.8)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.set_ylim(len(found) - 0.5, -0.5)
+    ax.set_xlabel("difference in accuracy, points")
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean ± standard deviation over seeds."""
+    few = len(values) < 2
+    return f"{values.mean():.1f}" + ("" if few else f"{NBSP}±{NBSP}{values.std(ddof=1):.1f}")
+
+
+def interval(values: np.ndarray) -> str:
+    """Mean and its 95 % interval by Student's t; bold when zero lies outside."""
+    half = half_width(values)
+    mean = values.mean()
+    text = f"{mean:+.1f} ({mean - half:+.1f}{NBSP}to{NBSP}{mean + half:+.1f})"
+    return f"**{text}**" if abs(values.mean()) > half else text
+
+
+def half_width(values: np.ndarray) -> float:
+    """Half the 95 % interval of the mean of a few seeds; infinite for one."""
+    if len(values) < 2:
+        return float("inf")
+    return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+
+
+def markdown_table(lines: Iterable[Iterable[Any]], tight: bool = False) -> str:
+    """Lines of cells as a Markdown table, the second line its rule; tight: smaller, for many columns."""
+    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return f'<div class="pcsta-tight">\n\n{text}\n\n</div>\n' if tight else text
+
+
+def _folded(command: str, width: int = 76) -> str:
+    """A command, over several lines at its options where it is long."""
+    lines = []
+    for whole in command.splitlines():
+        line, *options = whole.split(" --")
+        for option in options:
+            if len(line) + len(option) + 5 > width:
+                lines.append(f"{line} \\")
+                line = f"    --{option}"
+            else:
+                line += f" --{option}"
+        lines.append(line)
+    return "\n".join(lines)

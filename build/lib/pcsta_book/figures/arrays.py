@@ -1,0 +1,116 @@
+"""Arrays as pictures: the pose tensor, attention over time and hands, a confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from pcsta.skeletons import Skeleton
+from pcsta_book.figures.style import INFORMATIVE, INK, label_hands
+
+CHANNELS = ("position", "velocity", "acceleration")
+
+
+def tensor_image(
+    ax: Axes,
+    pose_tensor: Float[np.ndarray, "C T W"],
+    skeleton: Skeleton,
+    order: Sequence[int],
+    channel: int = 0,
+    person: int = 0,
+) -> None:
+    """One channel of X as a colour picture: a row per frame, a column per joint of the path.
+
+    pose_tensor: (3, T, 2 E 3), columns person, path entry, xyz (section 3.1)
+    order:       the E joints of the path, 0-based
+    channel:     0 position, 1 velocity, 2 acceleration
+
+    x, y, z become red, green, blue; mid grey is zero, and each is scaled by its own largest
+    magnitude (98th percentile), so that all three can be seen.
+    Raises ValueError when the width is not a whole number of people.
+    """
+    frames, entries = pose_tensor.shape[1], len(order)
+    people, rest = divmod(pose_tensor.shape[2], entries * 3)
+    if rest or person >= people:
+        raise ValueError(
+            f"{pose_tensor.shape[2]} columns do not hold person {person} of {entries} joints x 3"
+        )
+    xyz = np.asarray(pose_tensor[channel]).reshape(frames, people, entries, 3)[:, person]
+    largest = np.percentile(np.abs(xyz), 98, axis=(0, 1))
+    ax.imshow(np.clip(0.5 + 0.5 * xyz / np.maximum(largest, 1e-6), 0, 1), aspect="auto")
+    ax.set_xticks(range(entries), [skeleton.joints[j] for j in order], rotation=90, fontsize=7)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylabel("step t")
+    ax.set_title(f"{CHANNELS[channel]} of person {person + 1}; x red, y green, z blue")
+
+
+def temporal_bar(
+    ax: Axes,
+    temporal_attention: Float[np.ndarray, "T"],
+    now: int | None = None,
+    active: np.ndarray | None = None,
+) -> None:
+    """p' as bars over time, beside the uniform weight 1/T.
+
+    now:    step to mark in black
+    active: (T,) index of the planted hand, -1 where there is none; its steps get a yellow ground
+    """
+    steps = len(temporal_attention)
+    if active is not None:
+        for t in np.flatnonzero(np.asarray(active) >= 0):
+            ax.axvspan(t - 0.5, t + 0.5, color=INFORMATIVE, linewidth=0, zorder=0)
+    colours = [INK if t == now else "#56738F" for t in range(steps)]
+    ax.bar(range(steps), temporal_attention, color=colours, width=0.8)
+    ax.axhline(1 / steps, color=INK, linewidth=0.8, linestyle="--", label="uniform, 1/T")
+    ax.set_xlim(-0.5, steps - 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("step t")
+    ax.set_ylabel("p'")
+    ax.legend()
+
+
+def attention_heatmap(
+    ax: Axes, spatial_attention: Float[np.ndarray, "T N"], active: np.ndarray | None = None
+) -> None:
+    """p_t over time (columns) and hands (rows), from white (0) to dark blue (1).
+
+    active: (T,) index of the planted hand, -1 where there is none; its cells are outlined
+    """
+    ax.imshow(np.asarray(spatial_attention).T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for t, hand in enumerate([] if active is None else active):
+        if hand >= 0:
+            ax.add_patch(
+                Rectangle((t - 0.5, hand - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2)
+            )
+    label_hands(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("step t")
+
+
+def confusion(
+    ax: Axes, matrix: Float[np.ndarray, "C C"] | np.ndarray, classes: Sequence[str]
+) -> None:
+    """Confusion matrix: rows true classes, columns predicted ones, shares of the row in per cent.
+
+    matrix: (C, C) counts. A class without clips keeps an empty row.
+    """
+    matrix = np.asarray(matrix, float)
+    if matrix.shape != (len(classes), len(classes)):
+        raise ValueError(f"matrix {matrix.shape} does not fit {len(classes)} classes")
+    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    if len(classes) <= 20:  # beyond that the numbers would not be readable
+        for row, column in zip(*np.nonzero(share >= 0.5), strict=True):
+            ax.text(
+                column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=7,
+                color="white" if share[row, column] > 55 else INK,
+            )  # fmt: skip
+    ax.set_xticks(range(len(classes)), classes, rotation=90)
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")

@@ -1,0 +1,50 @@
+"""A video that shows where the model looked in one clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from pcsta.data.clip import Clip
+from pcsta.data.video import clip_frames, video_info, write_video
+from pcsta.evaluation import Prediction
+from pcsta_book.figures.paint import attention_picture
+
+
+def attention_per_frame(
+    said: Prediction, length: int
+) -> tuple[Float[np.ndarray, "F N"] | None, Float[np.ndarray, "F"] | None]:
+    """Both attentions of one clip, spread over all its frames; None where the model has none.
+
+    length: frames of the clip
+
+    A frame takes the mean over the sub-sequences of its nearest sampled frame; the temporal weights
+    sum to 1 over the clip's frames.
+    """
+    if said.spatial is None:
+        return None, None
+    nearest = np.abs(said.frames[:, None, :] - np.arange(length)[None, :, None]).argmin(-1)
+    spatial = np.take_along_axis(said.spatial, nearest[..., None], 1).mean(0)  # (F, N)
+    if said.temporal is None:
+        return spatial, None
+    temporal = np.take_along_axis(said.temporal, nearest, 1).mean(0)  # (F,)
+    return spatial, temporal / temporal.sum()
+
+
+def overlay(clip: Clip, prediction: Prediction, out: Path, crop_size: int | None) -> Path:
+    """Write a video with skeletons, the four hand boxes and their weights, and a bar of p'.
+
+    crop_size: side of the hand boxes in pixels of the video; None for the boxes' usual size
+    Raises DataError when the clip has no video.
+    """
+    spatial, temporal = attention_per_frame(prediction, len(clip))
+    images = (
+        attention_picture(
+            image, clip, t, None if spatial is None else spatial[t], temporal, t,
+            width=960, crop_size=crop_size,
+        )
+        for t, image in clip_frames(clip)
+    )  # fmt: skip
+    return write_video(out, images, video_info(clip.video).fps if clip.video else 30)

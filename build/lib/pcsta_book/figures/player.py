@@ -1,0 +1,230 @@
+"""Players: a slider over pictures that works in a live notebook and in the static book alike.
+
+The browser alone moves it: `jslink` ties the slider to a `Stack` of pictures, so no kernel is
+needed (`ipywidgets.interact` would call Python, and stand still on a page without one). Paper has
+no slider: every player carries some of its pictures once more, hidden on the screen, and the
+book's style sheet shows these instead when a page is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import ipywidgets
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.figure import Figure
+
+from pcsta.data.clip import HANDS, Clip
+from pcsta_book.figures.paint import attention_picture, people_window
+from pcsta_book.figures.pictures import inline, raster
+
+Picture = UInt8[np.ndarray, "_ _ 3"] | Figure
+Attention = tuple[Float[np.ndarray, "T N"] | None, Float[np.ndarray, "T"] | None]  # p_t, p'
+
+STILLS = 4  # on paper
+
+
+def player(
+    frames: Sequence[Picture | tuple[Picture, ...]],
+    captions: Sequence[str] | None = None,
+    *,
+    description: str = "step",
+    alt: str = "frame",
+    titles: Sequence[str] = (),
+    interval: int = 250,
+    width: int = 720,
+    least: int = 300,
+    stills: Sequence[int] | None = None,
+) -> ipywidgets.VBox:
+    """Pictures in a row of time, with a play button and a slider.
+
+    frames:      per position one picture (H, W, 3) uint8 or matplotlib figure (it gets closed), or
+                 a tuple of them: side by side, and below each other where the page is narrow
+    captions:    one line per position, shown under it and part of its alternative text
+    description: what the slider counts, e.g. "frame"
+    alt:         what the pictures show, for readers who cannot see them
+    titles:      a heading for each picture of a tuple; part of its alternative text, too
+    interval:    milliseconds between two positions while playing
+    width:       largest width on the page, CSS pixels
+    least:       where the widest picture of a tuple would have fewer CSS pixels than this, the
+                 pictures go below each other
+    stills:      the positions that stand on paper when the page is printed; by default four, from
+                 the first to the last
+
+    Raises ValueError for no frames, for as many captions as there are not frames, and for titles
+    that are not one per picture.
+    """
+    if len(frames) == 0:
+        raise ValueError("a player needs at least one frame")
+    if captions is None:
+        captions = [f"{description} {i}" for i in range(len(frames))]
+    if len(captions) != len(frames):
+        raise ValueError(f"{len(frames)} frames but {len(captions)} captions")
+    if stills is None:
+        stills = (
+            np.linspace(0, len(frames) - 1, min(STILLS, len(frames))).round().astype(int).tolist()
+        )
+
+    figures = [
+        _figure(frame if isinstance(frame, tuple) else (frame,), caption, alt, titles, width, least)
+        for frame, caption in zip(frames, captions, strict=True)
+    ]
+    pictures = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
+    last = len(frames) - 1
+    play = ipywidgets.Play(min=0, max=last, interval=interval)
+    slider = ipywidgets.IntSlider(
+        min=0, max=last, description=description, layout={"flex": "1 1 300px", "width": "auto"}
+    )
+    ipywidgets.jslink((play, "value"), (slider, "value"))
+    ipywidgets.jslink((slider, "value"), (pictures, "selected_index"))
+    controls = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap"})
+    # not displayed, so that a screen reader meets no picture twice
+    paper = ipywidgets.HTML("".join(figures[i] for i in stills), layout={"display": "none"})
+    return ipywidgets.VBox(
+        [pictures, controls, paper.add_class("pcsta-print")],
+        layout={"max_width": f"{width}px", "width": "100%"},
+    ).add_class("pcsta-player")
+
+
+def _figure(
+    pictures: tuple[Picture, ...],
+    caption: str,
+    alt: str,
+    titles: Sequence[str],
+    width: int,
+    least: int,
+) -> str:
+    if titles and len(titles) != len(pictures):
+        raise ValueError(f"{len(pictures)} pictures side by side but {len(titles)} titles")
+    rasters = [raster(each) if isinstance(each, Figure) else each for each in pictures]
+    widest, boxes = max(pixels.shape[1] for pixels in rasters), []
+    for i, pixels in enumerate(rasters):
+        what = ": ".join([*titles[i : i + 1], alt, caption])
+        wide = pixels.shape[1]
+        boxes.append(  # each as wide as its share
+            f'<div style="flex:{wide} 1 {least * wide // widest}px;max-width:{width}px">'
+            + "".join(f"<b>{escape(title)}</b>" for title in titles[i : i + 1])
+            + f'<img src="{inline(pixels)}" alt="{escape(what, quote=True)}"'
+            ' style="display:block;width:100%"></div>'
+        )
+    return (
+        '<figure style="margin:0"><div style="display:flex;flex-wrap:wrap;gap:0 12px">'
+        + "".join(boxes)
+        + f'</div><figcaption style="line-height:1.4">{escape(caption)}</figcaption></figure>'
+    )
+
+
+def attention_player(
+    clip: Clip,
+    frames: UInt8[np.ndarray, "T H W 3"],
+    spatial_attention: Float[np.ndarray, "T N"] | None,
+    temporal_attention: Float[np.ndarray, "T"] | None,
+    indices: Sequence[int] | np.ndarray | None = None,
+    *,
+    crop_size: int | None = None,
+    focus: bool = True,
+    width: int = 720,
+) -> ipywidgets.VBox:
+    """Where the model looks, step by step: hand boxes weighted by p_t over the bar of p'.
+
+    frames:             (T, H, W, 3) uint8, the images of the T sampled frames
+    spatial_attention:  (T, 4) p_t of eq. 4, or None for a model without it
+    temporal_attention: (T,) p' of eq. 7, or None for a model without it
+    indices:            (T,) which frame of the clip each step is; by default 0..T-1
+    crop_size:          side of the boxes, as for `paint`
+    focus:              show the part of the image where the people are; False shows all of it
+    width:              of the pictures, pixels
+
+    Where the clip knows its truth, the informative steps have a yellow ground in the bar and the
+    caption names the planted hand. On paper stand the first, the middle and the last step, and the
+    one with most temporal attention. Raises ValueError when the lengths differ.
+    """
+    attentions = {"": (spatial_attention, temporal_attention)}
+    rows, captions = _steps(clip, frames, attentions, indices, crop_size, focus, width)
+    return player(
+        rows, captions, alt=ATTENTION_ALT, width=width, stills=_telling([temporal_attention], len(rows))
+    )  # fmt: skip
+
+
+def compare_attention(
+    clip: Clip,
+    frames: UInt8[np.ndarray, "T H W 3"],
+    attentions: Mapping[str, Attention],
+    indices: Sequence[int] | np.ndarray | None = None,
+    *,
+    crop_size: int | None = None,
+    focus: bool = True,
+    width: int = 980,
+) -> ipywidgets.VBox:
+    """Where two models look in the same clip, side by side under one slider.
+
+    attentions: what stands over each picture -> (p_t (T, 4), p' (T,)), either None for a model
+                without it; e.g. {"conditioned": (p, q), "unconditioned": (p, q)}
+    width:      of all pictures together, pixels
+
+    The rest as for `attention_player`.
+    """
+    each = width // len(attentions)
+    rows, captions = _steps(clip, frames, attentions, indices, crop_size, focus, each)
+    return player(
+        rows, captions, alt=ATTENTION_ALT, titles=list(attentions), width=width,
+        stills=_telling([temporal for _, temporal in attentions.values()], len(rows)),
+    )  # fmt: skip
+
+
+ATTENTION_ALT = "video frame with skeleton, hand boxes and attention"
+
+
+def _steps(
+    clip: Clip,
+    frames: UInt8[np.ndarray, "T H W 3"],
+    attentions: Mapping[str, Attention],
+    indices: Sequence[int] | np.ndarray | None,
+    crop_size: int | None,
+    focus: bool,
+    width: int,
+) -> tuple[list[tuple[Picture, ...]], list[str]]:
+    """Per step the pictures of all models, and a caption."""
+    indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
+    lengths = {"frames": len(frames), "indices": len(indices)}
+    for name, (spatial, temporal) in attentions.items():
+        if spatial is not None:
+            lengths[f"{name} spatial_attention".lstrip()] = len(spatial)
+        if temporal is not None:
+            lengths[f"{name} temporal_attention".lstrip()] = len(temporal)
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            "one entry per step is needed: " + ", ".join(f"{k} {n}" for k, n in lengths.items())
+        )
+
+    active = None if clip.truth is None else clip.truth.active[indices]  # (T,)
+    window = people_window(clip) if focus else None
+    rows: list[tuple[Picture, ...]] = []
+    captions = []
+    for step, t in enumerate(indices):
+        caption, pictures = f"{clip.action or clip.name}, frame {t}", []
+        for name, (spatial, temporal) in attentions.items():
+            weights = None if spatial is None else np.asarray(spatial[step])
+            pictures.append(
+                attention_picture(
+                    frames[step], clip, int(t), weights, temporal, step,
+                    width=width, crop_size=crop_size, window=window,
+                    informative=None if active is None else active >= 0,
+                )
+            )  # fmt: skip
+            if weights is not None:
+                who = f"{name}: " if name else ""
+                caption += f"; {who}most weight on {HANDS[int(weights.argmax())]}"
+        if active is not None:
+            caption += f"; planted hand: {HANDS[active[step]] if active[step] >= 0 else 'none'}"
+        rows.append(tuple(pictures))
+        captions.append(caption)
+    return rows, captions
+
+
+def _telling(temporal: Sequence[Float[np.ndarray, "T"] | None], steps: int) -> list[int]:
+    """First, middle and last step, and those with most temporal attention."""
+    peaks = {int(np.argmax(weights)) for weights in temporal if weights is not None}
+    return sorted({0, steps // 2, steps - 1} | peaks)

@@ -1,0 +1,77 @@
+"""One look for every figure: a colour, a marker and a line style for each hand.
+
+Colours are Okabe and Ito's, which readers with any colour vision tell apart; the marker and the
+line style say the same once more, for print and for the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import matplotlib.rcsetup
+from matplotlib.axes import Axes
+
+from pcsta.data.clip import HANDS
+
+HAND_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # left 1, right 1, left 2, right 2
+HAND_MARKERS = ("o", "s", "D", "^")
+HAND_LINES = ("-", "--", "-.", ":")
+PERSON_COLOURS = ("#FFFFFF", "#F0E442")  # bones over a video frame
+PERSON_INKS = ("#333333", "#999999")  # bones on paper
+INFORMATIVE = "#F7EFA0"  # the planted interval, where the truth is known
+INK = "#222222"
+CHOSEN = "#D55E00"  # where a player or a reader stands now
+
+RC: Any = {
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+    "savefig.bbox": "tight",
+    "figure.facecolor": "white",  # also under the book's dark theme
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "image.cmap": "viridis",
+    "axes.prop_cycle": matplotlib.rcsetup.cycler(
+        color=(*HAND_COLOURS, "#56B4E9", "#E69F00", "#000000")
+    ),
+}
+
+
+def use() -> None:
+    """Give every later matplotlib figure of this process the book's look."""
+    matplotlib.rcParams.update(RC)
+
+
+def hand_style(hand: int) -> dict[str, Any]:
+    """Keywords of `Axes.plot` for one hand: its colour, marker, line style and label.
+
+    `hand` counts as HANDS does: left 1, right 1, left 2, right 2.
+    """
+    return {
+        "color": HAND_COLOURS[hand],
+        "marker": HAND_MARKERS[hand],
+        "linestyle": HAND_LINES[hand],
+        "label": HANDS[hand],
+    }
+
+
+def label_hands(ax: Axes, axis: str = "y") -> None:
+    """Name the four hands on an axis whose ticks are 0..3, each in its own colour."""
+    if axis == "y":
+        ax.set_yticks(range(len(HANDS)), HANDS)
+        labels = ax.get_yticklabels()
+    else:
+        ax.set_xticks(range(len(HANDS)), HANDS)
+        labels = ax.get_xticklabels()
+    for label, colour in zip(labels, HAND_COLOURS, strict=False):
+        label.set_color(colour)
+        label.set_fontweight("bold")

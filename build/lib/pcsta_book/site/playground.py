@@ -1,0 +1,307 @@
+"""What the playground page loads: models as ONNX files, clips as arrays and pictures.
+
+    pose.onnx, rgb-conditioned.onnx, rgb-unconditioned.onnx   see `MODELS`
+    playground.json     names, colours, and for every clip its truth and PyTorch's own outputs
+    NAME.bin.gz         float32, little-endian: X, then V of the clip as filmed and of every object
+    NAME-crops.webp     the crops that V comes from, one row for each of those, one column a step
+    NAME-frames.webp    the frame at every step, COLUMNS in a row
+
+What a hand holds is changed in the picture and not in the features: the take is drawn again with
+another object, compressed as the video is, cropped at the tracked hand, and read by the same sensor.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import tempfile
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+
+from pcsta.common import training_pool
+from pcsta.data import HANDS, Clip, data_root
+from pcsta.data.ntu import NAME
+from pcsta.data.prepare import glimpse_features
+from pcsta.data.video import read_frames
+from pcsta.files import fingerprint, read_json, write_json
+from pcsta.glimpse import crop
+from pcsta.pose_tensor import PoseTensor
+from pcsta.subsequences import frame_indices
+from pcsta.two_stream import Output, TwoStream
+from pcsta_book import artifacts, synthetic
+from pcsta_book.figures import HAND_COLOURS, encode, paint, people_window
+from pcsta_book.site import stream_export
+from pcsta_book.synthetic import actions, ntu_files, takes
+
+MODELS = {"conditioned": "K", "unconditioned": "K-unconditioned"}  # rows of Tables 5 and 6
+THINGS = ("", *actions.OBJECTS)  # what a hand may be given; "" empties it
+WIDTH = 440  # of a frame's picture, pixels
+COLUMNS = 4
+VERSION = 1  # raise it whenever `make` would write other files
+
+
+class Inputs(NamedTuple):
+    """What the model reads of one clip; V once as filmed and once for each of THINGS.
+
+    Glimpses of hands that are not there are zero. `frames` are the numbers of the sampled frames.
+    """
+
+    pose_tensor: Float[np.ndarray, "3 T W"]  # X
+    glimpses: Float[np.ndarray, "variants T 4 K"]  # V behind the frozen map
+    present: Bool[np.ndarray, "T 4"]
+    frames: Int[np.ndarray, "T"]
+
+
+def names() -> list[str]:
+    """Sample names of the playground's clips, in order of action.
+
+    The rule: of every action that shares its motion with another one, so that only what a hand holds
+    can tell them apart, the first test clip without a tracking fault.
+    """
+    sharing = Counter(action.group for action in synthetic.REPERTOIRE)
+    return [
+        artifacts.first_test_clip(f"A{action.ntu:03d}").name
+        for action in synthetic.REPERTOIRE
+        if sharing[action.group] > 1
+    ]
+
+
+def settings() -> dict[str, Any]:
+    """Everything that the files depend on."""
+    runs = [artifacts.run(letter) / "model.safetensors" for letter in MODELS.values()]
+    return {
+        "version": VERSION,
+        "models": [hashlib.sha256(path.read_bytes()).hexdigest() for path in runs],
+        "store": fingerprint(artifacts.store().settings),
+        "torch": torch.__version__,
+    }
+
+
+def make(folder: Path, processes: int = 2) -> Path:
+    """Fill `folder`, which appears whole or not at all, with all that the page loads.
+
+    processes: clips that are drawn again beside each other. Returns the folder.
+    """
+    models = {name: artifacts.model(letter)[0] for name, letter in MODELS.items()}
+    for other in list(models.values())[1:]:
+        _share(next(iter(models.values())), other)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        with training_pool(processes) as pool:
+            written = [pool.submit(_export, part, *job) for job in _files()]
+            told = list(pool.map(partial(_clip, part), names()))
+            for job in written:
+                job.result()
+        write_json(part / "playground.json", _header() | {"clips": told})
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return folder
+
+
+def _share(one: TwoStream, other: TwoStream) -> None:
+    """Raise ValueError unless both models have one pose stream and one map of the glimpses."""
+    frozen = ("pose_", "rgb.scaling.")
+    ours, theirs = one.state_dict(), other.state_dict()
+    for key in (key for key in ours if key.startswith(frozen)):
+        if not torch.equal(ours[key], theirs[key]):
+            raise ValueError(f"the playground's models differ in {key}; train both again")
+
+
+def _files() -> list[tuple[str, str, stream_export.Stream]]:
+    """(file, row of the tables, stream) of every ONNX file."""
+    rgb = [(f"rgb-{name}.onnx", letter, "rgb") for name, letter in MODELS.items()]
+    return [("pose.onnx", MODELS["conditioned"], "pose"), *rgb]  # type: ignore[list-item]
+
+
+def _export(part: Path, file: str, letter: str, stream: stream_export.Stream) -> None:
+    stream_export.to_onnx(artifacts.model(letter)[0], part / file, stream)
+
+
+def _header() -> dict[str, Any]:
+    config = artifacts.model(MODELS["conditioned"])[0].config
+    X = PoseTensor.from_config(config)
+    return {
+        "classes": list(artifacts.store().classes),
+        "hands": list(HANDS),
+        "colours": list(HAND_COLOURS),
+        "things": list(THINGS),
+        "shape": {
+            "channels": X.channels, "steps": config.frames, "width": X.width,
+            "hands": config.glimpses, "features": config.glimpse_projection,
+            "pose_features": config.pose_widths[2], "crop": artifacts.dataset().crop_size,
+        },
+        "columns": COLUMNS,
+    }  # fmt: skip
+
+
+def folder() -> Path:
+    """The folder of all that the page loads, made on first use."""
+    path = data_root() / "playground" / fingerprint(settings())
+    with artifacts.alone(f"playground-{path.name}"):
+        return path if path.exists() else make(path)
+
+
+# ---------------------------------------------------------------- one clip
+
+
+def _clip(part: Path, name: str) -> dict[str, Any]:
+    """Write one clip's files; returns its entry of playground.json."""
+    clip, model = artifacts.dataset().read(name), artifacts.model(MODELS["conditioned"])[0]
+    images = artifacts.frames(clip)
+    inputs, crops = _inputs(clip, images, model)
+    arrays = (inputs.pose_tensor, inputs.glimpses)
+    packed = gzip.compress(b"".join(a.astype("<f4").tobytes() for a in arrays), mtime=0)
+    (part / f"{name}.bin.gz").write_bytes(packed)
+    variants, steps, hands, size = crops.shape[:4]
+    sprite = crops.transpose(0, 2, 3, 1, 4, 5).reshape(variants * hands * size, steps * size, 3)
+    (part / f"{name}-crops.webp").write_bytes(encode(np.ascontiguousarray(sprite), quality=85))
+
+    window = people_window(clip)
+    pictures = np.stack(
+        [np.asarray(paint(images[t], clip, t, width=WIDTH, window=window)) for t in inputs.frames]
+    )  # (T, h, w, 3)
+    sheet = pictures.reshape(-1, COLUMNS, *pictures.shape[1:]).swapaxes(1, 2)
+    sheet = sheet.reshape(-1, COLUMNS * WIDTH, 3)
+    (part / f"{name}-frames.webp").write_bytes(encode(np.ascontiguousarray(sheet), quality=60))
+
+    assert clip.truth is not None
+    scale = WIDTH / (window[2] - window[0])
+    boxes = (clip.hands[inputs.frames] - np.array(window[:2])) * scale  # (T, 4, 2)
+    said = {kind: _numbers(run(artifacts.model(row)[0], inputs)) for kind, row in MODELS.items()}
+    return {
+        "name": name,
+        "label": clip.label,
+        "frames": inputs.frames.tolist(),
+        "present": inputs.present.astype(int).tolist(),
+        "active": clip.truth.active[inputs.frames].tolist(),
+        "held": clip.truth.objects[inputs.frames].tolist(),
+        "boxes": np.round(np.nan_to_num(boxes), 1).tolist(),
+        "half": size / 2 * scale,
+        "picture": [WIDTH, int(pictures.shape[1])],
+        "filmed": said,
+    }
+
+
+def _inputs(
+    clip: Clip, images: UInt8[np.ndarray, "F H W 3"], model: TwoStream
+) -> tuple[Inputs, UInt8[np.ndarray, "variants T 4 h w 3"]]:
+    """The model's inputs for one sub-sequence, the middles of its segments, and the crops behind V."""
+    store, f_g, size = artifacts.store(), artifacts.sensor(), artifacts.dataset().crop_size
+    frames = frame_indices(len(clip), model.config.frames)[0]
+    build = PoseTensor.from_config(model.config, clip.skeleton)
+    X = build(torch.from_numpy(clip.joints[build.frames(frames, len(clip))])[None])[0]
+    hands = clip.hands[frames]  # (T, 4, 2)
+    present = np.isfinite(hands).all(-1)
+
+    crops = np.zeros((1 + len(THINGS), *hands.shape[:2], 3, size, size), np.uint8)
+    crops[0] = np.stack([crop(images[t], hands[i], size) for i, t in enumerate(frames)])
+    raw = np.zeros((1 + len(THINGS), *hands.shape[:2], f_g.features), np.float16)
+    raw[0] = store.glimpses(store.index(clip.name))[frames]
+    take = _take(clip)
+    actors = _actors(take, clip, frames)
+    for variant, thing in enumerate(THINGS, 1):
+        for actor in range(max(actors) + 1):
+            mine = [hand for hand, who in enumerate(actors) if who == actor]
+            for i, image in enumerate(_filmed(take.holding(actor, thing), frames)):
+                crops[variant, i, mine] = crop(image, hands[i, mine], size)
+        where = np.argwhere(present)
+        there = crops[variant][present]
+        raw[variant] = glimpse_features(f_g, there, where, len(frames), torch.device("cpu"))
+    assert model.rgb is not None
+    with torch.no_grad():
+        V = model.rgb.scaling.project(torch.from_numpy(raw).float()).numpy()
+    return Inputs(X.numpy(), V, present, frames), crops.transpose(0, 1, 2, 4, 5, 3)
+
+
+def _take(clip: Clip) -> takes.Take:
+    seed = synthetic.settings()["seed"]
+    match = NAME.fullmatch(clip.name)
+    assert match is not None
+    _, *numbers = map(int, match.groups())  # the setup is the camera's
+    return takes.take(seed, takes.Name(*numbers), len(clip))
+
+
+def _actors(take: takes.Take, clip: Clip, frames: np.ndarray) -> list[int]:
+    """For each of the four hands the actor, as the take counts them, whose hand it is; -1 for none."""
+    true = take.hands[frames]  # (T, A, 2, 2)
+    distance = np.linalg.norm(clip.hands[frames][:, :, None, None] - true[:, None], axis=-1)
+    distance = distance.mean(0).min(-1)  # (4, A): to the nearer one of each actor's two hands
+    there = np.isfinite(distance).all(-1)
+    return np.where(there, np.nan_to_num(distance, nan=np.inf).argmin(-1), -1).tolist()
+
+
+def _filmed(take: takes.Take, frames: np.ndarray) -> list[np.ndarray]:
+    """Some frames of a take, RGB, as its video shows them."""
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "again.avi"
+        ntu_files.write_video(video, take.images())
+        return [image for _, image in read_frames(video, frames)]
+
+
+# ---------------------------------------------------------------- the same in PyTorch
+
+
+def change(
+    inputs: Inputs,
+    variant: Int[np.ndarray, "T 4"] | None = None,
+    hidden: Bool[np.ndarray, "T 4"] | None = None,
+    hands_at: int | None = None,
+    body_at: int | None = None,
+) -> Inputs:
+    """A clip after an intervention, as the page's controls make it.
+
+    variant:   which variant of V each hand shows at each step; 0, as filmed, by default
+    hidden:    hands that are absent to the model
+    hands_at:  the step whose pictures of the hands stand at every step; None lets them move
+    body_at:   the step at which the body stands still, without velocity and acceleration
+    """
+    steps, hands = np.indices(inputs.present.shape)
+    source = steps if hands_at is None else np.full_like(steps, hands_at)
+    present = inputs.present[source, hands]
+    if hidden is not None:
+        present = present & ~hidden
+    V = inputs.glimpses[0 if variant is None else variant, source, hands] * present[..., None]
+    X = inputs.pose_tensor
+    if body_at is not None:
+        X = np.zeros_like(X)
+        X[0] = inputs.pose_tensor[0, body_at]
+    return Inputs(X, V[None], present, inputs.frames)
+
+
+@torch.no_grad()
+def run(model: TwoStream, inputs: Inputs) -> Output:
+    """What PyTorch says about a clip of the playground, a batch of one; V is its first variant."""
+    return model(
+        torch.from_numpy(inputs.pose_tensor)[None],
+        torch.from_numpy(inputs.glimpses[:1]),
+        torch.from_numpy(inputs.present)[None],
+        projected=True,
+    )
+
+
+def _numbers(out: Output) -> dict[str, Any]:
+    return {k: np.round(v[0].double().numpy(), 7).tolist() for k, v in out._asdict().items()}
+
+
+def load(folder: Path, name: str) -> Inputs:
+    """A clip's inputs as the page reads them from its files. Raises KeyError for another clip."""
+    told = read_json(folder / "playground.json")
+    clip = {clip["name"]: clip for clip in told["clips"]}[name]
+    shape = told["shape"]
+    X_shape = (shape["channels"], shape["steps"], shape["width"])
+    packed = (folder / f"{name}.bin.gz").read_bytes()
+    flat = np.frombuffer(gzip.decompress(packed), "<f4").copy()
+    X, V = np.split(flat, [int(np.prod(X_shape))])
+    V = V.reshape(-1, shape["steps"], shape["hands"], shape["features"])
+    frames, present = np.array(clip["frames"]), np.array(clip["present"], bool)
+    return Inputs(X.reshape(X_shape), V, present, frames)

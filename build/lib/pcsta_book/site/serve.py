@@ -1,0 +1,89 @@
+"""`pcsta book`: serve the pages at once, and make beside it what is not made yet.
+
+Nothing heavy is imported here, so that the address is there within a second.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import subprocess
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+from pcsta_book.places import PAGES, ROOT
+from pcsta_book.site.progress import up_to_date
+
+
+def main(serve_pages: bool = True, port: int = 8000) -> None:
+    """Make the book, and serve it from the first moment on unless told not to, until Ctrl-C.
+
+    Raises SystemExit when the book cannot be made.
+    """
+    server = start(PAGES, port) if serve_pages else None
+    try:
+        if up_to_date():
+            print(f"Nothing has changed: {PAGES / 'index.html'}", flush=True)
+        else:
+            make()
+        if server is not None:
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+
+def make() -> None:
+    """Run `pcsta_book.site.build` in a process of its own. Raises SystemExit when it fails."""
+    # One torch thread a process: two busy processes with two threads each are several times slower.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "-m", "pcsta_book.site.build"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def start(pages: Path, port: int) -> http.server.ThreadingHTTPServer:
+    """Serve a folder on localhost from a thread; another free port where `port` is taken."""
+    pages.mkdir(parents=True, exist_ok=True)
+    handler = functools.partial(Handler, directory=str(pages))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    print(f"Read it at {address}  (Ctrl-C stops the server)", flush=True)
+    if sys.stdout.isatty():
+        webbrowser.open(address)
+    return server
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder; while the first page is not there, the page that says what is being made."""
+
+    def do_GET(self) -> None:
+        root = Path(self.directory)
+        if self.path in ("/", "/index.html") and not (root / "index.html").exists():
+            self.path = "/making.html"
+            if not (root / "making.html").exists():
+                return self.wait()
+        return super().do_GET()
+
+    def wait(self) -> None:
+        """The very first second."""
+        text = b'<!doctype html><meta http-equiv="refresh" content="1"><title>Starting</title>Starting ...'
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        """A line per file would bury the address."""

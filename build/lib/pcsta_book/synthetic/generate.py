@@ -1,0 +1,182 @@
+"""The whole dataset: every take written as NTU files, by several processes, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm.auto import tqdm
+
+from pcsta.common import worker_pool
+from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
+from pcsta_book.synthetic.actors import SUBJECTS
+from pcsta_book.synthetic.camera import HEIGHT, WIDTH, YAW
+from pcsta_book.synthetic.ntu_files import FPS, skeleton_text, write_text, write_video
+from pcsta_book.synthetic.takes import Name, take
+from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES
+
+VERSION = 5  # raise it whenever the generator would write other files
+FRAMES = 32
+CROP_SIZE = 32  # pixels: a thirtieth of the image's width
+SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
+REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more takes
+SKELETONS, VIDEOS, TRUTHS = "nturgb+d_skeletons", "nturgb+d_rgb", "nturgb+d_truth"
+
+
+def settings(
+    seed: int = 0,
+    frames: int = FRAMES,
+    subjects: Sequence[int] = SUBJECTS,
+    actions: Sequence[int] = tuple(BY_NTU),
+) -> dict[str, Any]:
+    """Everything that the files depend on; `actions` are NTU's numbers.
+
+    Raises ValueError for what cannot be filmed.
+    """
+    if frames < SUBSEQUENCE:
+        raise ValueError(f"frames is {frames}; ask for at least {SUBSEQUENCE}, one sub-sequence")
+    if unknown := sorted(set(actions) - set(BY_NTU)):
+        raise ValueError(f"no actor knows action {unknown}; choose from {sorted(BY_NTU)}")
+    if unknown := sorted(set(subjects) - set(SUBJECTS)):
+        raise ValueError(f"there is no subject {unknown}; choose from {list(SUBJECTS)}")
+    return {
+        "version": VERSION,
+        "seed": seed,
+        "frames": frames,
+        "subjects": sorted(subjects),
+        "actions": sorted(actions),
+        "fps": FPS,
+        "size": [WIDTH, HEIGHT],
+        "crop_size": CROP_SIZE,
+        "cameras": sorted(YAW),
+        "replications": {str(people): count for people, count in REPLICATIONS.items()},
+        "interval": list(INTERVAL),
+        "decoy": DECOY,
+        "empty": EMPTY,
+        "same_group": SAME_GROUP,
+        "noise": [NOISE, HAND_NOISE],
+        "fault_shares": SHARES,
+    }
+
+
+def fingerprint(**choice: Any) -> str:
+    """A short name of `settings(**choice)`: equal for equal files."""
+    text = json.dumps(settings(**choice), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def names(subjects: Sequence[int] = SUBJECTS, actions: Sequence[int] = tuple(BY_NTU)) -> list[Name]:
+    """Every take, sorted by name."""
+    found = (
+        Name(camera, subject, replication, action)
+        for camera in YAW
+        for subject in subjects
+        for action in actions
+        for replication in range(1, REPLICATIONS[BY_NTU[action].people] + 1)
+    )
+    return sorted(found, key=str)
+
+
+def is_made(root: Path | str, **choice: Any) -> bool:
+    """Whether `root` holds the finished dataset of `settings(**choice)`."""
+    try:
+        found = json.loads((Path(root) / "dataset.json").read_text(encoding="utf-8"))
+        return found["fingerprint"] == fingerprint(**choice)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice: Any) -> Path:
+    """Write the dataset of `settings(**choice)` (seed, frames, subjects, actions) below `root`.
+
+    Finished takes of the same settings are kept, so interrupted work goes on where it stopped; files
+    of other settings are replaced.  `dataset.json` is written last.  Returns `root`.  Raises
+    ValueError for settings or a number of workers that make no sense, OSError when writing fails.
+    """
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1")
+    root, stated = Path(root), settings(**choice)
+    mark = fingerprint(**choice)
+    if is_made(root, **choice):
+        return root
+    (root / "dataset.json").unlink(missing_ok=True)
+    for folder in (SKELETONS, VIDEOS, TRUTHS):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    everything = names(stated["subjects"], stated["actions"])
+    _drop_others(root, {str(name) for name in everything})
+    work = partial(make_take, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
+    faults: list[str] = []
+    with tqdm(
+        total=len(everything), unit="clip", desc="embedded dataset", disable=not progress
+    ) as bar:
+        for found in _each(work, everything, workers):
+            faults += found
+            bar.update()
+    summary = {
+        # what NTU's reader asks of a dataset that is not NTU
+        "name": "synthetic",
+        "actions": sorted(BY_NTU),
+        "image_size": stated["size"],
+        "crop_size": CROP_SIZE,
+        "fingerprint": mark,
+        "clips": len(everything),
+        "clips_by_action": dict(Counter(f"A{name.action:03d}" for name in everything)),
+        "faults": {fault: round(faults.count(fault) / len(everything), 4) for fault in SHARES},
+        "settings": stated,
+    }
+    write_text(root / "dataset.json", json.dumps(summary, indent=1) + "\n")
+    return root
+
+
+def _each(work: Callable[[Name], list[str]], everything: list[Name], workers: int):
+    """Results of `work` for every name, as they come."""
+    if workers == 1:
+        yield from map(work, everything)
+        return
+    with worker_pool(workers, cv2.setNumThreads, 1) as workshop:
+        jobs = [workshop.submit(work, name) for name in everything]
+        try:
+            for done in as_completed(jobs):
+                yield done.result()
+        except BaseException:
+            workshop.shutdown(cancel_futures=True)
+            raise
+
+
+def make_take(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> list[str]:
+    """Write one take's three files, the truth last; nothing to do when they are there already.
+
+    Returns the names of its faults.
+    """
+    skeleton = root / SKELETONS / f"{name}.skeleton"
+    video = root / VIDEOS / f"{name}_rgb.avi"
+    truth = root / TRUTHS / f"{name}.json"
+    if skeleton.exists() and video.exists():
+        try:
+            found = json.loads(truth.read_text(encoding="utf-8"))
+            if found["fingerprint"] == mark:
+                return found["faults"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not finished, or damaged: made again below
+    truth.unlink(missing_ok=True)
+    planned = take(seed, name, frames)
+    write_text(skeleton, skeleton_text(planned.bodies))
+    write_video(video, planned.images())
+    told = planned.truth() | {"fingerprint": mark}
+    write_text(truth, json.dumps(told, separators=(",", ":")) + "\n")
+    return told["faults"]
+
+
+def _drop_others(root: Path, wanted: set[str]) -> None:
+    """Remove takes that these settings do not have, and what an interrupted run left behind."""
+    for folder in (SKELETONS, VIDEOS, TRUTHS):
+        for path in (root / folder).iterdir():
+            if path.name[:20] not in wanted:
+                path.unlink()

@@ -1,0 +1,189 @@
+"""One take: who does what, when, before which camera; the same take for the same seed and name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from pcsta.skeletons import KINECT_V2
+from pcsta_book.synthetic import duets, motions
+from pcsta_book.synthetic.actions import BY_NTU, SIDES, Action, Schedule, schedules
+from pcsta_book.synthetic.actors import TEST, TRAIN, Subject, pose
+from pcsta_book.synthetic.camera import FOCAL, Camera, colour_pixels
+from pcsta_book.synthetic.figure import Figure
+from pcsta_book.synthetic.hand import Grip
+from pcsta_book.synthetic.scene import background
+from pcsta_book.synthetic.tracking import Body, draw_fault, track
+
+
+@dataclass(frozen=True)
+class Name:
+    """SsssCcccPpppRrrrAaaa. Every take has one camera only, and its setup says which."""
+
+    camera: int
+    subject: int
+    replication: int
+    action: int
+
+    def __str__(self) -> str:
+        c, p, r, a = self.camera, self.subject, self.replication, self.action
+        return f"S{c:03d}C{c:03d}P{p:03d}R{r:03d}A{a:03d}"
+
+
+@dataclass
+class Take:
+    """Everything that one take consists of, before it is drawn.
+
+    joints: true joints of each actor, (T, 25, 3), camera space, metres
+    hands:  (T, A, 2, 2) their true hands in pixels;  plans: [actor][side]
+    """
+
+    name: Name
+    action: Action
+    subjects: list[Subject]
+    camera: Camera
+    joints: list[np.ndarray]
+    turns: list[np.ndarray]
+    plans: list[list[Schedule]]
+    active: tuple[int, int]
+    fault: str
+    bodies: list[Body]
+    room: np.random.SeedSequence
+
+    @property
+    def frames(self) -> int:
+        return len(self.joints[0])
+
+    @property
+    def hands(self) -> Float[np.ndarray, "T A 2 2"]:
+        where = [colour_pixels(j[:, list(KINECT_V2.hand_indices)]) for j in self.joints]
+        return np.stack(where, 1)
+
+    def truth(self) -> dict:
+        """What `read_truth` reads."""
+        actor, side = self.active
+        plan = self.plans[actor][side]
+        return {
+            "name": str(self.name),
+            "action": self.action.name,
+            "group": self.action.group,
+            "actors": [s.number for s in self.subjects],
+            "active": {"actor": actor, "side": SIDES[side], "start": plan.start, "stop": plan.stop},
+            "objects": [[p.objects(self.frames) for p in person] for person in self.plans],
+            "hands": np.round(self.hands, 1).tolist(),
+            "faults": [self.fault] if self.fault else [],
+        }
+
+    def holding(self, actor: int, thing: str) -> Take:
+        """The same take, but both hands of one actor hold `thing` ("" is nothing) from first to last.
+
+        Nothing else changes: bodies, faults, room and light stay. So the pictures are what would have
+        been filmed, a counterfactual. Raises KeyError, when it is drawn, for what is not in OBJECTS.
+        """
+        plans = list(self.plans)
+        plans[actor] = [Schedule(0, self.frames, thing, "")] * len(SIDES)
+        return replace(self, plans=plans)
+
+    def images(
+        self, wanted: Collection[int] | None = None
+    ) -> Iterator[UInt8[np.ndarray, "540 960 3"]]:
+        """The video's frames, BGR; only the `wanted` ones when these are named."""
+        rng = np.random.default_rng(self.room)
+        empty = background(rng, self.camera)
+        colours = rng.integers(0, 4, (len(self.subjects), 2, 2))  # [actor][side][decoy, held]
+        tilts = rng.uniform(-1, 1, (len(self.subjects), 2))
+
+        def grip(actor: int, side: int, t: int) -> Grip:
+            plan = self.plans[actor][side]
+            inside = plan.start <= t < plan.stop
+            held = plan.held if inside else plan.decoy
+            return Grip(held, int(colours[actor, side, int(inside)]), float(tilts[actor, side]))
+
+        for t in range(self.frames) if wanted is None else sorted(wanted):
+            image = empty.copy()
+            figures = [
+                Figure(subject, self.joints[i][t], self.turns[i][t], (grip(i, 0, t), grip(i, 1, t)))
+                for i, subject in enumerate(self.subjects)
+            ]
+            _shadows(image, [j[t] for j in self.joints])
+            for figure in sorted(figures, key=lambda f: -f.depth.mean()):
+                figure.paint(image)
+            yield image
+
+
+def take(seed: int, name: Name, frames: int) -> Take:
+    """Direct one take. Raises KeyError for an action that is not in the repertoire."""
+    action = BY_NTU[name.action]
+    key = [seed, name.camera, name.subject, name.replication, name.action]
+    play, sensor, room = np.random.SeedSequence(key).spawn(3)
+    rng = np.random.default_rng(play)
+    subjects = [Subject.create(name.subject)]
+    if action.people == 2:  # the partner comes from the same side of the cross-subject split
+        side = TRAIN if name.subject in TRAIN else TEST
+        subjects.append(Subject.create(int(rng.choice([s for s in side if s != name.subject]))))
+    active = (int(rng.integers(action.people)), int(rng.integers(2)))
+    plans = schedules(rng, action, frames, *active)
+    plan = plans[active[0]][active[1]]
+    camera = Camera.place(rng, name.camera)
+    if action.people == 1:
+        moves = [motions.solo(rng, action, subjects[0], plan, active[1], frames)]
+        # anywhere within 50 degrees, but never so far that the body hides a hand from this camera
+        facing = np.clip(np.deg2rad(rng.uniform(-50, 50)), camera.yaw - 0.8, camera.yaw + 0.8)
+        places, facings = [tuple(rng.uniform(-0.15, 0.15, 2))], [facing]
+    else:
+        gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
+        moves = list(
+            duets.pair(rng, action, (subjects[0], subjects[1]), plan, active, frames, opening)
+        )
+        axis = camera.yaw + np.deg2rad(rng.uniform(-30, 30))
+        half = gap / 2 * np.array([np.cos(axis), np.sin(axis)])
+        places, facings = (
+            [tuple(-half), tuple(half)],
+            [axis + np.pi / 2 - opening, axis - np.pi / 2 + opening],
+        )
+    joints = [
+        camera.view(pose(s, m, p, f))
+        for s, m, p, f in zip(subjects, moves, places, facings, strict=True)
+    ]
+    rng = np.random.default_rng(sensor)
+    fault = draw_fault(rng)
+    bodies = track(rng, joints, fault)
+    return Take(
+        name,
+        action,
+        subjects,
+        camera,
+        joints,
+        [m.turn for m in moves],
+        plans,
+        active,
+        fault,
+        bodies,
+        room,
+    )
+
+
+def _shadows(image: np.ndarray, actors: list[np.ndarray]) -> None:
+    """Soft dark spots on the floor under every body, drawn together in one patch."""
+    for joints in actors:
+        feet = colour_pixels(joints[[15, 19]])
+        m = FOCAL / joints[1, 2]
+        x, y = feet.mean(0) + np.array((0.06, 0.02)) * m
+        half_w, half_h = int(0.55 * m), int(0.16 * m)
+        x0, y0 = int(x) - half_w, int(y) - half_h
+        patch = image[max(y0, 0) : y0 + 2 * half_h, max(x0, 0) : x0 + 2 * half_w]
+        if patch.size == 0:
+            continue
+        dark = _shadow(half_w, half_h)[max(0, -y0) :, max(0, -x0) :][
+            : patch.shape[0], : patch.shape[1]
+        ]
+        patch[:] = (patch * dark[..., None]).astype(np.uint8)
+
+
+def _shadow(half_w: int, half_h: int) -> np.ndarray:
+    y, x = np.mgrid[-half_h:half_h, -half_w:half_w].astype(np.float32)
+    r = (x / half_w) ** 2 + (y / half_h) ** 2
+    return 1 - 0.42 * np.exp(-4.5 * r) * np.clip(1 - r, 0, 1)

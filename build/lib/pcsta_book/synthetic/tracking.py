@@ -1,0 +1,100 @@
+"""What the sensor makes of the actors: noisy joints, and the faults that real recordings have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pcsta.skeletons import KINECT_V2
+
+NOISE, HAND_NOISE = 0.006, 0.008  # metres; the second is added for wrist, hand, tip and thumb
+SHARES = {"jitter": 0.08, "lost hand": 0.08, "swapped body": 0.08, "phantom body": 0.08}
+_SMALL = [
+    KINECT_V2.index(f"{s} {p}")
+    for s in ("left", "right")
+    for p in ("wrist", "hand", "hand tip", "thumb")
+]
+
+
+@dataclass
+class Body:
+    """One tracked body. ident: (T,) bodyID per frame; joints: camera space, metres;
+    states: 2 tracked, 1 inferred, 0 not tracked; present: frames that list this body."""
+
+    ident: list[int]
+    joints: Float[np.ndarray, "T 25 3"]
+    states: Int[np.ndarray, "T 25"]
+    present: Bool[np.ndarray, "T"]
+
+
+def draw_fault(rng: np.random.Generator) -> str:
+    """At most one fault a clip; "" for the others."""
+    names = list(SHARES)
+    chances = [SHARES[n] for n in names]
+    return str(rng.choice(["", *names], p=[1 - sum(chances), *chances]))
+
+
+def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
+    """Bodies as a Kinect would list them, in no order that tells who is who.
+
+    actors: true joints, (T, 25, 3) each, camera space.
+    jitter: five times the noise for a third of the clip.  lost hand: one hand with its wrist, tip
+    and thumb is inferred, and strays.  swapped body: two people exchange their bodyIDs (a single
+    person gets a new one).  phantom body: some furniture is taken for one more person.
+    """
+    frames = len(actors[0])
+    bodies = [_body(rng, true) for true in actors]
+    start = int(rng.integers(2, frames - frames // 3))
+    faulty = slice(start, start + frames // 3)
+    victim = bodies[int(rng.integers(len(bodies)))]
+    if fault == "jitter":
+        victim.joints[faulty] += rng.normal(0, 5 * NOISE, victim.joints[faulty].shape)
+    elif fault == "lost hand":
+        side = ("left", "right")[int(rng.integers(2))]
+        parts = [KINECT_V2.index(f"{side} {p}") for p in ("wrist", "hand", "hand tip", "thumb")]
+        victim.joints[faulty, parts] += _stray(rng, frames // 3)[:, None]
+        victim.states[faulty, parts] = rng.integers(0, 2, (frames // 3, 1))
+    elif fault == "swapped body":
+        if len(bodies) == 2:
+            one, two = bodies
+            one.ident[start:], two.ident[start:] = two.ident[start:], one.ident[start:]
+        else:
+            victim.ident[start:] = [_ident(rng)] * (frames - start)
+    elif fault == "phantom body":
+        bodies.append(_phantom(rng, frames, faulty))
+    order = rng.permutation(len(bodies))
+    return [bodies[i] for i in order]
+
+
+def _stray(rng: np.random.Generator, frames: int) -> Float[np.ndarray, "T 3"]:
+    """Metres by which a guess is off: it is held for a while, then guessed anew."""
+    held = rng.integers(3, 6)
+    guesses = rng.normal(0, 0.12, (frames // held + 1, 3))
+    return np.repeat(guesses, held, axis=0)[:frames]
+
+
+def _ident(rng: np.random.Generator) -> int:
+    return 72057594037900000 + int(rng.integers(100000))  # 17 digits: never through a float
+
+
+def _body(rng: np.random.Generator, true: np.ndarray) -> Body:
+    joints = true + rng.normal(0, NOISE, true.shape)
+    joints[:, _SMALL] += rng.normal(0, HAND_NOISE, joints[:, _SMALL].shape)
+    frames = len(true)
+    return Body([_ident(rng)] * frames, joints, np.full((frames, 25), 2), np.ones(frames, bool))
+
+
+def _phantom(rng: np.random.Generator, frames: int, when: slice) -> Body:
+    """A flat, nearly still heap of joints beside the stage."""
+    centre = [
+        rng.choice([-1, 1]) * rng.uniform(1.3, 1.8),
+        rng.uniform(-0.8, 0.0),
+        rng.uniform(3.4, 4.2),
+    ]
+    joints = np.array(centre) + rng.normal(0, 1, (25, 3)) * [0.22, 0.12, 0.10]
+    present = np.zeros(frames, bool)
+    present[when] = True
+    noisy = joints + rng.normal(0, NOISE, (frames, 25, 3))
+    return Body([_ident(rng)] * frames, noisy, rng.integers(0, 2, (frames, 25)), present)
