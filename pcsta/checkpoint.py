@@ -39,7 +39,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.files import atomic, read_json, write_json
+from pcsta.files import atomic, fingerprint, read_json, write_json
 from pcsta.two_stream import TwoStream
 
 Stage = Literal["pose", "rgb"]
@@ -94,12 +94,19 @@ class RunRecord(RunSettings):
     versions: dict[str, str]
 
 
-def read_settings(run: Path) -> RunSettings:
-    """A run's config.json; an option younger than the run has its default, which changes nothing."""
+def begun(run: Path, settings: RunSettings) -> bool:
+    """Whether the folder holds this run. Raises ValueError when it holds another.
+
+    An option younger than the run has its default there, which changes nothing.
+    """
+    if not (run / "config.json").exists():
+        return False
     found: RunSettings = read_json(run / "config.json")
     found["model"] = ModelConfig.from_dict(found["model"]).to_dict()
     found["recipe"] = asdict(TrainConfig(**found["recipe"]))
-    return found
+    if fingerprint(found) != fingerprint(settings):
+        raise ValueError(f"{run} holds another run; choose another --out, or delete that folder")
+    return True
 
 
 @dataclass
@@ -202,7 +209,8 @@ def configuration(source: Path) -> ModelConfig:
 
 def describe(source: Path) -> dict[str, str | int]:
     """What a run that starts from `source` remembers of it; the weights by their hash."""
-    settings, weights = read_settings(source), (source / "model.safetensors").read_bytes()
+    settings: RunSettings = read_json(source / "config.json")
+    weights = (source / "model.safetensors").read_bytes()
     return {
         "dataset": settings["store"]["dataset"],
         "protocol": settings["protocol"],
