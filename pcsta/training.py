@@ -56,8 +56,8 @@ def train(
                `pcsta.checkpoint`, also for the recipe)
     skeleton:  name of the skeleton that the network reads, to which the joints are converted;
                default the dataset's own
-    Raises ValueError when the folder holds another run, the store lacks the glimpses to train on, or
-    `source` is another network.
+    Raises ValueError when the folder holds another run, the store lacks the glimpses to train on,
+    or `source` is another network.
     """
     out, chosen = Path(out), common.resolve_device(device)
     rank, processes = common.rank_and_world_size()
@@ -156,7 +156,7 @@ def training_clips(
 def learning_rates(
     optimizer: torch.optim.Optimizer, schedule: Literal["constant", "one-cycle"], steps: int
 ) -> LRScheduler:
-    """The schedule of a stage of `steps` batches, stepped once a batch, at most the optimizer's rate.
+    """The schedule of a stage of `steps` batches, stepped once a batch, up to the optimizer's rate.
 
     one-cycle: from 1/25 of the rate up to it in 0.3 of the steps, then to zero, along cosines
     """
@@ -187,8 +187,9 @@ class _Run:
         state, learner = self._state(epochs), common.data_parallel(model)
         frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
         kept, saved = state.progress, time.perf_counter()
-        bar = tqdm(range(kept["epochs"], epochs), initial=kept["epochs"], total=epochs, unit="epoch",
-                   desc=f"{self.stage} stream", disable=rank > 0 or not self.progress)  # fmt: skip
+        first, silent = kept["epochs"], rank > 0 or not self.progress
+        bar = tqdm(range(first, epochs), initial=first, total=epochs, unit="epoch",
+                   desc=f"{self.stage} stream", disable=silent)  # fmt: skip
         for epoch in bar:
             if recipe.keep == "best" and epoch - kept["epoch"] > recipe.patience:
                 break
@@ -248,7 +249,7 @@ class _Run:
     def _figures(
         self, model: torch.nn.Module, batches: Iterator[Batch], learns: State | None = None
     ) -> tuple[float, float]:
-        """Mean loss and accuracy over the batches of all processes; with `learns`, a step on each."""
+        """Mean loss and accuracy over all processes' batches; with `learns`, a step on each."""
         smoothing = self.recipe.label_smoothing if learns else 0.0
         loss_sum = right = seen = 0.0
         for batch in batches:
