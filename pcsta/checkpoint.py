@@ -5,19 +5,19 @@ A run is a folder of tensors by name (safetensors) and JSON; reading it runs no 
     config.json         `RunSettings`: all that decides the result
     store.json          {"path"}: where the store lay
     log.csv             one line an epoch; "rate" is the learning rate at its beginning
-    state.safetensors   `State`, while it trains: model/NAME as it stands, best/NAME of the epoch kept
-                        so far, optimizer/NAME/ exp_avg, exp_avg_sq and step of each parameter that
-                        learns; in its metadata "json": progress, log, Adam's settings, schedule
-    model.safetensors   the trained model, `TwoStream.state_dict()`: parameters, the frozen scaling of
-                        glimpses and s, statistics of batch normalisation
+    state.safetensors   `State`, while it trains: model/NAME as it stands, best/NAME of the epoch
+                        kept so far, optimizer/NAME/ exp_avg, exp_avg_sq and step of each parameter
+                        that learns; in its metadata "json": progress, log, Adam's settings, schedule
+    model.safetensors   the trained model, `TwoStream.state_dict()`: parameters, the frozen scaling
+                        of glimpses and s, statistics of batch normalisation
     record.json         `RunRecord`; its presence says that the run is finished
 
-Knowledge transfer (section 5): "The target networks were initialized with models pretrained on NTU.
-Skeleton definitions are different and were adapted. All layers were finetuned on the smaller datasets
-with an initial learning rate 10 times smaller."  What is taken over is the body: f_sk, and f_p, f_h,
-f_u, f_p' with the frozen scaling of what they read. The classifiers start anew, as the classes are
-others. The joints are adapted by reading a dataset in another skeleton, on either side: the large one
-in the small one's (25 joints -> 15, then both networks are alike), or the small one in the large one's.
+Knowledge transfer (section 5): "The target networks were initialized with models pretrained on
+NTU. Skeleton definitions are different and were adapted. All layers were finetuned on the smaller
+datasets with an initial learning rate 10 times smaller."  What is taken over is the body: f_sk, and
+f_p, f_h, f_u, f_p' with the frozen scaling of what they read. The classifiers start anew, as the
+classes are others. The joints are adapted by reading a dataset in another skeleton, on either side:
+the large one in the small one's (25 joints -> 15, then both networks are alike), or the reverse.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -39,7 +39,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.files import atomic, read_json, write_json
+from pcsta.files import atomic, fingerprint, read_json, write_json
 from pcsta.two_stream import TwoStream
 
 Stage = Literal["pose", "rgb"]
@@ -94,12 +94,19 @@ class RunRecord(RunSettings):
     versions: dict[str, str]
 
 
-def read_settings(run: Path) -> RunSettings:
-    """A run's config.json; an option younger than the run has its default, which changes nothing."""
+def begun(run: Path, settings: RunSettings) -> bool:
+    """Whether the folder holds this run. Raises ValueError when it holds another.
+
+    An option younger than the run has its default there, which changes nothing.
+    """
+    if not (run / "config.json").exists():
+        return False
     found: RunSettings = read_json(run / "config.json")
     found["model"] = ModelConfig.from_dict(found["model"]).to_dict()
     found["recipe"] = asdict(TrainConfig(**found["recipe"]))
-    return found
+    if fingerprint(found) != fingerprint(settings):
+        raise ValueError(f"{run} holds another run; choose another --out, or delete that folder")
+    return True
 
 
 @dataclass
@@ -167,7 +174,8 @@ def load(run: Path | str, device: str = "cpu") -> TwoStream:
     run = Path(run)
     if not (run / "model.safetensors").exists():
         raise FileNotFoundError(
-            f"{run} holds no finished run (no model.safetensors); start or continue it with `pcsta train`"
+            f"{run} holds no finished run (no model.safetensors); "
+            "start or continue it with `pcsta train`"
         )
     model = TwoStream(ModelConfig.from_dict(read_json(run / "config.json")["model"]))
     model.load_state_dict(load_file(run / "model.safetensors"))
@@ -202,7 +210,8 @@ def configuration(source: Path) -> ModelConfig:
 
 def describe(source: Path) -> dict[str, str | int]:
     """What a run that starts from `source` remembers of it; the weights by their hash."""
-    settings, weights = read_settings(source), (source / "model.safetensors").read_bytes()
+    settings: RunSettings = read_json(source / "config.json")
+    weights = (source / "model.safetensors").read_bytes()
     return {
         "dataset": settings["store"]["dataset"],
         "protocol": settings["protocol"],
@@ -216,17 +225,17 @@ def check_source(source: Path, config: ModelConfig, store: Store) -> None:
     theirs, pose_alone = configuration(source), config.streams == "pose"
     if theirs.skeleton != config.skeleton:
         raise ValueError(
-            f"{source} reads {theirs.skeleton} joints, this run {config.skeleton} joints: read this "
-            f"dataset as `--skeleton {theirs.skeleton}`, or pretrain with `--skeleton "
+            f"{source} reads {theirs.skeleton} joints, this run {config.skeleton} joints: read "
+            f"this dataset as `--skeleton {theirs.skeleton}`, or pretrain with `--skeleton "
             f"{config.skeleton}`"
         )
     if not pose_alone and theirs.streams == "pose":
         raise ValueError(f"{source} has no RGB stream to start from: pretrain row G or K")
+    here, there = config.to_dict(), theirs.to_dict()
     other = [
-        f"{field.name} is {getattr(theirs, field.name)} there and {getattr(config, field.name)} here"
-        for field in fields(ModelConfig)
-        if field.name not in (_OWN_POSE if pose_alone else _OWN)
-        and getattr(theirs, field.name) != getattr(config, field.name)
+        f"{name} is {there[name]} there and {here[name]} here"
+        for name in sorted(here.keys() - (_OWN_POSE if pose_alone else _OWN))
+        if there[name] != here[name]
     ]
     if other:
         raise ValueError(f"{source} is another network: {', '.join(other)}")

@@ -72,8 +72,7 @@ def _begin(begin: Callable[..., Any], *arguments: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
+    if parent := parent_process():
         parent.join()  # returns when it has ended, however it did
         os._exit(1)
 

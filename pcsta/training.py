@@ -56,8 +56,8 @@ def train(
                `pcsta.checkpoint`, also for the recipe)
     skeleton:  name of the skeleton that the network reads, to which the joints are converted;
                default the dataset's own
-    Raises ValueError when the folder holds another run, the store lacks the glimpses to train on, or
-    `source` is another network.
+    Raises ValueError when the folder holds another run, the store lacks the glimpses to train on,
+    or `source` is another network.
 
     >>> from pcsta import train
     >>> from pcsta.config import TrainConfig, laptop, row
@@ -80,14 +80,9 @@ def train(
     if source is not None:
         checkpoint.check_source(Path(source), config, store)
         settings["source"] = checkpoint.describe(Path(source))
-    if (out / "config.json").exists():
-        if fingerprint(checkpoint.read_settings(out)) != fingerprint(settings):
-            raise ValueError(
-                f"{out} holds another run; choose another --out, or delete that folder"
-            )
-        if (out / "record.json").exists():
-            return out
-    elif rank == 0:
+    if checkpoint.begun(out, settings) and (out / "record.json").exists():
+        return out
+    if rank == 0:
         write_json(out / "config.json", settings)
         write_json(out / "store.json", {"path": str(store.path.resolve())})
     if stage == "rgb" and needs_pose(config) and pose_from is None:
@@ -158,20 +153,19 @@ def training_clips(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the clips that are fitted and of those kept for early stopping (section 5)."""
     training, _ = store.split(protocol)
-    fitting, validating = validation_split(
-        [store.clips[i] for i in training], recipe.validation, seed, by=recipe.validation_by
+    subjects = [store.clips[i].subject for i in training]
+    held = validation_split(
+        store.labels[training], subjects, recipe.validation, seed, recipe.validation_by
     )
-    positions = ([store.index(clip.name) for clip in part] for part in (fitting, validating))
-    return np.array(next(positions), int), np.array(next(positions), int)
+    return training[~held], training[held]
 
 
 def learning_rates(
     optimizer: torch.optim.Optimizer, schedule: Literal["constant", "one-cycle"], steps: int
 ) -> LRScheduler:
-    """The schedule of a stage of `steps` batches, up to the optimizer's rate; it steps once a batch.
+    """The schedule of a stage of `steps` batches, stepped once a batch, up to the optimizer's rate.
 
-    one-cycle: from 1/25 of the rate up to it in the first 0.3 of the steps, then down to zero, both
-    along a cosine
+    one-cycle: from 1/25 of the rate up to it in 0.3 of the steps, then to zero, along cosines
     """
     if schedule == "constant":
         return ConstantLR(optimizer, 1.0)
@@ -196,21 +190,13 @@ class _Run:
     def fit(self) -> Progress:
         """Train to the best validation epoch, continuing where an interrupted run stood."""
         recipe, model, (rank, _) = self.recipe, self.model.stage(self.stage), self.batches.part
-        epochs, rate, decay = recipe.pose_epochs, recipe.rate, recipe.weight_decay
-        if self.stage == "rgb":
-            epochs = recipe.rgb_epochs
-            rate = rate if recipe.rgb_rate is None else recipe.rgb_rate
-            decay = decay if recipe.rgb_weight_decay is None else recipe.rgb_weight_decay
-        learning = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        epochs = recipe.pose_epochs if self.stage == "pose" else recipe.rgb_epochs
+        state, learner = self._state(epochs), common.data_parallel(model)
         frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
-        optimizer = torch.optim.Adam(learning, rate, weight_decay=decay, fused=True)
-        steps = epochs * steps_per_epoch(len(self.fitting), recipe.batch)
-        state = State(model, optimizer, learning_rates(optimizer, recipe.schedule, steps))
-        state.load(self.out)
-        learner = common.data_parallel(model)
         kept, saved = state.progress, time.perf_counter()
-        bar = tqdm(range(kept["epochs"], epochs), initial=kept["epochs"], total=epochs, unit="epoch",
-                   desc=f"{self.stage} stream", disable=rank > 0 or not self.progress)  # fmt: skip
+        first, silent = kept["epochs"], rank > 0 or not self.progress
+        bar = tqdm(range(first, epochs), initial=first, total=epochs, unit="epoch",
+                   desc=f"{self.stage} stream", disable=silent)  # fmt: skip
         for epoch in bar:
             if recipe.keep == "best" and epoch - kept["epoch"] > recipe.patience:
                 break
@@ -235,6 +221,19 @@ class _Run:
         model.load_state_dict(state.best, strict=False)
         return kept
 
+    def _state(self, epochs: int) -> State:
+        """At the beginning, or where an interrupted run stood."""
+        recipe, rate, decay = self.recipe, self.recipe.rate, self.recipe.weight_decay
+        if self.stage == "rgb":
+            rate = rate if recipe.rgb_rate is None else recipe.rgb_rate
+            decay = decay if recipe.rgb_weight_decay is None else recipe.rgb_weight_decay
+        learning = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+        optimizer = torch.optim.Adam(learning, rate, weight_decay=decay, fused=True)
+        steps = epochs * steps_per_epoch(len(self.fitting), recipe.batch)
+        state = State(self.model, optimizer, learning_rates(optimizer, recipe.schedule, steps))
+        state.load(self.out)
+        return state
+
     @torch.enable_grad()  # also for a caller that has switched gradients off
     def _epoch(self, learner: torch.nn.Module, state: State, epoch: int) -> dict[str, float]:
         # Randomness comes from (seed, stage, epoch) alone: a resumed run repeats it exactly.
@@ -257,7 +256,7 @@ class _Run:
     def _figures(
         self, model: torch.nn.Module, batches: Iterator[Batch], learns: State | None = None
     ) -> tuple[float, float]:
-        """Mean loss and accuracy over the batches of all processes; with `learns`, a step on each."""
+        """Mean loss and accuracy over all processes' batches; with `learns`, a step on each."""
         smoothing = self.recipe.label_smoothing if learns else 0.0
         loss_sum = right = seen = 0.0
         for batch in batches:

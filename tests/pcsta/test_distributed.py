@@ -121,8 +121,10 @@ def test_two_processes_train_the_model_that_one_trains(store, tmp_path):
     )
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [sys.executable, *launch, script], capture_output=True, text=True, check=False, timeout=600
-    )
+        [sys.executable, *launch, script],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("trained: ") == 1, "one process speaks for all"
     for stage in (".", "pose"):

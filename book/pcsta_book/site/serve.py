@@ -14,15 +14,17 @@ import threading
 import webbrowser
 from pathlib import Path
 
-from pcsta_book.places import PAGES, ROOT
+from pcsta_book.places import BOOK, PAGES, ROOT
 from pcsta_book.site.progress import up_to_date
 
 
 def main(serve_pages: bool = True, port: int = 8000) -> None:
     """Make the book, and serve it from the first moment on unless told not to, until Ctrl-C.
 
-    Raises SystemExit when the book cannot be made.
+    Raises SystemExit when the book cannot be made, FileNotFoundError outside of a checkout.
     """
+    if not (BOOK / "_toc.yml").exists():
+        raise FileNotFoundError("the chapters are not here: `pcsta book` needs a checkout of the repository")
     server = start(PAGES, port) if serve_pages else None
     try:
         if up_to_date():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +59,7 @@ class _Gather(Dataset[_Read]):
         present, glimpses = np.ones((*rows.shape, 1), bool), None
         if self.store.crops == "hands":
             present = np.isfinite(self.store.take("hands", rows)).all(-1)
-        if self.wants_glimpses and self.features is not None:
+        if self.features is not None:
             glimpses = self.features[rows]
         elif self.wants_glimpses:
             glimpses = self.store.take("glimpses", rows)
@@ -105,10 +105,8 @@ class SubSequences:
     def _indices(
         self, clips: np.ndarray, rng: np.random.Generator | None, count: int
     ) -> Int[np.ndarray, "C count T"]:
-        draw = partial(
-            frame_indices, frames=self.config.frames, mode=self.sampling, rng=rng, count=count
-        )
-        return np.stack([draw(self.store.clips[i].length) for i in clips])
+        T, lengths = self.config.frames, self._gather.length[clips].tolist()
+        return np.stack([frame_indices(n, T, self.sampling, rng, count) for n in lengths])
 
     def projected_by(self, scaling: Scaling, clips: np.ndarray, count: int) -> SubSequences:
         """These batches for `testing(clips, count)`, with V behind the frozen map.
@@ -244,9 +242,8 @@ def _scaled_glimpses(
     second frame of the hands that are there: neighbouring frames say the same.
     """
     store = Store(path)
-    rows = np.concatenate(
-        [np.arange(store.clips[i].length)[::2] + store.clips[i].start for i in clips]
-    )
+    parts = (store.clips[i] for i in clips)
+    rows = np.concatenate([np.arange(c.start, c.start + c.length, 2) for c in parts])
     glimpses = torch.from_numpy(store.take("glimpses", rows)).flatten(0, 1)
     scaling = Scaling(config)
     scaling.fit_glimpses(glimpses[(glimpses != 0).any(-1)].float())
