@@ -16,7 +16,7 @@ from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
 from pcsta.data.msr_daily import MSRDaily
 from pcsta.data.ntu import NTU, OWN
-from pcsta.data.own import Own
+from pcsta.data.own import OwnRecordings
 from pcsta.data.sbu import SBUInteraction
 
 DATASETS = ("synthetic", "ntu", "sbu", "msr-daily", "own")
@@ -45,7 +45,7 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     if name == "msr-daily":
         return MSRDaily(root)
     if name == "own":
-        return Own(root)
+        return OwnRecordings(root)
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
         raise DataError(
             "the embedded dataset is not there, or its making was interrupted",
