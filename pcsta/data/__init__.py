@@ -16,7 +16,7 @@ from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
 from pcsta.data.msr_daily import MSRDaily
 from pcsta.data.ntu import NTU, OWN
-from pcsta.data.own import Own
+from pcsta.data.own import OwnRecordings
 from pcsta.data.sbu import SBUInteraction
 
 DATASETS: dict[str, type[Dataset]] = {
@@ -24,7 +24,7 @@ DATASETS: dict[str, type[Dataset]] = {
     "ntu": NTU,
     "sbu": SBUInteraction,
     "msr-daily": MSRDaily,
-    "own": Own,
+    "own": OwnRecordings,
 }
 
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from pcsta.data.bodies import Body, Tracks
-from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.dataset import Dataset, Sample
 from pcsta.data.splits import MSR_TRAIN_SUBJECTS
-from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
+from pcsta.data.text import FrameLines, damaged, parse_table, read_lines, whole_number
 from pcsta.skeletons import KINECT_V1
 
 CLASSES = (
@@ -52,10 +52,9 @@ def read_skeleton(path: Path) -> Tracks:
     if fields == 5:
         note = "image positions projected with the nominal focal length: the file has none"
         return Tracks(*_converted(path, lines), notes=(note,))
-    raise DataError(
+    raise damaged(
         "the first line should be `frames joints` (original form) or `frame joint x y z` "
-        f"(converted form), found {fields} fields",
-        path=path, frame=0, line=1, advice=AGAIN,
+        f"(converted form), found {fields} fields", path, 1, 0,
     )  # fmt: skip
 
 
@@ -64,86 +63,58 @@ def _original(path: Path, lines: list[str]) -> tuple[list[Body], int]:
     length = whole_number(head[0], "the number of frames", path, 1)
     joints = whole_number(head[1], "the number of joints", path, 1)
     if joints != JOINTS:
-        raise DataError(
-            f"a skeleton should have {JOINTS} joints, found {joints}",
-            path=path, line=1, advice=AGAIN,
-        )  # fmt: skip
+        raise damaged(f"a skeleton should have {JOINTS} joints, found {joints}", path, 1)
     size = 2 * JOINTS  # rows per body
-    rows: list[str] = []
-    places: list[tuple[int, int, int]] = []  # frame, body, first line (from 1) of each block
-    at = 1
-    for frame in range(length):
-        count = (
-            whole_number(lines[at], "the number of rows", path, at + 1, frame)
-            if at < len(lines)
-            else 0
-        )
-        if at >= len(lines) or at + 1 + count > len(lines):
-            raise DataError(
-                f"the file ends in frame {frame} of the {length} that its first line states",
-                path=path, frame=frame, line=len(lines), advice=AGAIN,
-            )  # fmt: skip
+    text = FrameLines(path, lines, length)
+    order: list[int] = []  # place of each body in its frame
+    for frame in text:
+        count = text.count("the number of rows")
+        line = text.at
+        text.take_rows(count)
         if count % size:
-            raise DataError(
-                f"a frame should have a multiple of {size} rows, found {count}",
-                path=path, frame=frame, line=at + 1, advice=AGAIN,
-            )  # fmt: skip
-        places += [(frame, body, at + 2 + body * size) for body in range(count // size)]
-        rows += lines[at + 1 : at + 1 + count]
-        at += 1 + count
-    if at < len(lines):
-        raise DataError(
-            f"the file goes on after the {length} frames that its first line states",
-            path=path, frame=length, line=at + 1, advice=AGAIN,
-        )  # fmt: skip
-    table = parse_table(
-        rows, 4, path, lambda row: (places[row // size][0], places[row // size][2] + row % size)
-    )
-    blocks = table.reshape(-1, JOINTS, 2, 4)
+            problem = f"a frame should have a multiple of {size} rows, found {count}"
+            raise damaged(problem, path, line, frame)
+        order += range(count // size)
+    blocks = text.table(4).reshape(-1, JOINTS, 2, 4)
     world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(IMAGE, np.float32)
-    return _bodies([(frame, body) for frame, body, _ in places], world, image), length
+    return _bodies(np.array(text.frames[::size], int), np.array(order, int), world, image), length
 
 
 def _converted(path: Path, lines: list[str]) -> tuple[list[Body], int]:
     """One skeleton per frame; frames and joints count from 0 or from 1, frames may be missing."""
     table = parse_table(lines, 5, path, lambda row: (None, row + 1))
     if len(table) % JOINTS:
-        raise DataError(
-            f"a frame should have {JOINTS} lines, but {len(table)} is no multiple of it",
-            path=path, line=len(lines), advice=AGAIN,
-        )  # fmt: skip
+        problem = f"a frame should have {JOINTS} lines, but {len(table)} is no multiple of it"
+        raise damaged(problem, path, len(lines))
     blocks = table.reshape(-1, JOINTS, 5)
     frames, order = blocks[:, 0, 0], blocks[..., 1]
     wrong = (blocks[..., 0] != frames[:, None]) | (order - order[:, :1] != np.arange(JOINTS))
     wrong[1:, 0] |= np.diff(frames) <= 0
     if wrong.any():
         row = int(np.flatnonzero(wrong.ravel())[0])
-        raise DataError(
-            f"lines should count joints 1 to {JOINTS} within rising frames",
-            path=path, frame=row // JOINTS, line=row + 1, advice=AGAIN,
-        )  # fmt: skip
+        problem = f"lines should count joints 1 to {JOINTS} within rising frames"
+        raise damaged(problem, path, row + 1, row // JOINTS)
     world = blocks[..., 2:]
     depth = np.where(world[..., 2:] > 0, world[..., 2:], np.nan)
     centre = np.array(IMAGE, np.float32) / 2
     image = (centre + FOCAL * world[..., :2] * (1, -1) / depth).astype(np.float32)
-    numbers = (frames - frames[0]).astype(int).tolist()
-    return _bodies([(frame, 0) for frame in numbers], world, image), numbers[-1] + 1
+    numbers = (frames - frames[0]).astype(int)
+    return _bodies(numbers, np.zeros_like(numbers), world, image), int(numbers[-1]) + 1
 
 
 def _bodies(
-    places: list[tuple[int, int]],
+    frames: Int64[np.ndarray, "n"],
+    order: Int64[np.ndarray, "n"],
     world: Float[np.ndarray, "n 20 3"],
     image: Float[np.ndarray, "n 20 2"],
 ) -> list[Body]:
-    """Blocks gathered by their place in the frame; an all-zero block is nobody."""
+    """Blocks gathered by their place `order` in the frame; an all-zero block is nobody."""
     seen = np.nan_to_num(world).any((1, 2))
-    where = np.array(places, np.int64).reshape(-1, 2)
-    found = []
-    for body in range(where[:, 1].max(initial=-1) + 1):
-        rows = np.flatnonzero(seen & (where[:, 1] == body))
-        if rows.size:
-            found.append(Body((body + 1,), where[rows, 0], world[rows], image[rows]))
-    return found
+    return [
+        Body((body + 1,), frames[rows], world[rows], image[rows])
+        for body in range(order.max(initial=-1) + 1)
+        if (rows := seen & (order == body)).any()
+    ]
 
 
 class MSRDaily(Dataset):

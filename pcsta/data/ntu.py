@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +21,18 @@ from jaxtyping import Bool, Float, Float32, Int64, Integer
 from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
-from pcsta.data.ntu_missing import MISSING
 from pcsta.data.splits import NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
-from pcsta.data.text import AGAIN, parse_table, read_lines, whole_number
+from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
 from pcsta.data.truth import read_truth
 from pcsta.data.video import video_info
 from pcsta.files import atomic, read_json
 from pcsta.skeletons import KINECT_V2
 
-ACTION_NAMES = (
-    "drink water", "eat meal", "brush teeth", "brush hair", "drop", "pick up", "throw",
-    "sit down", "stand up", "clap", "read", "write", "tear up paper", "put on jacket",
-    "take off jacket", "put on a shoe", "take off a shoe", "put on glasses", "take off glasses",
-    "put on a hat", "take off a hat", "cheer up", "hand wave", "kick something",
-    "reach into pocket", "hop", "jump up", "phone call", "play with phone", "type on a keyboard",
-    "point to something", "take a selfie", "check time from watch", "rub two hands",
-    "nod head", "shake head", "wipe face", "salute", "put palms together",
-    "cross hands in front", "sneeze or cough", "stagger", "fall down", "headache",
-    "chest pain", "back pain", "neck pain", "nausea or vomiting", "fan self",
-    "punch or slap other person", "kick other person", "push other person", "pat on back",
-    "point finger at other person", "hug other person", "give object", "touch pocket",
-    "shake hands", "walk towards each other", "walk apart from each other",
-)  # fmt: skip
+DATA = resources.files("pcsta.data")
+ACTION_NAMES = tuple(DATA.joinpath("ntu_actions.txt").read_text("ascii").splitlines())
+# The 302 samples whose skeletons the dataset's authors call missing or incomplete
+# (https://github.com/shahroudy/NTURGB-D).
+MISSING = frozenset(DATA.joinpath("ntu_missing.txt").read_text("ascii").split())
 
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 OWN = "dataset.json"  # of a dataset that shares NTU's layout
@@ -66,82 +57,40 @@ class Recording:
     @property
     def bodies(self) -> list[Body]:
         """The rows gathered by id, in order of first appearance; one row a frame and id."""
-        rows: dict[int, dict[int, int]] = {}
-        for row, (body, frame) in enumerate(zip(self.ids, self.frames.tolist(), strict=True)):
-            rows.setdefault(body, {}).setdefault(frame, row)
-        return [
-            Body(
-                ids=(body,),
-                frames=np.array(list(found), np.int64),
-                joints=self.values[list(found.values()), :, 0:3],
-                pixels=self.values[list(found.values()), :, 5:7],
-            )
-            for body, found in rows.items()
-        ]
+        bodies = []
+        for body in dict.fromkeys(self.ids):
+            rows = np.array([row for row, one in enumerate(self.ids) if one == body])
+            frames, first = np.unique(self.frames[rows], return_index=True)
+            values = self.values[rows[first]]
+            bodies.append(Body((body,), frames, values[..., 0:3].copy(), values[..., 5:7].copy()))
+        return bodies
 
 
 def read_skeleton(path: Path | str) -> Recording:
-    """Parse a `.skeleton` file. Raises DataError naming file, frame and line of what is wrong.
-
-    The counts are walked in Python, which needs one step per body; the joints, which are nearly
-    all of the text, are handed to numpy's reader in one piece.
-    """
+    """Parse a `.skeleton` file. Raises DataError naming file, frame and line of what is wrong."""
     path = Path(path)
     lines = read_lines(path)
     length = whole_number(lines[0], "the number of frames", path, 1)
     if length == 0:
-        raise DataError("the file states 0 frames", path=path, line=1, advice=AGAIN)
+        raise damaged("the file states 0 frames", path, 1)
+    text = FrameLines(path, lines, length)
     ids: list[int] = []
-    frames: list[int] = []
-    starts: list[int] = []  # line of each body's first joint, from 0
-    joints: list[str] = []
-    at, frame = 1, 0
-    try:
-        for frame in range(length):
-            bodies = whole_number(lines[at], "the number of bodies", path, at + 1, frame)
-            at += 1
-            for _ in range(bodies):
-                header = lines[at].split()
-                if len(header) != HEADER_FIELDS:
-                    raise DataError(
-                        f"a body's line should have {HEADER_FIELDS} fields, found {len(header)}",
-                        path=path, frame=frame, line=at + 1, advice=AGAIN,
-                    )  # fmt: skip
-                ids.append(whole_number(header[0], "a body id", path, at + 1, frame))
-                count = whole_number(lines[at + 1], "the number of joints", path, at + 2, frame)
-                if count != JOINTS:
-                    raise DataError(
-                        f"a body should have {JOINTS} joints, found {count}",
-                        path=path, frame=frame, line=at + 2, advice=AGAIN,
-                    )  # fmt: skip
-                at += 2
-                frames.append(frame)
-                starts.append(at)
-                joints += lines[at : at + JOINTS]
-                at += JOINTS
-                if at > len(lines):
-                    raise IndexError
-    except IndexError:
-        raise DataError(
-            f"the file ends in frame {frame} of the {length} that its first line states",
-            path=path, frame=frame, line=len(lines), advice=AGAIN,
-        ) from None  # fmt: skip
-    if at < len(lines):
-        raise DataError(
-            f"the file goes on after the {length} frames that its first line states",
-            path=path, frame=length, line=at + 1, advice=AGAIN,
-        )  # fmt: skip
-    values = parse_table(
-        joints,
-        FIELDS,
-        path,
-        lambda row: (frames[row // JOINTS], starts[row // JOINTS] + row % JOINTS + 1),
-    )
+    for frame in text:
+        for _ in range(text.count("the number of bodies")):
+            header = text.take()[0].split()
+            if len(header) != HEADER_FIELDS:
+                problem = f"a body's line should have {HEADER_FIELDS} fields, found {len(header)}"
+                raise damaged(problem, path, text.at, frame)
+            ids.append(whole_number(header[0], "a body id", path, text.at, frame))
+            if (joints := text.count("the number of joints")) != JOINTS:
+                problem = f"a body should have {JOINTS} joints, found {joints}"
+                raise damaged(problem, path, text.at, frame)
+            text.take_rows(JOINTS)
     return Recording(
         length=length,
         ids=tuple(ids),
-        frames=np.array(frames, np.int64),
-        values=values.reshape(-1, JOINTS, FIELDS),
+        frames=np.array(text.frames[::JOINTS], np.int64),
+        values=text.table(FIELDS).reshape(-1, JOINTS, FIELDS),
     )
 
 
@@ -214,19 +163,10 @@ def write_skeleton(
             "or set the whole person to zero there"
         )
     path = Path(path)
-    length, people = joints.shape[:2]
-    ids = np.tile(np.arange(1, people + 1), (length, 1))
-    if states is None:
-        states = np.full(joints.shape[:3], 2)
-    text = skeleton_text(
-        ids,
-        np.asarray(joints.any((2, 3))),
-        joints,
-        np.zeros_like(pixels),
-        pixels,
-        np.asarray(states),
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ids = np.broadcast_to(np.arange(1, joints.shape[1] + 1), joints.shape[:2])
+    states = np.full(joints.shape[:3], 2) if states is None else np.asarray(states)
+    present = np.asarray(joints.any((2, 3)))
+    text = skeleton_text(ids, present, joints, np.zeros_like(pixels), pixels, states)
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="ascii", newline="\n")
     return path

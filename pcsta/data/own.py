@@ -30,7 +30,7 @@ CROP_SHARE = 1 / 30  # side of a crop as a share of the image's width; NTU's 50 
 Row = dict[str, str]
 
 
-class Own(Dataset):
+class OwnRecordings(Dataset):
     """Recordings of your own: classes are the actions in the table, in order of name.
 
     root: holds `recordings.csv`
@@ -75,10 +75,9 @@ class Own(Dataset):
             return self._size
         size = _size(sample.video)
         if size != self._size:
+            (w, h), (width, height) = size, self._size
             raise DataError(
-                "its images are {} x {} pixels, those of {} are {} x {}".format(
-                    *size, self._first_video, *self._size
-                ),
+                f"its images are {w} x {h} pixels, those of {self._first_video} are {width} x {height}",
                 path=sample.video,
                 advice="Bring all videos, and the pixels in their skeletons, to one size",
             )
@@ -109,43 +108,40 @@ def _size(video: Path) -> tuple[int, int]:
     return video_info(video).size
 
 
+def _wrong(table: Path, problem: str, advice: str, line: int | None = None) -> DataError:
+    return DataError(problem, path=table, line=line, advice=advice)
+
+
 def _read(table: Path) -> dict[str, Row]:
     """Sample name -> its row and, under "line", its line in the table."""
     try:
         text = table.read_text("utf-8-sig")  # spreadsheets begin a file with a mark
     except OSError as error:
-        raise DataError(
-            f"cannot read it ({error.strerror})", path=table,
-            advice=f"Write a table with the columns {', '.join(NEEDED)}, video and, if you choose "
-            "the split, side",
-        ) from None  # fmt: skip
+        columns = f"{', '.join(NEEDED)}, video and, if you choose the split, side"
+        problem = f"cannot read it ({error.strerror})"
+        raise _wrong(table, problem, f"Write a table with the columns {columns}") from None
     reader = csv.DictReader(text.splitlines())
-    missing = [column for column in NEEDED if column not in (reader.fieldnames or ())]
-    if missing:
-        raise DataError(
-            f"no column {', '.join(missing)}; it has: {', '.join(reader.fieldnames or ()) or 'none'}",
-            path=table, line=1, advice="The first line names the columns, with commas between them",
-        )  # fmt: skip
+    found = reader.fieldnames or ()
+    if missing := [column for column in NEEDED if column not in found]:
+        problem = f"no column {', '.join(missing)}; it has: {', '.join(found) or 'none'}"
+        raise _wrong(
+            table, problem, "The first line names the columns, with commas between them", 1
+        )
     rows: dict[str, Row] = {}
-    for found in reader:
-        row = {column: (value or "").strip() for column, value in found.items() if column}
+    for cells in reader:
+        row = {column: (value or "").strip() for column, value in cells.items() if column}
         row["line"] = str(reader.line_num)
-        empty = [column for column in NEEDED if not row[column]]
-        if empty:
-            raise DataError(
-                f"no {' and no '.join(empty)}", path=table, line=reader.line_num,
-                advice="Fill the cell, or take the line out",
-            )  # fmt: skip
+        if empty := [column for column in NEEDED if not row[column]]:
+            advice = "Fill the cell, or take the line out"
+            raise _wrong(table, f"no {' and no '.join(empty)}", advice, reader.line_num)
         name = Path(row["skeleton"]).stem
         if name in rows:
-            raise DataError(
-                f"a second recording {name!r}, the first is in line {rows[name]['line']}",
-                path=table, line=reader.line_num,
-                advice="Name the skeleton files so that no two are alike, also in other folders",
-            )  # fmt: skip
+            problem = f"a second recording {name!r}, the first is in line {rows[name]['line']}"
+            advice = "Name the skeleton files so that no two are alike, also in other folders"
+            raise _wrong(table, problem, advice, reader.line_num)
         rows[name] = row
     if not rows:
-        raise DataError("it names no recording", path=table, advice="One line a recording")
+        raise _wrong(table, "it names no recording", "One line a recording")
     return rows
 
 
@@ -155,22 +151,17 @@ def _sides(table: Path, rows: dict[str, Row]) -> dict[str, str]:
     for row in rows.values():
         subject, side, line = row["subject"], row.get("side", ""), int(row["line"])
         if "side" in row and side not in SIDES:
-            raise DataError(
-                f"side is {side!r}", path=table, line=line,
-                advice="It is train or test; without the column every second person trains",
-            )  # fmt: skip
+            advice = "It is train or test; without the column every second person trains"
+            raise _wrong(table, f"side is {side!r}", advice, line)
         if chosen.setdefault(subject, side) != side:
-            raise DataError(
-                f"{subject} is on both sides of the split", path=table, line=line,
-                advice="A network that has seen a person in training is not tested on them: put all "
-                "recordings of a person on one side",
-            )  # fmt: skip
+            advice = "A network that has seen a person in training is not tested on them"
+            advice += ": put all recordings of a person on one side"
+            raise _wrong(table, f"{subject} is on both sides of the split", advice, line)
     if not any(chosen.values()):
         chosen = {subject: SIDES[i % 2] for i, subject in enumerate(sorted(chosen))}
     if set(chosen.values()) != set(SIDES):
-        raise DataError(
-            f"{len(chosen)} {'person' if len(chosen) == 1 else 'people'} "
-            f"({', '.join(sorted(chosen))}), and all on one side of the split",
-            path=table, advice="Record at least two people: one to train on and one to test on",
-        )  # fmt: skip
+        people = f"{len(chosen)} {'person' if len(chosen) == 1 else 'people'}"
+        problem = f"{people} ({', '.join(sorted(chosen))}), and all on one side of the split"
+        advice = "Record at least two people: one to train on and one to test on"
+        raise _wrong(table, problem, advice)
     return chosen

@@ -23,9 +23,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pcsta.data.bodies import Body, Tracks, left_first
-from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.dataset import Dataset, Sample
 from pcsta.data.splits import SBU_FOLDS
-from pcsta.data.text import AGAIN, parse_table, read_lines
+from pcsta.data.text import damaged, parse_table, read_lines
 from pcsta.skeletons import SBU
 
 CLASSES = (
@@ -46,7 +46,7 @@ def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shap
     """The file's x, y, z in metres: X left of the image's centre, Y above it, Z from the camera."""
     scale = np.array((-2.560, -1.920, 10 / 7.8125), np.float32)
     origin = np.array((1.280, 0.960, 0), np.float32)
-    return (origin + scale * fractions).astype(np.float32)
+    return np.asarray(origin + scale * fractions, np.float32)
 
 
 def read_skeleton(path: Path) -> Tracks:
@@ -60,19 +60,17 @@ def read_skeleton(path: Path) -> Tracks:
     steps = np.diff(table[:, 0])
     if (backwards := np.flatnonzero(~(steps > 0))).size:
         row = int(backwards[0]) + 1
-        raise DataError(
-            "frame numbers should rise", path=path, frame=row, line=row + 1, advice=AGAIN
-        )
+        raise damaged("frame numbers should rise", path, row + 1, row)
     skipped = int((steps - 1).sum())
     notes = (f"frame numbers skip {skipped} frames: rows taken as consecutive",) if skipped else ()
     fractions = table[:, 1:].reshape(len(lines), 2, len(SBU), 3)
-    bodies = []
-    for person in range(2):
-        rows = np.flatnonzero(np.nan_to_num(fractions[:, person]).any((1, 2)))
-        found = fractions[rows, person]  # (n, 15, 3)
-        if len(rows):
-            pixels = found[..., :2] * np.array(IMAGE, np.float32)
-            bodies.append(Body((person + 1,), rows, metres(found), pixels))
+    pixels = fractions[..., :2] * np.array(IMAGE, np.float32)
+    there = np.nan_to_num(fractions).any((2, 3))  # (T, 2)
+    bodies = [
+        Body((person + 1,), rows, metres(fractions[rows, person]), pixels[rows, person])
+        for person in range(2)
+        if len(rows := np.flatnonzero(there[:, person]))
+    ]
     return Tracks(bodies, len(lines), notes=notes)
 
 
@@ -115,5 +113,7 @@ class SBUInteraction(Dataset):
     def tracks(self, path: Path) -> Tracks:
         return read_skeleton(path)
 
-    def _people(self, tracks: Tracks):
+    def _people(
+        self, tracks: Tracks
+    ) -> tuple[Float[np.ndarray, "T 2 15 3"], Float[np.ndarray, "T 2 15 2"], tuple[str, ...]]:
         return left_first(tracks.bodies, tracks.length, self.skeleton)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,13 @@ from pcsta.data.dataset import DataError
 AGAIN = "The file is damaged or of another format: fetch it again, or leave the sample out"
 
 
+def damaged(
+    problem: str, path: Path, line: int | None = None, frame: int | None = None
+) -> DataError:
+    """What to raise for a file whose text is wrong: frames count from 0, lines from 1."""
+    return DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
+
+
 def read_lines(path: Path) -> list[str]:
     """Lines of a file, blank ones at the end left out. DataError when missing, empty, no text."""
     try:
@@ -23,9 +30,9 @@ def read_lines(path: Path) -> list[str]:
         problem = f"cannot read it ({error.strerror})"
         raise DataError(problem, path=path, advice="Check the path") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"byte {error.start} is no text", path=path, advice=AGAIN) from None
+        raise damaged(f"byte {error.start} is no text", path) from None
     if not text:
-        raise DataError("the file is empty", path=path, advice=AGAIN)
+        raise damaged("the file is empty", path)
     if "#" in text:  # "-1.#IND": how Windows' C library wrote a number that is none
         text = re.sub(r"-?1\.#\w+", "nan", text)
     return text.splitlines()
@@ -34,8 +41,8 @@ def read_lines(path: Path) -> list[str]:
 def whole_number(text: str, what: str, path: Path, line: int, frame: int | None = None) -> int:
     """A count or an id, exactly (a float holds 15 digits). DataError when it is neither."""
     if not text.strip().isdecimal():
-        problem = f"{what} should be a whole number, found {text.strip()[:40]!r}"
-        raise DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
+        found = f"found {text.strip()[:40]!r}"
+        raise damaged(f"{what} should be a whole number, {found}", path, line, frame)
     return int(text)
 
 
@@ -66,8 +73,8 @@ def parse_table(
         else:
             continue
         frame, line = place(row)
-        raise DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
-    raise DataError(f"its rows are no table of {width} numbers", path=path, advice=AGAIN)
+        raise damaged(problem, path, line, frame)
+    raise damaged(f"its rows are no table of {width} numbers", path)
 
 
 def _is_number(text: str) -> bool:
@@ -75,3 +82,54 @@ def _is_number(text: str) -> bool:
         float(text)
         return True
     return False
+
+
+class FrameLines:
+    """The lines of a file that states its number of frames first, taken from top to bottom.
+
+    at:             lines taken so far: the number, from 1, of the last one
+    frames, places: (n,) frame and line of every row of numbers so far
+
+    Raises DataError where the file ends before its last frame, or goes on after it.
+    """
+
+    def __init__(self, path: Path, lines: list[str], length: int):
+        self.path, self.lines, self.length = path, lines, length
+        self.at, self.frame = 1, 0
+        self.rows: list[str] = []
+        self.frames: list[int] = []
+        self.places: list[int] = []
+
+    def __iter__(self) -> Iterator[int]:
+        """The number of each frame, from 0; its lines are to be taken before the next."""
+        for frame in range(self.length):
+            self.frame = frame
+            yield frame
+        if self.at < len(self.lines):
+            problem = f"the file goes on after the {self.length} frames that its first line states"
+            raise damaged(problem, self.path, self.at + 1, self.length)
+
+    def take(self, count: int = 1) -> list[str]:
+        """The next lines."""
+        if self.at + count > len(self.lines):
+            stated = f"the {self.length} that its first line states"
+            problem = f"the file ends in frame {self.frame} of {stated}"
+            raise damaged(problem, self.path, len(self.lines), self.frame)
+        self.at += count
+        return self.lines[self.at - count : self.at]
+
+    def count(self, what: str) -> int:
+        """The next line, a whole number."""
+        return whole_number(self.take()[0], what, self.path, self.at, self.frame)
+
+    def take_rows(self, count: int) -> None:
+        """The next lines, which hold the numbers: `table` reads those of all frames in one call."""
+        self.places += range(self.at + 1, self.at + 1 + count)
+        self.frames += [self.frame] * count
+        self.rows += self.take(count)
+
+    def table(self, width: int) -> Float32[np.ndarray, "n width"]:
+        """All rows of numbers, `width` in each."""
+        return parse_table(
+            self.rows, width, self.path, lambda row: (self.frames[row], self.places[row])
+        )

@@ -28,7 +28,7 @@ class Camera:
 
     @classmethod
     def place(cls, rng: np.random.Generator, number: int) -> Camera:
-        """One of the three cameras, put up a little differently in every take."""
+        """One of the three cameras, put up a little differently in every clip."""
         yaw = np.deg2rad(YAW[number] + rng.uniform(-6, 6))
         pitch = np.deg2rad(rng.uniform(3, 7))
         return cls(yaw, pitch, rng.uniform(1.3, 1.5), rng.uniform(2.7, 3.3), rng.uniform(-0.2, 0.2))

@@ -1,4 +1,4 @@
-"""The whole dataset: every take written as NTU files, by several processes, whole or not at all."""
+"""The whole dataset: every clip written as NTU files, by several processes, whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pcsta.common import worker_pool
 from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
 from pcsta_book.synthetic.actors import SUBJECTS
 from pcsta_book.synthetic.camera import HEIGHT, WIDTH, YAW
+from pcsta_book.synthetic.clip_plan import Name, plan_clip
 from pcsta_book.synthetic.ntu_files import FPS, skeleton_text, write_text, write_video
-from pcsta_book.synthetic.takes import Name, take
 from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES
 
 VERSION = 5  # raise it whenever the generator would write other files
 FRAMES = 32
 CROP_SIZE = 32  # pixels: a thirtieth of the image's width
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
-REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more takes
+REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more clips
 SKELETONS, VIDEOS, TRUTHS = "nturgb+d_skeletons", "nturgb+d_rgb", "nturgb+d_truth"
 
 
@@ -73,7 +73,7 @@ def fingerprint(**choice: Any) -> str:
 
 
 def names(subjects: Sequence[int] = SUBJECTS, actions: Sequence[int] = tuple(BY_NTU)) -> list[Name]:
-    """Every take, sorted by name."""
+    """Every clip, sorted by name."""
     found = (
         Name(camera, subject, replication, action)
         for camera in YAW
@@ -96,7 +96,7 @@ def is_made(root: Path | str, **choice: Any) -> bool:
 def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice: Any) -> Path:
     """Write the dataset of `settings(**choice)` (seed, frames, subjects, actions) below `root`.
 
-    Finished takes of the same settings are kept, so interrupted work goes on where it stopped; files
+    Finished clips of the same settings are kept, so interrupted work goes on where it stopped; files
     of other settings are replaced.  `dataset.json` is written last.  Returns `root`.  Raises
     ValueError for settings or a number of workers that make no sense, OSError when writing fails.
     """
@@ -111,7 +111,7 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         (root / folder).mkdir(parents=True, exist_ok=True)
     everything = names(stated["subjects"], stated["actions"])
     _drop_others(root, {str(name) for name in everything})
-    work = partial(make_take, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
+    work = partial(make_clip, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
     faults: list[str] = []
     with tqdm(
         total=len(everything), unit="clip", desc="embedded dataset", disable=not progress
@@ -150,8 +150,8 @@ def _each(work: Callable[[Name], list[str]], everything: list[Name], workers: in
             raise
 
 
-def make_take(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> list[str]:
-    """Write one take's three files, the truth last; nothing to do when they are there already.
+def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> list[str]:
+    """Write one clip's three files, the truth last; nothing to do when they are there already.
 
     Returns the names of its faults.
     """
@@ -166,7 +166,7 @@ def make_take(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not finished, or damaged: made again below
     truth.unlink(missing_ok=True)
-    planned = take(seed, name, frames)
+    planned = plan_clip(seed, name, frames)
     write_text(skeleton, skeleton_text(planned.bodies))
     write_video(video, planned.images())
     told = planned.truth() | {"fingerprint": mark}
@@ -175,7 +175,7 @@ def make_take(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
 
 
 def _drop_others(root: Path, wanted: set[str]) -> None:
-    """Remove takes that these settings do not have, and what an interrupted run left behind."""
+    """Remove clips that these settings do not have, and what an interrupted run left behind."""
     for folder in (SKELETONS, VIDEOS, TRUTHS):
         for path in (root / folder).iterdir():
             if path.name[:20] not in wanted:

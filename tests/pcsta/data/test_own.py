@@ -10,7 +10,7 @@ from pcsta import cli
 from pcsta.config import CONFIGS, RECIPES, TrainConfig
 from pcsta.data import DataError, check, open_dataset
 from pcsta.data.ntu import read_skeleton, write_skeleton
-from pcsta.data.own import Own
+from pcsta.data.own import OwnRecordings
 from pcsta.data.prepare import settings_of
 from pcsta.data.video import write_video
 from pcsta.skeletons import KINECT_V1, KINECT_V2, conversion, means
@@ -59,7 +59,7 @@ def test_the_table_says_what_is_what(own):
 def test_without_sides_every_second_person_trains(own):
     text = (own / "recordings.csv").read_text()
     table(own, "\n".join(line.rsplit(",", 1)[0] for line in text.splitlines()))
-    assert {n.split("-")[0] for n in Own(own).split().train} == {"ann", "cleo"}
+    assert {n.split("-")[0] for n in OwnRecordings(own).split().train} == {"ann", "cleo"}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_without_sides_every_second_person_trains(own):
 )  # fmt: skip
 def test_a_table_that_cannot_be_used_is_named_by_line(tmp_path, lines, line, problem):
     with pytest.raises(DataError, match=problem) as error:
-        Own(table(tmp_path, "\n".join(lines)))
+        OwnRecordings(table(tmp_path, "\n".join(lines)))
     assert error.value.line == line and error.value.advice
     assert error.value.path == tmp_path / "recordings.csv"
 
@@ -91,7 +91,7 @@ def test_without_a_table_one_hears_what_to_write(tmp_path):
 def test_spreadsheets_begin_with_a_mark(own):
     path = own / "recordings.csv"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(Own(own)) == 8
+    assert len(OwnRecordings(own)) == 8
 
 
 def test_files_that_are_not_there_are_counted_and_left_out(own):
@@ -100,7 +100,7 @@ def test_files_that_are_not_there_are_counted_and_left_out(own):
     (own / "recordings.csv").write_text(named)
     write_video(own / "clips" / "ann-wave.mp4", [np.zeros((32, 32, 3), np.uint8)] * 24)
     (own / "clips" / "ann-wave.skeleton").unlink()
-    facts = check.check_dataset(Own(own), progress=False)
+    facts = check.check_dataset(OwnRecordings(own), progress=False)
     assert facts["usable"] == 7 and facts["files"] == {"skeletons": 7, "videos": 1}
     assert facts["unusable"]["the table names a skeleton file that is not there"]["count"] == 1
     assert facts["splits"] == {"cross-subject": {"train": 3, "test": 4}}
@@ -114,7 +114,7 @@ def test_videos_have_one_size_and_the_crop_follows_it(own):
         write_video(own / f"v{row}.mp4", iter(images), 15)
         lines[row] = lines[row].replace(",,", f",v{row}.mp4,")
     path.write_text("\n".join(lines))
-    data = Own(own)
+    data = OwnRecordings(own)
     assert data.crop_size == 4
     assert data.read("ann-wave").image_size == (120, 60)
     with pytest.raises(DataError, match="180 x 60") as error:
@@ -123,14 +123,14 @@ def test_videos_have_one_size_and_the_crop_follows_it(own):
 
 
 def test_another_label_or_another_file_makes_another_store(own):
-    before = settings_of(Own(own), None)
+    before = settings_of(OwnRecordings(own), None)
     path = own / "recordings.csv"
     # the same names, sides and classes: only who does what is exchanged
     text = path.read_text().replace("ann-wave.skeleton,,wave", "ann-wave.skeleton,,stir")
     path.write_text(text.replace("ann-stir.skeleton,,stir", "ann-stir.skeleton,,wave"))
-    relabelled = settings_of(Own(own), None)
+    relabelled = settings_of(OwnRecordings(own), None)
     write_clip(own / "clips", "ann-wave", frames=30)
-    longer = settings_of(Own(own), None)
+    longer = settings_of(OwnRecordings(own), None)
     assert before["splits"] == relabelled["splits"] and before["classes"] == relabelled["classes"]
     assert before != relabelled != longer != before
 
@@ -158,7 +158,7 @@ def test_unknown_pixels_are_an_absent_hand(own):
     image = pixels(joints)
     image[5, 0, KINECT_V2.index("left hand")] = np.nan
     write_skeleton(own / "clips" / "ann-wave.skeleton", joints, image)
-    hands = Own(own).read("ann-wave").hands
+    hands = OwnRecordings(own).read("ann-wave").hands
     assert np.isnan(hands[5, 0]).all() and np.isfinite(hands[4, 0]).all()
 
 

@@ -1,4 +1,4 @@
-"""One take: who does what, when, before which camera; the same take for the same seed and name."""
+"""One clip planned: who does what, when, before which camera; the same for the same seed and name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pcsta.skeletons import KINECT_V2
-from pcsta_book.synthetic import duets, motions
+from pcsta_book.synthetic import motions, two_people
 from pcsta_book.synthetic.actions import BY_NTU, SIDES, Action, Schedule, schedules
 from pcsta_book.synthetic.actors import TEST, TRAIN, Subject, pose
 from pcsta_book.synthetic.camera import FOCAL, Camera, colour_pixels
@@ -21,7 +21,7 @@ from pcsta_book.synthetic.tracking import Body, draw_fault, track
 
 @dataclass(frozen=True)
 class Name:
-    """SsssCcccPpppRrrrAaaa. Every take has one camera only, and its setup says which."""
+    """SsssCcccPpppRrrrAaaa. Every clip has one camera only, and its setup says which."""
 
     camera: int
     subject: int
@@ -34,8 +34,8 @@ class Name:
 
 
 @dataclass
-class Take:
-    """Everything that one take consists of, before it is drawn.
+class ClipPlan:
+    """Everything that one clip consists of, before it is drawn.
 
     joints: true joints of each actor, (T, 25, 3), camera space, metres
     hands:  (T, A, 2, 2) their true hands in pixels;  plans: [actor][side]
@@ -77,8 +77,8 @@ class Take:
             "faults": [self.fault] if self.fault else [],
         }
 
-    def holding(self, actor: int, thing: str) -> Take:
-        """The same take, but both hands of one actor hold `thing` ("" is nothing) from first to last.
+    def holding(self, actor: int, thing: str) -> ClipPlan:
+        """The same clip, but both hands of one actor hold `thing` ("" is nothing) from first to last.
 
         Nothing else changes: bodies, faults, room and light stay. So the pictures are what would have
         been filmed, a counterfactual. Raises KeyError, when it is drawn, for what is not in OBJECTS.
@@ -114,8 +114,8 @@ class Take:
             yield image
 
 
-def take(seed: int, name: Name, frames: int) -> Take:
-    """Direct one take. Raises KeyError for an action that is not in the repertoire."""
+def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
+    """Plan one clip. Raises KeyError for an action that is not in the repertoire."""
     action = BY_NTU[name.action]
     key = [seed, name.camera, name.subject, name.replication, name.action]
     play, sensor, room = np.random.SeedSequence(key).spawn(3)
@@ -136,7 +136,7 @@ def take(seed: int, name: Name, frames: int) -> Take:
     else:
         gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
         moves = list(
-            duets.pair(rng, action, (subjects[0], subjects[1]), plan, active, frames, opening)
+            two_people.pair(rng, action, (subjects[0], subjects[1]), plan, active, frames, opening)
         )
         axis = camera.yaw + np.deg2rad(rng.uniform(-30, 30))
         half = gap / 2 * np.array([np.cos(axis), np.sin(axis)])
@@ -151,7 +151,7 @@ def take(seed: int, name: Name, frames: int) -> Take:
     rng = np.random.default_rng(sensor)
     fault = draw_fault(rng)
     bodies = track(rng, joints, fault)
-    return Take(
+    return ClipPlan(
         name,
         action,
         subjects,
