@@ -3,6 +3,7 @@
 import doctest
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -83,7 +84,13 @@ def test_the_three_lines_of_the_readme_print_what_it_says():
 def test_the_wheel_works_without_the_book(tmp_path):
     """Not editable, in a fresh environment that has what `pcsta` depends on and not what the book does."""
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path]
-    subprocess.run([*build, ROOT], check=True, stdin=subprocess.DEVNULL)
+    source = tmp_path / "source"  # a build leaves files behind
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        source.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source)
+    for name in ("pcsta", "book/pcsta_book"):
+        shutil.copytree(ROOT / name, source / name)
+    subprocess.run([*build, source], check=True, stdin=subprocess.DEVNULL)
     (wheel,) = tmp_path.glob("*.whl")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -96,7 +103,9 @@ def test_the_wheel_works_without_the_book(tmp_path):
         re.split(r"[=<>~]", line)[0] for line in PROJECT["project"]["optional-dependencies"]["book"]
     ]
     modules = {"ipython": "IPython", "pillow": "PIL", "opencv-python-headless": "cv2"}
-    names = [modules.get(name, name.replace("-", "_")) for name in hidden if name != "sphinx"]  # scipy asks for it
+    names = [
+        modules.get(name, name.replace("-", "_")) for name in hidden if name != "sphinx"
+    ]  # scipy asks for it
     lent = sysconfig.get_path("purelib")
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys\nsys.path.append({lent!r})\nsys.modules.update(dict.fromkeys({names!r}))\n"

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pcsta.data.bodies import Body, Tracks, left_first
+from pcsta.data.bodies import Body, People, Tracks, left_first
 from pcsta.data.dataset import Dataset, Sample
 from pcsta.data.splits import SBU_FOLDS
 from pcsta.data.text import damaged, parse_table, read_lines
@@ -113,7 +113,5 @@ class SBUInteraction(Dataset):
     def tracks(self, path: Path) -> Tracks:
         return read_skeleton(path)
 
-    def _people(
-        self, tracks: Tracks
-    ) -> tuple[Float[np.ndarray, "T 2 15 3"], Float[np.ndarray, "T 2 15 2"], tuple[str, ...]]:
+    def _people(self, tracks: Tracks) -> People:
         return left_first(tracks.bodies, tracks.length, self.skeleton)

@@ -24,7 +24,9 @@ def main(serve_pages: bool = True, port: int = 8000) -> None:
     Raises SystemExit when the book cannot be made, FileNotFoundError outside of a checkout.
     """
     if not (BOOK / "_toc.yml").exists():
-        raise FileNotFoundError("the chapters are not here: `pcsta book` needs a checkout of the repository")
+        raise FileNotFoundError(
+            "the chapters are not here: `pcsta book` needs a checkout of the repository"
+        )
     server = start(PAGES, port) if serve_pages else None
     try:
         if up_to_date():

@@ -1,5 +1,0 @@
-"""`python -m pcsta` is the command `pcsta`."""
-
-from pcsta.cli import main
-
-main()
