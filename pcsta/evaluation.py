@@ -176,7 +176,7 @@ def evaluate(run: Path, store: Path | None = None, device: str = "auto") -> Eval
     >>> from pcsta import evaluate
     >>> result = evaluate(folder / "run")  # a run of `train`
     >>> result.clips, result.protocol, 0 <= result.accuracy <= 1
-    (4, 'cross-subject', True)
+    (3, 'cross-subject', True)
     """
     model, settings = load(run, device), read_json(run / "config.json")
     if store is None and not (run / "store.json").exists():
@@ -218,7 +218,7 @@ def predict(
     Raises ValueError for another sensor's skeleton, or without the video that a model reads.
 
     >>> from pcsta import predict
-    >>> said = predict(folder / "run", folder / "nturgb+d_skeletons" / "S001C001P003R001A001.skeleton")
+    >>> said = predict(folder / "run", folder / "nturgb+d_skeletons" / "S001C001P003R001A002.skeleton")
     >>> len(said.prediction.top(said.classes, 3)), said.prediction.logits.shape
     (3, (60,))
     """
