@@ -13,8 +13,8 @@ from pcsta.pose_tensor import PoseTensor
 from pcsta_book import artifacts, synthetic
 from pcsta_book.site import playground
 from pcsta_book.site.playground import THINGS, Inputs, change
+from pcsta_book.synthetic.clip_plan import Name, plan_clip
 from pcsta_book.synthetic.ntu_files import write_video
-from pcsta_book.synthetic.takes import Name, take
 
 CLOSE = 1e-4
 OUTPUTS = ("logits", "pose_logits", "rgb_logits", "spatial_attention", "temporal_attention")
@@ -72,19 +72,19 @@ NAME = Name(camera=1, subject=3, replication=1, action=1)
 
 
 @pytest.mark.slow
-def test_a_take_drawn_again_is_its_file(tmp_path):
+def test_a_clip_drawn_again_is_its_file(tmp_path):
     """Nothing but the object can make a counterfactual differ from what was filmed."""
     made = synthetic.make(
         tmp_path / "data", workers=1, progress=False, frames=20, subjects=(3,), actions=(1,)
     )
-    write_video(tmp_path / "again.avi", take(0, NAME, 20).images())
+    write_video(tmp_path / "again.avi", plan_clip(0, NAME, 20).images())
     filmed = [image for _, image in read_frames(made / f"nturgb+d_rgb/{NAME}_rgb.avi")]
     drawn = [image for _, image in read_frames(tmp_path / "again.avi")]
     assert np.array_equal(filmed, drawn)
 
 
 def test_another_object_changes_the_hands_and_nothing_else():
-    planned = take(0, NAME, 32)
+    planned = plan_clip(0, NAME, 32)
     other = planned.holding(0, "comb")
     assert other.joints is planned.joints
     plan = planned.plans[0][0]

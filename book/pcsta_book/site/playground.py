@@ -6,7 +6,7 @@
     NAME-crops.webp     the crops that V comes from, one row for each of those, one column a step
     NAME-frames.webp    the frame at every step, COLUMNS in a row
 
-What a hand holds is changed in the picture and not in the features: the take is drawn again with
+What a hand holds is changed in the picture and not in the features: the clip is drawn again with
 another object, compressed as the video is, cropped at the tracked hand, and read by the same sensor.
 """
 
@@ -38,7 +38,7 @@ from pcsta.two_stream import Output, TwoStream
 from pcsta_book import artifacts, synthetic
 from pcsta_book.figures import HAND_COLOURS, encode, paint, people_window
 from pcsta_book.site import stream_export
-from pcsta_book.synthetic import actions, ntu_files, takes
+from pcsta_book.synthetic import actions, clip_plan, ntu_files
 
 MODELS = {"conditioned": "K", "unconditioned": "K-unconditioned"}  # rows of Tables 5 and 6
 THINGS = ("", *actions.OBJECTS)  # what a hand may be given; "" empties it
@@ -207,12 +207,12 @@ def _inputs(
     crops[0] = np.stack([crop(images[t], hands[i], size) for i, t in enumerate(frames)])
     raw = np.zeros((1 + len(THINGS), *hands.shape[:2], f_g.features), np.float16)
     raw[0] = store.glimpses(store.index(clip.name))[frames]
-    take = _take(clip)
-    actors = _actors(take, clip, frames)
+    plan = _plan(clip)
+    actors = _actors(plan, clip, frames)
     for variant, thing in enumerate(THINGS, 1):
         for actor in range(max(actors) + 1):
             mine = [hand for hand, who in enumerate(actors) if who == actor]
-            for i, image in enumerate(_filmed(take.holding(actor, thing), frames)):
+            for i, image in enumerate(_filmed(plan.holding(actor, thing), frames)):
                 crops[variant, i, mine] = crop(image, hands[i, mine], size)
         where = np.argwhere(present)
         there = crops[variant][present]
@@ -223,28 +223,28 @@ def _inputs(
     return Inputs(X.numpy(), V, present, frames), crops.transpose(0, 1, 2, 4, 5, 3)
 
 
-def _take(clip: Clip) -> takes.Take:
+def _plan(clip: Clip) -> clip_plan.ClipPlan:
     seed = synthetic.settings()["seed"]
     match = NAME.fullmatch(clip.name)
     assert match is not None
     _, *numbers = map(int, match.groups())  # the setup is the camera's
-    return takes.take(seed, takes.Name(*numbers), len(clip))
+    return clip_plan.plan_clip(seed, clip_plan.Name(*numbers), len(clip))
 
 
-def _actors(take: takes.Take, clip: Clip, frames: np.ndarray) -> list[int]:
-    """For each of the four hands the actor, as the take counts them, whose hand it is; -1 for none."""
-    true = take.hands[frames]  # (T, A, 2, 2)
+def _actors(plan: clip_plan.ClipPlan, clip: Clip, frames: np.ndarray) -> list[int]:
+    """For each of the four hands the actor, as its plan counts them, whose hand it is; -1 for none."""
+    true = plan.hands[frames]  # (T, A, 2, 2)
     distance = np.linalg.norm(clip.hands[frames][:, :, None, None] - true[:, None], axis=-1)
     distance = distance.mean(0).min(-1)  # (4, A): to the nearer one of each actor's two hands
     there = np.isfinite(distance).all(-1)
     return np.where(there, np.nan_to_num(distance, nan=np.inf).argmin(-1), -1).tolist()
 
 
-def _filmed(take: takes.Take, frames: np.ndarray) -> list[np.ndarray]:
-    """Some frames of a take, RGB, as its video shows them."""
+def _filmed(plan: clip_plan.ClipPlan, frames: np.ndarray) -> list[np.ndarray]:
+    """Some frames of a planned clip, RGB, as its video shows them."""
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "again.avi"
-        ntu_files.write_video(video, take.images())
+        ntu_files.write_video(video, plan.images())
         return [image for _, image in read_frames(video, frames)]
 
 

@@ -31,7 +31,12 @@ _STANDING = {
     "shoulder": (0.175, 1.36, 0), "hip": (0.085, 0.90, 0), "knee": (0.10, 0.50, 0.03),
     "ankle": (0.11, 0.09, -0.02), "foot": (0.13, 0.03, 0.11),
 }  # fmt: skip
-_SHARE_OF_FOOT = {"knee": 0.5, "ankle": 1.0, "foot": 1.0}  # all else goes with the trunk
+_SHARE_OF_FOOT = {
+    "hip": 0.0,
+    "knee": 0.5,
+    "ankle": 1.0,
+    "foot": 1.0,
+}  # all else goes with the trunk
 _UPPER_ARM, _FOREARM, _HAND, _TIP = 0.275, 0.24, 0.075, 0.08
 
 
@@ -56,7 +61,7 @@ class Subject:
         rng = np.random.default_rng([2017, number])
         place = SUBJECTS.index(number) if number in SUBJECTS else number
 
-        def pick(palette):
+        def pick(palette: tuple[Colour, ...]) -> Colour:
             return palette[int(rng.integers(len(palette)))]
 
         return cls(
@@ -109,28 +114,22 @@ def pose(
     """
     frames = len(motion.lean)
     body = np.zeros((frames, 25, 3))
-    for side, name in enumerate(("left", "right")):
-        for part in ("hip", "knee", "ankle", "foot"):
-            body[:, KINECT_V2.index(f"{name} {part}")] = subject.joint(part, side)
     hip = subject.joint("spine base")
     rotation = _rotation(motion.lean, motion.twist, motion.roll)  # (T, 3, 3)
 
     def upper(joint: np.ndarray) -> np.ndarray:
-        return hip + np.einsum("tij,j->ti", rotation, joint - hip)
+        return np.asarray(hip + np.einsum("tij,j->ti", rotation, joint - hip))
 
     for part in ("spine base", "spine middle", "spine shoulder", "neck", "head"):
         body[:, KINECT_V2.index(part)] = upper(subject.joint(part))
     for side, name in enumerate(("left", "right")):
         shoulder = upper(subject.joint("shoulder", side))
-        elbow, wrist, hand, tip, thumb = _arm(subject, shoulder, motion.hands[:, side], side)
-        parts = {"shoulder": shoulder, "elbow": elbow, "wrist": wrist, "hand": hand}
-        parts |= {"hand tip": tip, "thumb": thumb}
+        parts = _arm(subject, shoulder, motion.hands[:, side], side)
+        step = motion.feet[:, side] - motion.shift
+        for part, share in _SHARE_OF_FOOT.items():
+            parts[part] = subject.joint(part, side) + share * step
         for part, where in parts.items():
             body[:, KINECT_V2.index(f"{name} {part}")] = where
-    for side, name in enumerate(("left", "right")):
-        for part, share in _SHARE_OF_FOOT.items():
-            where = body[:, KINECT_V2.index(f"{name} {part}")]
-            where += share * (motion.feet[:, side] - motion.shift)
     body += motion.shift[:, None]
     return to_room(body, place, facing)
 
@@ -146,22 +145,19 @@ def to_room(body: np.ndarray, place: tuple[float, float], facing: float) -> np.n
 
 def _rotation(lean: np.ndarray, twist: np.ndarray, roll: np.ndarray) -> np.ndarray:
     """Upper body: forward lean, twist around the spine, sideways roll -> (T, 3, 3)."""
-    zero, one = np.zeros_like(lean), np.ones_like(lean)
-
-    def stack(*rows):
-        return np.stack([np.stack(row, -1) for row in rows], -2)
-
-    c, s = np.cos(lean), np.sin(lean)
-    forward = stack((one, zero, zero), (zero, c, -s), (zero, s, c))
-    c, s = np.cos(twist), np.sin(twist)
-    around = stack((c, zero, s), (zero, one, zero), (-s, zero, c))
-    c, s = np.cos(roll), np.sin(roll)
-    sideways = stack((c, -s, zero), (s, c, zero), (zero, zero, one))
-    return sideways @ forward @ around
+    forward, around, sideways = np.tile(np.eye(3), (3, len(lean), 1, 1))
+    turns = ((forward, lean, (2, 1)), (around, twist, (0, 2)), (sideways, roll, (1, 0)))
+    for matrix, angle, (i, j) in turns:
+        matrix[:, i, i] = matrix[:, j, j] = np.cos(angle)
+        matrix[:, i, j] = np.sin(angle)
+        matrix[:, j, i] = -np.sin(angle)
+    return np.asarray(sideways @ forward @ around)
 
 
-def _arm(subject: Subject, shoulder: np.ndarray, target: np.ndarray, side: int):
-    """Two-bone inverse kinematics: elbow, wrist, hand, tip, thumb, each (T, 3)."""
+def _arm(
+    subject: Subject, shoulder: np.ndarray, target: np.ndarray, side: int
+) -> dict[str, np.ndarray]:
+    """Two-bone inverse kinematics: the six joints of an arm, each (T, 3)."""
     scale = subject.arm * subject.height / 1.72
     upper, lower, outward = _UPPER_ARM * scale, (_FOREARM + _HAND) * scale, 2.0 * side - 1
     reach = target - shoulder
@@ -182,4 +178,7 @@ def _arm(subject: Subject, shoulder: np.ndarray, target: np.ndarray, side: int):
     inward = np.cross(forearm, np.array([0.0, 0.0, 1.0]) + 0.3 * forearm) * outward
     inward /= np.maximum(np.linalg.norm(inward, axis=-1, keepdims=True), 1e-6)
     thumb = hand + (0.35 * forearm + 0.8 * np.array([0, 0.6, 0.4]) + 0.2 * inward) * 0.055 * scale
-    return elbow, wrist, hand, tip, thumb
+    joints = (shoulder, elbow, wrist, hand, tip, thumb)
+    return dict(
+        zip(("shoulder", "elbow", "wrist", "hand", "hand tip", "thumb"), joints, strict=True)
+    )

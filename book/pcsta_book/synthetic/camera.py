@@ -45,12 +45,16 @@ class Camera:
 
 def colour_pixels(points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
     """Camera space -> (x, y) in the 960 x 540 colour image, origin top-left."""
-    x, y, z = np.moveaxis(points, -1, 0)
-    return np.stack([WIDTH / 2 + FOCAL * x / z, HEIGHT / 2 - FOCAL * y / z], -1)
+    return _project(points, (WIDTH / 2, HEIGHT / 2), FOCAL)
 
 
 def depth_pixels(points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
     """Camera space -> (x, y) in the 512 x 424 depth image."""
+    return _project(points, DEPTH_CENTRE, DEPTH_FOCAL)
+
+
+def _project(
+    points: Float[np.ndarray, "*n 3"], centre: tuple[float, float], focal: float
+) -> Float[np.ndarray, "*n 2"]:
     x, y, z = np.moveaxis(points, -1, 0)
-    cx, cy = DEPTH_CENTRE
-    return np.stack([cx + DEPTH_FOCAL * x / z, cy - DEPTH_FOCAL * y / z], -1)
+    return np.stack([centre[0] + focal * x / z, centre[1] - focal * y / z], -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -62,7 +63,7 @@ class ClipPlan:
         where = [colour_pixels(j[:, list(KINECT_V2.hand_indices)]) for j in self.joints]
         return np.stack(where, 1)
 
-    def truth(self) -> dict:
+    def truth(self) -> dict[str, Any]:
         """What `read_truth` reads."""
         actor, side = self.active
         plan = self.plans[actor][side]
@@ -135,15 +136,12 @@ def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
         places, facings = [tuple(rng.uniform(-0.15, 0.15, 2))], [facing]
     else:
         gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
-        moves = list(
-            two_people.pair(rng, action, (subjects[0], subjects[1]), plan, active, frames, opening)
-        )
+        one, two = subjects
+        moves = list(two_people.pair(rng, action, (one, two), plan, active, frames, opening))
         axis = camera.yaw + np.deg2rad(rng.uniform(-30, 30))
         half = gap / 2 * np.array([np.cos(axis), np.sin(axis)])
-        places, facings = (
-            [tuple(-half), tuple(half)],
-            [axis + np.pi / 2 - opening, axis - np.pi / 2 + opening],
-        )
+        places = [tuple(-half), tuple(half)]
+        facings = [axis + np.pi / 2 - opening, axis - np.pi / 2 + opening]
     joints = [
         camera.view(pose(s, m, p, f))
         for s, m, p, f in zip(subjects, moves, places, facings, strict=True)
@@ -151,18 +149,9 @@ def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
     rng = np.random.default_rng(sensor)
     fault = draw_fault(rng)
     bodies = track(rng, joints, fault)
+    turns = [m.turn for m in moves]
     return ClipPlan(
-        name,
-        action,
-        subjects,
-        camera,
-        joints,
-        [m.turn for m in moves],
-        plans,
-        active,
-        fault,
-        bodies,
-        room,
+        name, action, subjects, camera, joints, turns, plans, active, fault, bodies, room
     )
 
 
@@ -177,13 +166,8 @@ def _shadows(image: np.ndarray, actors: list[np.ndarray]) -> None:
         patch = image[max(y0, 0) : y0 + 2 * half_h, max(x0, 0) : x0 + 2 * half_w]
         if patch.size == 0:
             continue
-        dark = _shadow(half_w, half_h)[max(0, -y0) :, max(0, -x0) :][
-            : patch.shape[0], : patch.shape[1]
-        ]
-        patch[:] = (patch * dark[..., None]).astype(np.uint8)
-
-
-def _shadow(half_w: int, half_h: int) -> np.ndarray:
-    y, x = np.mgrid[-half_h:half_h, -half_w:half_w].astype(np.float32)
-    r = (x / half_w) ** 2 + (y / half_h) ** 2
-    return 1 - 0.42 * np.exp(-4.5 * r) * np.clip(1 - r, 0, 1)
+        v, u = np.mgrid[-half_h:half_h, -half_w:half_w].astype(np.float32)
+        r = (u / half_w) ** 2 + (v / half_h) ** 2
+        light = 1 - 0.42 * np.exp(-4.5 * r) * np.clip(1 - r, 0, 1)
+        light = light[max(0, -y0) :, max(0, -x0) :][: patch.shape[0], : patch.shape[1]]
+        patch[:] = (patch * light[..., None]).astype(np.uint8)

@@ -32,30 +32,23 @@ def paint(brush: Brush, s: Subject, shoulders: np.ndarray, head: np.ndarray, gaz
     turn, m = np.sin(gaze), brush.metre
     neck = brush.move(shoulders, (turn * 0.01, -0.055))
     brush.capsule(neck, brush.move(head, (turn * 0.005, 0.07)), 0.050, 0.046, s.skin, 0.78)
-    brush.capsule(
-        brush.move(neck, (-0.008, -0.01)),
-        brush.move(head, (-0.008, 0.13)),
-        0.034,
-        0.030,
-        s.skin,
-        0.88,
-    )
+    throat, chin = brush.move(neck, (-0.008, -0.01)), brush.move(head, (-0.008, 0.13))
+    brush.capsule(throat, chin, 0.034, 0.030, s.skin, 0.88)
     if s.hairstyle == "bun":
         brush.ellipse(head, (0.052, 0.047), s.hair, 0.85, (-turn * 0.07, -0.125))
     back = -turn * 0.020
-    brush.ellipse(
-        head, (WIDE * (1.09 + 0.10 * abs(turn)), TALL * 1.06), s.hair, 0.85, (back, -0.012)
-    )
+    skull = WIDE * (1.09 + 0.10 * abs(turn)), TALL * 1.06
+    brush.ellipse(head, skull, s.hair, 0.85, (back, -0.012))
     brush.ellipse(head, (WIDE * 0.9, TALL * 0.85), s.hair, 1.04, (back - 0.012, -0.03))
     for quarter in (-np.pi / 2, np.pi / 2):
         if np.cos(gaze + quarter) > -0.35:
             ear = (np.sin(gaze + quarter) * 0.90 * WIDE, 0.02)
             brush.ellipse(head, (0.017 + 0.010 * abs(turn), 0.030), s.skin, 0.80, ear)
     front = np.array((turn * 0.030, 0.020))
-    brush.ellipse(head, (WIDE * (0.90 - 0.12 * abs(turn)), TALL * 0.88), s.skin, 0.84, front)
-    brush.ellipse(
-        head, (WIDE * (0.83 - 0.12 * abs(turn)), TALL * 0.83), s.skin, 1.0, front + LIGHT * 0.008
-    )
+    narrow = 0.12 * abs(turn)
+    brush.ellipse(head, (WIDE * (0.90 - narrow), TALL * 0.88), s.skin, 0.84, front)
+    lit = front + LIGHT * 0.008
+    brush.ellipse(head, (WIDE * (0.83 - narrow), TALL * 0.83), s.skin, 1.0, lit)
     fringe = head + _FRINGE * (WIDE * 1.05 * m, TALL * 1.02 * m)
     brush.polygon(fringe, s.hair, 0.96, (-turn * 0.012, 0), rounds=2)
     if np.cos(gaze) > -0.1:
@@ -76,12 +69,8 @@ def _features(brush: Brush, s: Subject, head: np.ndarray, gaze: float) -> None:
             brush.stroke(eye + _BROW * (narrow * brush.metre, brush.metre), s.hair, 0.7)
     nose = spot(0.0, 0.30)
     tip = brush.move(nose, (np.sin(gaze) * 0.020, 0.006))
-    ridge = [
-        brush.move(nose, (0, -0.045)),
-        brush.move(tip, (0.006, 0)),
-        brush.move(tip, (-0.006, 0.006)),
-    ]
-    brush.polygon(np.array(ridge), s.skin, 0.80)
+    bridge, right = brush.move(nose, (0, -0.045)), brush.move(tip, (0.006, 0))
+    brush.polygon([bridge, right, brush.move(tip, (-0.006, 0.006))], s.skin, 0.80)
     brush.ellipse(tip, (0.011, 0.008), s.skin, 0.84)
     lips = (150, 84, 92) if sum(s.skin) > 480 else (112, 62, 70)
     brush.stroke([spot(-0.28, 0.56), spot(0.0, 0.625), spot(0.28, 0.56)], lips)

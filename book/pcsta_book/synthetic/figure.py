@@ -39,7 +39,7 @@ class Figure:
 
     def at(self, joint: str) -> Float[np.ndarray, "2"]:
         """Pixel of a joint."""
-        return self.pixels[_J[joint]]
+        return np.asarray(self.pixels[_J[joint]])
 
     def behind(self, joint: str, other: str) -> float:
         """Metres by which a joint is further away than another."""
@@ -98,15 +98,14 @@ class Figure:
         shoulders = abs(float((self.at("right shoulder") - self.at("left shoulder")) @ side)) / 2
         span = max(shoulders + 0.035 * m, chest * 0.98)
 
-        def outline(*levels):
+        def outline(*levels: tuple[np.ndarray, float, float]) -> np.ndarray:
             """Closed outline from (centre, metres above it, half width in pixels)."""
             right = [c + up * h * m + side * w for c, h, w in levels]
             left = [c + up * h * m - side * w for c, h, w in reversed(levels)]
             return np.array(right + left)
 
-        brush.polygon(
-            outline((base, 0.09, hips * 0.94), (base, -0.07, hips)), s.trousers, 0.86, rounds=2
-        )
+        seat = outline((base, 0.09, hips * 0.94), (base, -0.07, hips))
+        brush.polygon(seat, s.trousers, 0.86, rounds=2)
         shirt = outline(
             (top, 0.055, self._half_width(0.07, 0.07)), (top, 0.015, span * 0.74),
             (top, -0.045, span * 0.99), (top, -0.14, max(chest, span * 0.9)), (middle, 0, waist),
@@ -114,15 +113,12 @@ class Figure:
         )  # fmt: skip
         centre = shirt.mean(0)
         brush.polygon(shirt, s.shirt, 0.74, rounds=3)
-        inner = centre + (shirt - centre) * (0.90, 0.975)
-        brush.polygon(inner, s.shirt, 0.90, LIGHT * 0.012, rounds=3)
-        inner = centre + (shirt - centre) * (0.62, 0.90)
-        brush.polygon(inner, s.shirt, 0.98, LIGHT * (0.036, 0.01), rounds=3)
+        for share, light, by in (((0.90, 0.975), 0.90, 0.012), ((0.62, 0.90), 0.98, (0.036, 0.01))):
+            inner = centre + (shirt - centre) * share
+            brush.polygon(inner, s.shirt, light, LIGHT * by, rounds=3)
         for low, high, start, stop in ((0.0, 0.03, 0.85, 0.35), (0.07, 0.09, 0.80, 0.30)):  # folds
-            fold = [
-                middle - up * low * m + side * waist * start,
-                middle - up * high * m + side * waist * stop,
-            ]
+            ends = (low, start), (high, stop)
+            fold = [middle - up * down * m + side * waist * out for down, out in ends]
             brush.stroke(fold, s.shirt, 0.66)
         if np.cos(self.yaw) > -0.2:  # collar
             front = np.sin(self.yaw) * 0.03
@@ -137,11 +133,9 @@ class Figure:
         if not s.long_sleeves:
             sleeve = shoulder + 0.58 * (elbow - shoulder)
             brush.limb(shoulder, sleeve, 0.062, 0.058, s.shirt, shade)
-        inside = self.at("spine shoulder")
-        if (
-            np.linalg.norm(inside - shoulder) > 0.09 * self.metre
-        ):  # no edge where sleeve and shirt meet
-            root, seam = shoulder + 0.12 * (elbow - shoulder), shoulder + 0.30 * (inside - shoulder)
+        inward = self.at("spine shoulder") - shoulder
+        if np.linalg.norm(inward) > 0.09 * self.metre:  # no edge where sleeve and shirt meet
+            root, seam = shoulder + 0.12 * (elbow - shoulder), shoulder + 0.30 * inward
             brush.capsule(root, seam, 0.044, 0.046, s.shirt, 0.92 * shade)
 
     def _forearm(self, brush: Brush, side: str) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import cv2
 from tqdm.auto import tqdm
 
+from pcsta import files
 from pcsta.common import worker_pool
 from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
 from pcsta_book.synthetic.actors import SUBJECTS
@@ -68,8 +68,7 @@ def settings(
 
 def fingerprint(**choice: Any) -> str:
     """A short name of `settings(**choice)`: equal for equal files."""
-    text = json.dumps(settings(**choice), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return files.fingerprint(settings(**choice), 16)
 
 
 def names(subjects: Sequence[int] = SUBJECTS, actions: Sequence[int] = tuple(BY_NTU)) -> list[Name]:
@@ -86,11 +85,16 @@ def names(subjects: Sequence[int] = SUBJECTS, actions: Sequence[int] = tuple(BY_
 
 def is_made(root: Path | str, **choice: Any) -> bool:
     """Whether `root` holds the finished dataset of `settings(**choice)`."""
+    return _finished(Path(root) / "dataset.json", fingerprint(**choice)) is not None
+
+
+def _finished(path: Path, mark: str) -> dict[str, Any] | None:
+    """What a JSON file says, if it is whole and bears this fingerprint."""
     try:
-        found = json.loads((Path(root) / "dataset.json").read_text(encoding="utf-8"))
-        return found["fingerprint"] == fingerprint(**choice)
+        found: dict[str, Any] = files.read_json(path)
+        return found if found["fingerprint"] == mark else None
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None  # not finished, or damaged
 
 
 def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice: Any) -> Path:
@@ -113,12 +117,10 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
     _drop_others(root, {str(name) for name in everything})
     work = partial(make_clip, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
     faults: list[str] = []
-    with tqdm(
-        total=len(everything), unit="clip", desc="embedded dataset", disable=not progress
-    ) as bar:
-        for found in _each(work, everything, workers):
-            faults += found
-            bar.update()
+    done = _each(work, everything, workers)
+    shown = {"total": len(everything), "unit": "clip", "desc": "embedded dataset"}
+    for found in tqdm(done, disable=not progress, **shown):
+        faults += found
     summary = {
         # what NTU's reader asks of a dataset that is not NTU
         "name": "synthetic",
@@ -135,7 +137,9 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
     return root
 
 
-def _each(work: Callable[[Name], list[str]], everything: list[Name], workers: int):
+def _each(
+    work: Callable[[Name], list[str]], everything: list[Name], workers: int
+) -> Iterator[list[str]]:
     """Results of `work` for every name, as they come."""
     if workers == 1:
         yield from map(work, everything)
@@ -158,20 +162,15 @@ def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
     skeleton = root / SKELETONS / f"{name}.skeleton"
     video = root / VIDEOS / f"{name}_rgb.avi"
     truth = root / TRUTHS / f"{name}.json"
-    if skeleton.exists() and video.exists():
-        try:
-            found = json.loads(truth.read_text(encoding="utf-8"))
-            if found["fingerprint"] == mark:
-                return found["faults"]
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # not finished, or damaged: made again below
+    if skeleton.exists() and video.exists() and (found := _finished(truth, mark)):
+        return list(found["faults"])
     truth.unlink(missing_ok=True)
     planned = plan_clip(seed, name, frames)
     write_text(skeleton, skeleton_text(planned.bodies))
     write_video(video, planned.images())
     told = planned.truth() | {"fingerprint": mark}
     write_text(truth, json.dumps(told, separators=(",", ":")) + "\n")
-    return told["faults"]
+    return list(told["faults"])
 
 
 def _drop_others(root: Path, wanted: set[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pcsta_book.synthetic.actors import Subject
-from pcsta_book.synthetic.brush import LIGHT, Brush
+from pcsta_book.synthetic.brush import LIGHT, Brush, Point
 from pcsta_book.synthetic.objects import sprite, stamp
 
 
@@ -50,7 +50,7 @@ def paint(brush: Brush, s: Subject, joints: Float[np.ndarray, "4 2"], grip: Grip
     brush.finger(root, end, 0.014, 0.010, s.skin)
 
 
-def _object(brush: Brush, palm, along, across, grip: Grip) -> None:
+def _object(brush: Brush, palm: Point, along: Point, across: Point, grip: Grip) -> None:
     """Upright things stay nearly upright, long ones follow the hand."""
     picture = sprite(grip.held, grip.colour)
     down = along if along[1] >= 0 else -along

@@ -22,7 +22,7 @@ RAMP = 4  # frames that a hand needs to get there, and to get back
 def minimum_jerk(x: np.ndarray) -> np.ndarray:
     """Smooth step from 0 to 1 over 0 <= x <= 1: the way hands move between two rests."""
     x = np.clip(x, 0, 1)
-    return x**3 * (10 - 15 * x + 6 * x**2)
+    return np.asarray(x**3 * (10 - 15 * x + 6 * x**2))
 
 
 def visit(
@@ -30,36 +30,40 @@ def visit(
 ) -> Float[np.ndarray, "T"]:
     """1 in start <= t < stop, 0 far from it, smooth ramps outside on both sides."""
     t = np.arange(frames)
-    return minimum_jerk((t - start + ramp) / ramp) * minimum_jerk((stop - 1 + ramp - t) / ramp)
+    there = minimum_jerk((t - start + ramp) / ramp)
+    return np.multiply(there, minimum_jerk((stop - 1 + ramp - t) / ramp))
 
 
 def sway(rng: np.random.Generator, frames: int, size: float, slow: float = 24.0) -> np.ndarray:
     """(T,) idle movement: two slow sines."""
     t = np.arange(frames)
     waves = [np.sin(2 * np.pi * (t / (slow * rng.uniform(0.7, 1.6)) + rng.random())) for _ in "ab"]
-    return size * (0.65 * waves[0] + 0.35 * waves[1])
+    return np.asarray(size * (0.65 * waves[0] + 0.35 * waves[1]))
 
 
 def rest(rng: np.random.Generator, subject: Subject, frames: int, side: int) -> np.ndarray:
     """(T, 3) a resting hand beside and in front of the hip, with one small fidget."""
     outward = 2 * side - 1
     scale = subject.height / 1.72
-    place = np.array(
-        [outward * rng.uniform(0.25, 0.33), rng.uniform(0.86, 0.98), rng.uniform(0.14, 0.24)]
-    )
+    place = rng.uniform((0.25, 0.86, 0.14), (0.33, 0.98, 0.24)) * (outward, 1, 1)
     idle = np.stack([sway(rng, frames, 0.012, 18.0) for _ in range(3)], -1)
     where = rng.uniform(-1, 1, 3) * [0.04, 0.05, 0.05] + [outward * 0.02, 0.03, 0.02]
     start = rng.uniform(-4, frames)
     fidget = visit(frames, start, start + rng.uniform(2, 8))
-    return place * scale + idle + fidget[:, None] * where
+    return np.asarray(place * scale + idle + fidget[:, None] * where)
 
 
-def _solo_target(rng: np.random.Generator, group: str, subject: Subject, frames: int, side: int):
+def _solo_target(
+    rng: np.random.Generator, group: str, subject: Subject, frames: int, side: int
+) -> np.ndarray:
     """(T, 3) where the active hand works, for one person's groups."""
     outward, scale = 2 * side - 1, subject.height / 1.72
     head, t = subject.joint("head"), np.arange(frames)
-    beat = np.sin(2 * np.pi * (t / rng.uniform(4.5, 7.5) + rng.random()))
-    size = rng.uniform(0.5, 1.3)
+
+    def beat(quick: float, slow: float) -> np.ndarray:
+        return np.sin(2 * np.pi * (t / rng.uniform(quick, slow) + rng.random()))
+
+    wave, size = beat(4.5, 7.5), rng.uniform(0.5, 1.3)
     if group == "mouth":
         spot, stroke = head + np.array((outward * 0.06, -0.085, 0.16)), [0.018, 0.014, 0.012]
     elif group == "head":
@@ -68,25 +72,13 @@ def _solo_target(rng: np.random.Generator, group: str, subject: Subject, frames:
         spot, stroke = np.array([outward * 0.08, 1.38, 0.46]) * scale, [0.018, 0.012, 0.008]
     elif group == "wave":
         spot, stroke = np.array([outward * 0.36, 1.62, 0.16]) * scale, [0.13, 0.02, 0.01]
-        beat, size = (
-            np.sin(2 * np.pi * (t / rng.uniform(4, 6) + rng.random())),
-            rng.uniform(0.8, 1.2),
-        )
+        wave, size = beat(4, 6), rng.uniform(0.8, 1.2)
     else:  # point
         angle = rng.uniform(0.2, 0.9)
-        spot = (
-            np.array(
-                [
-                    outward * (0.175 + 0.6 * np.sin(angle)),
-                    rng.uniform(1.36, 1.55),
-                    0.6 * np.cos(angle),
-                ]
-            )
-            * scale
-        )
-        stroke = [0.008, 0.008, 0.004]
+        right, up = outward * (0.175 + 0.6 * np.sin(angle)), rng.uniform(1.36, 1.55)
+        spot, stroke = np.array([right, up, 0.6 * np.cos(angle)]) * scale, [0.008, 0.008, 0.004]
     spot = spot + rng.normal(0, 0.015, 3)
-    return spot + beat[:, None] * size * np.array(stroke)
+    return np.asarray(spot + wave[:, None] * size * np.array(stroke))
 
 
 def solo(
@@ -108,7 +100,7 @@ def solo(
 
 def follow(go: np.ndarray, side: int) -> np.ndarray:
     """(T,) twist of the trunk that brings the shoulder of a hand forward as the hand goes."""
-    return TWIST * (1 - 2 * side) * go
+    return np.asarray(TWIST * (1 - 2 * side) * go)
 
 
 def travel(start: np.ndarray, target: np.ndarray, go: np.ndarray, arc: float = 0.10) -> np.ndarray:

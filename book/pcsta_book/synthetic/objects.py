@@ -78,7 +78,8 @@ def _toothbrush(c: Image, colour: Colour) -> None:
 
 
 def _comb(c: Image, colour: Colour) -> None:
-    amber = {COLOURS[0]: (122, 58, 44), COLOURS[2]: (206, 144, 58)}.get(tuple(colour), (44, 40, 44))
+    ambers: dict[Colour, Colour] = {COLOURS[0]: (122, 58, 44), COLOURS[2]: (206, 144, 58)}
+    amber = ambers.get(colour, (44, 40, 44))
     for i in range(11):
         polygon(c, box(52 + 38 * i, 220, 72 + 38 * i, 380), amber, 1.1)
     polygon(c, _rounded(28, 132, 484, 240, 44), amber)
@@ -121,8 +122,8 @@ def _notepad(c: Image, colour: Colour) -> None:
 
 
 def _parcel(c: Image, colour: Colour) -> None:
-    browns = {COLOURS[0]: (186, 140, 92), COLOURS[3]: (196, 152, 104)}
-    wrap = browns.get(tuple(colour), colour)
+    browns: dict[Colour, Colour] = {COLOURS[0]: (186, 140, 92), COLOURS[3]: (196, 152, 104)}
+    wrap = browns.get(colour, colour)
     ribbon = (240, 226, 200) if wrap == colour else (190, 52, 52)
     polygon(c, box(62, 186, 450, 472), wrap)
     polygon(c, box(340, 186, 450, 472), wrap, 0.84)

@@ -64,7 +64,7 @@ def _row(camera: Camera, depth: float) -> float:
     """Row of the floor at a depth (metres)."""
     c, s = np.cos(camera.pitch), np.sin(camera.pitch)
     y, z = -camera.height, depth
-    return HEIGHT / 2 - FOCAL * (c * y + s * z) / (c * z - s * y)
+    return float(HEIGHT / 2 - FOCAL * (c * y + s * z) / (c * z - s * y))
 
 
 def _floor(
@@ -193,4 +193,4 @@ def _light(image: Image, rng: np.random.Generator) -> Image:
     fall = ((x - cx) / WIDTH) ** 2 + ((y - cy) / HEIGHT) ** 2
     gain = cv2.resize(1.07 - 0.30 * fall, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     soft = cv2.GaussianBlur(image, (0, 0), 1.1)  # the room is a little out of focus
-    return np.clip(soft * gain[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(soft * gain[..., None], 0, 255), np.uint8)

@@ -11,11 +11,10 @@ from pcsta.skeletons import KINECT_V2
 
 NOISE, HAND_NOISE = 0.006, 0.008  # metres; the second is added for wrist, hand, tip and thumb
 SHARES = {"jitter": 0.08, "lost hand": 0.08, "swapped body": 0.08, "phantom body": 0.08}
-_SMALL = [
-    KINECT_V2.index(f"{s} {p}")
-    for s in ("left", "right")
-    for p in ("wrist", "hand", "hand tip", "thumb")
-]
+_HANDS = {  # side -> the joints of a hand
+    side: [KINECT_V2.index(f"{side} {part}") for part in ("wrist", "hand", "hand tip", "thumb")]
+    for side in ("left", "right")
+}
 
 
 @dataclass
@@ -52,8 +51,7 @@ def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> lis
     if fault == "jitter":
         victim.joints[faulty] += rng.normal(0, 5 * NOISE, victim.joints[faulty].shape)
     elif fault == "lost hand":
-        side = ("left", "right")[int(rng.integers(2))]
-        parts = [KINECT_V2.index(f"{side} {p}") for p in ("wrist", "hand", "hand tip", "thumb")]
+        parts = _HANDS[("left", "right")[int(rng.integers(2))]]
         victim.joints[faulty, parts] += _stray(rng, frames // 3)[:, None]
         victim.states[faulty, parts] = rng.integers(0, 2, (frames // 3, 1))
     elif fault == "swapped body":
@@ -81,19 +79,16 @@ def _ident(rng: np.random.Generator) -> int:
 
 def _body(rng: np.random.Generator, true: np.ndarray) -> Body:
     joints = true + rng.normal(0, NOISE, true.shape)
-    joints[:, _SMALL] += rng.normal(0, HAND_NOISE, joints[:, _SMALL].shape)
-    frames = len(true)
+    frames, small = len(true), [*_HANDS["left"], *_HANDS["right"]]
+    joints[:, small] += rng.normal(0, HAND_NOISE, joints[:, small].shape)
     return Body([_ident(rng)] * frames, joints, np.full((frames, 25), 2), np.ones(frames, bool))
 
 
 def _phantom(rng: np.random.Generator, frames: int, when: slice) -> Body:
     """A flat, nearly still heap of joints beside the stage."""
-    centre = [
-        rng.choice([-1, 1]) * rng.uniform(1.3, 1.8),
-        rng.uniform(-0.8, 0.0),
-        rng.uniform(3.4, 4.2),
-    ]
-    joints = np.array(centre) + rng.normal(0, 1, (25, 3)) * [0.22, 0.12, 0.10]
+    x = rng.choice([-1, 1]) * rng.uniform(1.3, 1.8)
+    centre = np.array([x, rng.uniform(-0.8, 0.0), rng.uniform(3.4, 4.2)])
+    joints = centre + rng.normal(0, 1, (25, 3)) * [0.22, 0.12, 0.10]
     present = np.zeros(frames, bool)
     present[when] = True
     noisy = joints + rng.normal(0, NOISE, (frames, 25, 3))

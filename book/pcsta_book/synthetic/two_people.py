@@ -40,8 +40,15 @@ def pair(
 
 
 def _give(
-    rng, action: Action, subject: Subject, plan: Schedule, actor: int, side: int, frames, opening
-):
+    rng: np.random.Generator,
+    action: Action,
+    subject: Subject,
+    plan: Schedule,
+    actor: int,
+    side: int,
+    frames: int,
+    opening: float,
+) -> Motion:
     scale, t = subject.height / 1.72, np.arange(frames)
     go = visit(frames, plan.start, plan.stop, 3 if action.group == "punch" else RAMP)
     hands = np.stack([rest(rng, subject, frames, s) for s in (0, 1)], 1)
@@ -60,16 +67,23 @@ def _give(
     return with_body(rng, hands, lean, follow(go, side), step)
 
 
-def _answer(rng, action: Action, subject: Subject, plan: Schedule, actor: int, frames, opening):
+def _answer(
+    rng: np.random.Generator,
+    action: Action,
+    subject: Subject,
+    plan: Schedule,
+    actor: int,
+    frames: int,
+    opening: float,
+) -> Motion:
     late = visit(frames, plan.start + 4, plan.stop - 1, 5)
     hands = np.stack([rest(rng, subject, frames, s) for s in (0, 1)], 1)
     hands[..., 2] -= 0.08
     if action.group == "reach":
         reply = np.array([0.0, rng.uniform(0.06, 0.12), rng.uniform(0.03, 0.07)])
         hands[:, int(rng.integers(2))] += late[:, None] * reply
-    return with_body(
-        rng, hands, _ANSWER[action.group] * late, step=_aside(rng, frames, opening, actor)
-    )
+    step = _aside(rng, frames, opening, actor)
+    return with_body(rng, hands, _ANSWER[action.group] * late, step=step)
 
 
 def _ahead(opening: float, actor: int) -> Float[np.ndarray, "3"]:
@@ -77,7 +91,9 @@ def _ahead(opening: float, actor: int) -> Float[np.ndarray, "3"]:
     return np.array([np.sin(opening) * (1 - 2 * actor), 0.0, np.cos(opening)])
 
 
-def _aside(rng: np.random.Generator, frames: int, opening: float, actor: int):
+def _aside(
+    rng: np.random.Generator, frames: int, opening: float, actor: int
+) -> tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 2 3"]] | None:
     """A step at right angles to the line between the two: (trunk (T, 3), feet (T, 2, 3)) or None."""
     right, _, forward = _ahead(opening, actor)
     way = rng.choice([-1, 1]) * rng.uniform(0.28, 0.48) * np.array([forward, 0.0, -right])

@@ -19,19 +19,19 @@ from pcsta_book.synthetic import (
     SUBJECTS,
     TEST,
     TRAIN,
-    duets,
     fingerprint,
     is_made,
     make,
     motions,
     settings,
+    two_people,
 )
 from pcsta_book.synthetic.actions import BY_NTU, OBJECTS, SIDES, interval, schedules
 from pcsta_book.synthetic.actors import Subject, pose
 from pcsta_book.synthetic.camera import colour_pixels
+from pcsta_book.synthetic.clip_plan import Name, plan_clip
 from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names
 from pcsta_book.synthetic.ntu_files import skeleton_text, write_video
-from pcsta_book.synthetic.takes import Name, take
 from pcsta_book.synthetic.tracking import SHARES, draw_fault, track
 
 SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
@@ -39,7 +39,7 @@ SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """9 takes: one subject and partners, drink and give object, three cameras."""
+    """9 clips: one subject and partners, drink and give object, three cameras."""
     return make(tmp_path_factory.mktemp("synthetic"), workers=1, progress=False, **SMALL)
 
 
@@ -68,7 +68,7 @@ def test_subjects_fall_on_both_sides_of_ntus_cross_subject_split():
     assert (len(TRAIN), len(TEST)) == (8, 4)
 
 
-def test_names_are_unique_and_each_take_has_one_camera():
+def test_names_are_unique_and_each_clip_has_one_camera():
     found = [str(name) for name in names()]
     assert len(found) == len(set(found)) == 12 * 3 * (10 * 1 + 4 * 2)
     assert all(name[1:4] == name[5:8] for name in found)  # setup = camera
@@ -77,7 +77,7 @@ def test_names_are_unique_and_each_take_has_one_camera():
 def test_a_partner_comes_from_the_same_side_of_the_split():
     for name in names():
         if BY_NTU[name.action].people == 2 and name.replication == 1:
-            first, second = take(0, name, 20).subjects
+            first, second = plan_clip(0, name, 20).subjects
             assert first.number != second.number
             assert (first.number in TRAIN) == (second.number in TRAIN)
 
@@ -99,7 +99,7 @@ def test_an_interval_lies_anywhere_so_that_no_constant_profile_covers_half_of_it
 
 
 def draws(action, count=3000):
-    """Schedules of active and of other hands, [(held, decoy)], over many takes."""
+    """Schedules of active and of other hands, [(held, decoy)], over many clips."""
     rng = np.random.default_rng(action.ntu)
     active, others = [], []
     for _ in range(count):
@@ -158,7 +158,7 @@ def test_giving_and_shaking_hands_are_the_same_movement():
         rng, who = np.random.default_rng(1), (1, 0)
         plan = schedules(np.random.default_rng(2), BY_NTU[ntu], FRAMES, *who)[1][0]
         people = (Subject.create(1), Subject.create(2))
-        return duets.pair(rng, BY_NTU[ntu], people, plan, who, FRAMES, 0.5)
+        return two_people.pair(rng, BY_NTU[ntu], people, plan, who, FRAMES, 0.5)
 
     for one, other in zip(both(56), both(58), strict=True):
         np.testing.assert_array_equal(one.hands, other.hands)
@@ -170,7 +170,7 @@ def test_pose_tells_which_hand_matters_and_when():
     right = {1: 0, 2: 0}
     chosen = [n for n in names() if n.subject in (1, 6)]
     for name in chosen:
-        planned = take(0, name, FRAMES)
+        planned = plan_clip(0, name, FRAMES)
         plan = planned.plans[planned.active[0]][planned.active[1]]
         inside = np.zeros(FRAMES, bool)
         inside[plan.start : plan.stop] = True
@@ -204,7 +204,7 @@ def test_hands_of_two_people_keep_out_of_each_others_crops():
     """Crops are 32 pixels wide; measured between the planted hand and the partner's."""
     near, total = 0, 0
     for name in names(subjects=(1, 2, 6), actions=(50, 56, 57, 58)):
-        planned = take(0, name, FRAMES)
+        planned = plan_clip(0, name, FRAMES)
         actor, side = planned.active
         plan = planned.plans[actor][side]
         hands = planned.hands[plan.start : plan.stop]
@@ -268,7 +268,7 @@ def test_videos_have_as_many_frames_as_their_skeletons(small):
             shown = [f.to_ndarray(format="bgr24") for f in container.decode(stream)]
         assert len(shown) == SMALL["frames"]
     name = Name(camera=1, subject=3, replication=1, action=1)
-    drawn = next(take(SMALL["seed"], name, SMALL["frames"]).images([0]))
+    drawn = next(plan_clip(SMALL["seed"], name, SMALL["frames"]).images([0]))
     with av.open(str(small / VIDEOS / f"{name}_rgb.avi")) as container:
         shown = next(container.decode(video=0)).to_ndarray(format="bgr24")
     assert np.abs(shown.astype(int) - drawn).mean() < 4
@@ -306,9 +306,9 @@ def test_the_same_seed_gives_the_same_bytes_in_other_processes(small, tmp_path, 
     assert not different
 
 
-def test_another_seed_gives_another_take():
+def test_another_seed_gives_another_clip():
     name = Name(camera=2, subject=4, replication=1, action=11)
-    one, same, other = (skeleton_text(take(s, name, 20).bodies) for s in (0, 0, 1))
+    one, same, other = (skeleton_text(plan_clip(s, name, 20).bodies) for s in (0, 0, 1))
     assert one == same != other
 
 
@@ -393,7 +393,7 @@ def test_faults_come_in_their_stated_shares():
 
 @pytest.fixture(scope="module")
 def pair():
-    return take(0, Name(camera=1, subject=1, replication=1, action=56), FRAMES).joints
+    return plan_clip(0, Name(camera=1, subject=1, replication=1, action=56), FRAMES).joints
 
 
 def tracked(actors, fault, seed=0):
@@ -506,7 +506,7 @@ def test_a_crop_of_32_pixels_shows_what_the_hand_holds():
     rng = np.random.default_rng(0)
     crops, held, train = [], [], []
     for name in [n for n in names() if n.replication == 1][::5]:
-        planned = take(0, name, FRAMES)
+        planned = plan_clip(0, name, FRAMES)
         moments = sorted(rng.choice(FRAMES, 3, replace=False).tolist())
         for t, image in zip(moments, planned.images(moments), strict=True):
             joints = np.stack([j[t, [7, 11]] for j in planned.joints]).reshape(-1, 3)
