@@ -164,6 +164,9 @@ class Executed(NotebookClientBase):
     """What myst-nb asks for a page's outputs: they are those that were kept."""
 
     def start_client(self) -> None:
+        self.notebook.metadata.setdefault(
+            "language_info", {"name": "python", "pygments_lexer": "ipython3"}
+        )
         if self.path is None or not kept(self.path).exists():
             return
         ran = nbformat.read(kept(self.path), 4)

@@ -49,7 +49,7 @@ def test_what_is_not_clean_stops_the_build(small_book, code, text):
 @pytest.mark.slow
 def test_a_page_is_text_until_its_chapter_has_run(small_book):
     """The first pages that a reader sees: no output, and a word that it will come."""
-    book = small_book("print(6 * 7)")
+    book = small_book("print(2 * 21)")
     build.finish_sphinx(build.start_sphinx(book), book / "_build")
     text = (book / "_build/html/one.html").read_text("utf-8")
     assert "has not run yet" in text and ">42\n<" not in text
