@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -156,7 +157,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Test a run by its protocol: accuracy, per class, confusion."""
-    from pcsta.evaluation import evaluate_run
+    from pcsta import evaluation
 
     runs = (
         [run]
@@ -165,7 +166,7 @@ def evaluate(
     )
     if not runs:
         raise FileNotFoundError(f"{run} holds no run; train one with `pcsta train --out {run}`")
-    results = {r.name: evaluate_run(r, store or _recall(r), device) for r in runs}
+    results = {r.name: asdict(evaluation.evaluate(r, store, device)) for r in runs}
     accuracies = [r["accuracy"] for r in results.values()]
     if as_json:
         typer.echo(
@@ -194,9 +195,9 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Name the action of one recording."""
-    from pcsta.predict import predict_files
+    from pcsta import evaluation
 
-    said = predict_files(run, skeleton, video, weights, device)
+    said = evaluation.predict(run, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     if as_json:
         found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
@@ -276,14 +277,6 @@ def _prepared(dataset, root, out, sensor, weights, workers, device, crops="hands
     chosen = None if sensor == "none" else sensor_for(crops, sensor, weights)
     path = out or store_path(data, chosen, data_root() / "prepared", crops)
     return fill(data, path, chosen, workers, device, crops=crops)
-
-
-def _recall(run: Path) -> Path:
-    from pcsta.files import read_json
-
-    if not (run / "store.json").exists():
-        raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
-    return Path(read_json(run / "store.json")["path"])
 
 
 @functools.cache

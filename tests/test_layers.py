@@ -16,7 +16,7 @@ attention glimpse_input rgb_stream two_stream people_order
 data.clip data.bodies data.dataset data.text data.truth data.video data.splits
 data.ntu_missing data.ntu data.sbu data.msr_daily data.own data
 data.store data.prepare data.check data.inspect
-batches transfer training evaluation predict export doctor
+batches transfer training evaluation export doctor
 cli __main__ __init__
 """
 PCSTA_BOOK = """
@@ -29,7 +29,8 @@ figures.source figures
 experiments.paper experiments.bootstrap experiments.attention_controls
 experiments.attention_scores experiments.baselines.deep_lstm experiments.baselines.part_lstm
 experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.baselines
-experiments.grid experiments.interventions experiments.comparisons experiments.records
+experiments.variants experiments.grid experiments.interventions experiments.deletion
+experiments.comparisons experiments.records
 experiments.tables experiments
 artifacts
 site.equation_map site.appendices site.stamps site.playground site.build site

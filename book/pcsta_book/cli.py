@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,31 +96,26 @@ def ablate(
 
     Without video (SBU) it computes the rows that read poses alone.
     """
-    from pcsta_book.experiments import grid, records
+    from pcsta_book.experiments import grid, records, variants
 
     base = _choice(CONFIGS, config, "configuration")()
     how = _choice(RECIPES, recipe, "recipe")
     f_g = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
     store = _prepared(dataset, root, None, f_g, None, workers, device)
     protocols = _protocols(store, protocol)
-    names = grid.chosen(rows.split(",") if rows else grid.VARIANTS)
+    names = variants.select(rows.split(",") if rows else variants.VARIANTS)
     frames = None
-    if store.glimpse_features and any(grid.VARIANTS[n].reads_frames for n in names):
+    if store.glimpse_features and any(variants.VARIANTS[n].reads_frames for n in names):
         frames = _prepared(dataset, root, None, f_g, None, workers, device, "frame")
-    lines = grid.run_grid(
-        store, base, how, out, names, protocols, range(seeds), device, frames=frames
-    )
-    if record:
-        command = _typed(
-            "ablate", dataset, config=config, recipe=recipe, protocol=protocol, sensor=sensor,
-            seeds=seeds, out=Path(record.stem), rows=rows,
-        )  # fmt: skip
-        found = records.record(
-            f"Ablations on {dataset}", command, store, base, how, protocols, range(seeds), lines,
-            device,
-        )  # fmt: skip
-        records.write(record, found)
-    _print(lines, as_json, grid.table)
+    command = _typed(
+        "ablate", dataset, config=config, recipe=recipe, protocol=protocol, sensor=sensor,
+        seeds=seeds, out=Path(record.stem if record else "mine"), rows=rows,
+    )  # fmt: skip
+    found = records.run_and_record(
+        partial(grid.run_grid, frames=frames), record, f"Ablations on {dataset}", command,
+        store, base, how, out, names, protocols, range(seeds), device,
+    )  # fmt: skip
+    _print(found, as_json, grid.format_table)
 
 
 @app.command()
@@ -166,20 +162,17 @@ def table(
     store = _prepared(name, root, None, sensor, weights, workers, device)
     columns = comparisons.columns(number, store.settings["splits"])
     protocols = [p for column in columns.values() for p in column]
-    lines = grid.run_grid(
-        store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
-        pretrained=source,
-    )  # fmt: skip
     title = f"Table {number} on {name}" + (f", a trial of {epochs} epochs" if epochs else "")
     command = _typed(
         "table", number, dataset=dataset, config=config, recipe=recipe, sensor=sensor,
         seeds=seeds, epochs=epochs, out=out, **{"from": source},
     )  # fmt: skip
-    found = records.record(title, command, store, base, how, protocols, range(seeds), lines, device)
-    if source is not None:
-        found["source"] = transfer.describe(source)
-    records.write(out / "record.json", found)
-    typer.echo(comparisons.text(number, comparisons.filled(number, lines)))
+    found = records.run_and_record(
+        partial(grid.run_grid, pretrained=source), out / "record.json", title, command,
+        store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
+        source and transfer.describe(source),
+    )  # fmt: skip
+    typer.echo(comparisons.format_comparison(number, found))
     typer.echo(f"record: {out / 'record.json'}")
 
 
@@ -215,20 +208,19 @@ def compare_transfer(
     source = _prepared(large, large_root, None, sensor, weights, workers, device)
     target = _prepared(small, root, None, sensor, weights, workers, device)
     protocols = list(target.settings["splits"])
-    lines = comparisons.with_and_without(
-        source, target, base, first, then, out, (row,), protocols, range(seeds), controls, device
-    )
     title = f"Transfer from {large} to {small}"
     command = _typed(
         "transfer", large, small, row=row, config=config, pretraining=pretraining, recipe=recipe,
         sensor=sensor, seeds=seeds, controls=controls, out=out,
     )  # fmt: skip
-    found = records.record(
-        title, command, target, base, then, protocols, range(seeds), lines, device
+    compare = partial(
+        comparisons.with_and_without, large=source, pretraining=first, controls=controls
     )
-    found["source"] = {"data": records.described(source), "recipe": asdict(first)}
-    records.write(out / "record.json", found)
-    typer.echo(grid.table(lines))
+    found = records.run_and_record(
+        compare, out / "record.json", title, command, target, base, then, out, (row,), protocols,
+        range(seeds), device, {"data": records.store_summary(source), "recipe": asdict(first)},
+    )  # fmt: skip
+    typer.echo(grid.format_table(found))
     typer.echo(f"record: {out / 'record.json'}")
 
 
@@ -242,10 +234,10 @@ def overlay(
     device: Device = "auto",
 ) -> None:
     """Write a video of one recording that shows where the model looked."""
-    from pcsta.predict import predict_files
+    from pcsta import evaluation
     from pcsta_book import figures
 
-    said = predict_files(run, skeleton, video, weights, device)
+    said = evaluation.predict(run, skeleton, video, weights, device)
     typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fakes import make_store, tiny
 from pcsta.batches import SubSequences
 from pcsta.config import row
-from pcsta.evaluation import predict
+from pcsta.evaluation import predict_clips
 from pcsta.people_order import exchange_hands, exchange_people
 from pcsta.two_stream import TwoStream
 
@@ -56,13 +56,13 @@ def test_a_model_of_either_order_says_the_same_of_both(store, letter):
     config = row(letter, tiny(either_order=True))
     model, clips = TwoStream(config).eval(), np.arange(4)
     batches = SubSequences(store, config, CPU)
-    said = predict(model, batches, clips, count=3)
+    said = predict_clips(model, batches, clips, count=3)
 
     class Exchanged(SubSequences):
         def testing(self, clips, count, batch=64, exchanged=False):
             return super().testing(clips, count, batch, not exchanged)
 
-    other = predict(model, Exchanged(store, config, CPU), clips, count=3)
+    other = predict_clips(model, Exchanged(store, config, CPU), clips, count=3)
     np.testing.assert_allclose(other.logits, said.logits, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(other.frames, said.frames)
     np.testing.assert_array_equal(other.labels, said.labels)
@@ -72,5 +72,5 @@ def test_a_model_of_either_order_says_the_same_of_both(store, letter):
         assert not np.allclose(other.spatial, said.spatial)
     alone = TwoStream(row(letter, tiny())).eval()
     alone.load_state_dict(model.state_dict())
-    one = predict(alone, SubSequences(store, alone.config, CPU), clips, count=3)
+    one = predict_clips(alone, SubSequences(store, alone.config, CPU), clips, count=3)
     assert not np.allclose(one.logits, said.logits, atol=1e-4)  # the order does matter to one pass

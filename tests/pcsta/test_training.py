@@ -12,7 +12,7 @@ from fakes import make_store, tiny
 from pcsta import training as module
 from pcsta.batches import SubSequences
 from pcsta.config import TrainConfig, row
-from pcsta.evaluation import evaluate_run, predict
+from pcsta.evaluation import evaluate, predict_clips
 from pcsta.training import load, rate_share, train
 
 RECIPE = TrainConfig(
@@ -31,9 +31,9 @@ def run(store, out, letter="K", recipe=RECIPE, **options):
 
 def test_the_planted_signal_is_learned(store, tmp_path):
     recipe = replace(RECIPE, pose_epochs=25, rgb_epochs=25)
-    result = evaluate_run(run(store, tmp_path / "k", recipe=recipe), store.path, "cpu")
-    assert result["accuracy"] >= 0.9
-    assert np.sum(result["confusion"]) == 20
+    result = evaluate(run(store, tmp_path / "k", recipe=recipe), store.path, "cpu")
+    assert result.accuracy >= 0.9
+    assert np.sum(result.confusion) == 20
 
 
 @pytest.mark.parametrize("letter", ["A", "B", "C", "E", "G", "H", "I", "K", "K-unconditioned"])
@@ -44,7 +44,9 @@ def test_every_row_of_table_6_trains_saves_and_loads(store, tmp_path, letter):
     record = json.loads((folder / "record.json").read_text())
     assert record["seed"] == 0 and record["classes"] == ["rest", "raise"]
     assert not list(folder.glob("state*")), "a finished run keeps no state"
-    said = predict(model, SubSequences(store, model.config, torch.device("cpu")), np.arange(3), 2)
+    said = predict_clips(
+        model, SubSequences(store, model.config, torch.device("cpu")), np.arange(3), 2
+    )
     assert said.logits.shape == (3, 2)
     assert (said.spatial is None) == (letter in "ABCH")
 

@@ -12,7 +12,7 @@ from pcsta import training as module
 from pcsta import transfer
 from pcsta.batches import SubSequences
 from pcsta.config import RECIPES, TrainConfig, row
-from pcsta.evaluation import evaluate_run
+from pcsta.evaluation import evaluate
 from pcsta.files import read_json
 from pcsta.pose_tensor import PoseTensor
 from pcsta.skeletons import KINECT_V2, SBU, conversion
@@ -137,8 +137,8 @@ def test_the_small_dataset_may_be_read_in_the_large_ones_skeleton(stores, tmp_pa
     folder = run(stores[1], tmp_path / "a", "A", source=source, skeleton="kinect_v2")
     model = load(folder)
     assert model.config.skeleton == "kinect_v2"
-    result = evaluate_run(folder, stores[1].path, "cpu")
-    assert result["clips"] == 8
+    result = evaluate(folder, stores[1].path, "cpu")
+    assert result.clips == 8
     batch = first_batch(stores[1], model.config)
     joints = torch.from_numpy(
         np.stack([

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from pcsta.data import data_root
-from pcsta.predict import predict_clip
+from pcsta.evaluation import predict_clip
 from pcsta_book import artifacts, figures
 from pcsta_book.site import playground
 
