@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
@@ -57,7 +56,7 @@ class Prediction:
 
     @property
     def probabilities(self) -> Float[np.ndarray, "*C K"]:
-        return np.asarray(softmax(self.logits, -1))
+        return torch.from_numpy(self.logits).softmax(-1).numpy()
 
     def top(self, classes: Sequence[str], k: int = 5) -> list[tuple[str, float]]:
         """The k most probable classes of one clip, best first."""

@@ -30,7 +30,8 @@ figures.source figures
 experiments.paper experiments.bootstrap experiments.attention_controls
 experiments.attention_scores experiments.baselines.joints experiments.baselines.deep_lstm experiments.baselines.part_lstm
 experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.baselines
-experiments.grid experiments.interventions experiments.comparisons experiments.records
+experiments.variants experiments.grid experiments.interventions experiments.deletion
+experiments.comparisons experiments.records
 experiments.tables experiments
 artifacts
 site.equation_map site.appendices site.vendor site.progress site.serve site.stamps

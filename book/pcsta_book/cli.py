@@ -7,6 +7,8 @@ that `--help` answers at once.
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,29 +108,26 @@ def ablate(
 
     Without video (SBU) it computes the rows that read poses alone.
     """
-    from pcsta_book.experiments import grid, records
+    from pcsta_book.experiments import grid, records, variants
 
-    base, how = choice(CONFIGS, config, "configuration")(), choice(RECIPES, recipe, "recipe")
-    names = grid.chosen(rows.split(",") if rows else grid.VARIANTS)
+    base = choice(CONFIGS, config, "configuration")()
+    how = choice(RECIPES, recipe, "recipe")
     f_g = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
-    store, frames = _prepared(dataset, root, f_g, None, workers, device), None
-    if store.glimpse_features and any(grid.VARIANTS[n].reads_frames for n in names):
-        frames = prepared(dataset, root, f_g, None, workers, device, "frame")
+    store = _prepared(dataset, root, f_g, None, workers, device)
     protocols = expand_protocols(store, protocol)
-    lines = grid.run_grid(
-        store, base, how, out, names, protocols, range(seeds), device, frames=frames
-    )
-    if record:
-        command = command_line(
-            "ablate", dataset, config=config, recipe=recipe, protocol=protocol, sensor=sensor,
-            seeds=seeds, out=Path(record.stem), rows=rows,
-        )  # fmt: skip
-        title = f"Ablations on {dataset}"
-        found = records.record(
-            title, command, store, base, how, protocols, range(seeds), lines, device
-        )
-        records.write(record, found)
-    show(lines, as_json, grid.table)
+    names = variants.select(rows.split(",") if rows else variants.VARIANTS)
+    frames = None
+    if store.glimpse_features and any(variants.VARIANTS[n].reads_frames for n in names):
+        frames = prepared(dataset, root, f_g, None, workers, device, "frame")
+    command = command_line(
+        "ablate", dataset, config=config, recipe=recipe, protocol=protocol, sensor=sensor,
+        seeds=seeds, out=Path(record.stem if record else "mine"), rows=rows,
+    )  # fmt: skip
+    found = records.run_and_record(
+        partial(grid.run_grid, frames=frames), record, f"Ablations on {dataset}", command,
+        store, base, how, out, names, protocols, range(seeds), device,
+    )  # fmt: skip
+    show(found, as_json, grid.format_table)
 
 
 @app.command()
@@ -172,20 +171,18 @@ def table(
     store = prepared(name, root, sensor, weights, workers, device)
     columns = comparisons.columns(number, store.settings["splits"])
     protocols = [p for column in columns.values() for p in column]
-    lines = grid.run_grid(
-        store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
-        pretrained=source,
-    )  # fmt: skip
     title = f"Table {number} on {name}" + (f", a trial of {epochs} epochs" if epochs else "")
     command = command_line(
         "table", number, dataset=dataset, config=config, recipe=recipe, sensor=sensor,
         seeds=seeds, epochs=epochs, out=out, **{"from": source},
     )  # fmt: skip
-    found = records.record(title, command, store, base, how, protocols, range(seeds), lines, device)
-    if source is not None:
-        found["source"] = checkpoint.describe(source)
-    typer.echo(comparisons.text(number, comparisons.filled(number, lines)))
-    typer.echo(f"record: {records.write(out / 'record.json', found)}")
+    found = records.run_and_record(
+        partial(grid.run_grid, pretrained=source), out / "record.json", title, command,
+        store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
+        None if source is None else checkpoint.describe(source),
+    )  # fmt: skip
+    typer.echo(comparisons.format_comparison(number, found))
+    typer.echo(f"record: {out / 'record.json'}")
 
 
 @app.command()
@@ -219,20 +216,20 @@ def transfer(
     source = _prepared(large, large_root, f_g, weights, workers, device)
     target = _prepared(small, root, f_g, weights, workers, device)
     protocols = list(target.settings["splits"])
-    lines = comparisons.with_and_without(
-        source, target, base, first, then, out, (row,), protocols, range(seeds), controls, device
-    )
     title = f"Transfer from {large} to {small}"
     command = command_line(
         "transfer", large, small, row=row, config=config, pretraining=pretraining, recipe=recipe,
         sensor=sensor, seeds=seeds, controls=controls, out=out,
     )  # fmt: skip
-    found = records.record(
-        title, command, target, base, then, protocols, range(seeds), lines, device
+    compare = partial(
+        comparisons.with_and_without, large=source, pretraining=first, controls=controls
     )
-    found["source"] = records.source(source, first)
-    typer.echo(grid.table(lines))
-    typer.echo(f"record: {records.write(out / 'record.json', found)}")
+    found = records.run_and_record(
+        compare, out / "record.json", title, command, target, base, then, out, (row,), protocols,
+        range(seeds), device, {"data": records.store_summary(source), "recipe": asdict(first)},
+    )  # fmt: skip
+    typer.echo(grid.format_table(found))
+    typer.echo(f"record: {out / 'record.json'}")
 
 
 @app.command()

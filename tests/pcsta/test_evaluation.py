@@ -1,19 +1,34 @@
-"""Evaluation: averages, the confusion matrix, and attention against known truth."""
+"""Evaluation and prediction: averages, the confusion matrix, one clip like a clip of a store, a run's store."""
+
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
-from fakes import make_store, tiny
+from fakes import clip_arrays, make_store, tiny
 from pcsta.batches import SubSequences
-from pcsta.config import row
+from pcsta.config import TrainConfig, row
+from pcsta.data.clip import Clip
 from pcsta.evaluation import (
-    Predictions,
-    classification,
-    performances,
-    predict,
+    ModelInput,
+    Prediction,
+    accuracy,
+    confusion,
+    evaluate,
+    infer,
+    predict_clip,
+    predict_clips,
 )
+from pcsta.pose_tensor import PoseTensor
+from pcsta.skeletons import KINECT_V2
+from pcsta.subsequences import frame_indices
+from pcsta.training import train
 from pcsta.two_stream import TwoStream
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -21,32 +36,27 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("fake") / "store", clips=10)
 
 
-def predictions(clips=4, spatial=None, temporal=None, frames=None):
-    n = np.arange(clips)
-    logits = np.eye(2)[[0, 1, 0, 0][:clips] if clips == 4 else n % 2]
-    frames = np.tile(np.arange(24), (clips, 1, 1)) if frames is None else frames
-    return Predictions(n, n % 2, logits, None, None, spatial, temporal, frames)
+@pytest.fixture
+def clip():
+    arrays = clip_arrays(1, length=31)
+    pixels = np.full((31, 2, 25, 2), np.nan, np.float32)
+    pixels[:, 0] = 50
+    return Clip("clip-001", arrays["joints"], pixels, KINECT_V2, label=1, subject="1")
 
 
+# --- clips of a store ----------------------------------------------------------------------------
 def test_accuracy_and_confusion():
-    result = classification(predictions(), ("rest", "raise"))
-    assert result["accuracy"] == 0.75
-    assert result["confusion"] == [[2, 0], [1, 1]]
-    assert result["per_class"] == {"rest": 1.0, "raise": 0.5}
-
-
-def test_a_performance_is_drawn_as_one(store):
-    names = performances(store, np.arange(10))
-    assert len(set(names)) == 10  # label 0 or 1, subject 0..4, one replication: all pairs differ
-    assert names[0] == "0/0/1" and names[7] == "1/2/1"
+    logits, labels = np.eye(2)[[0, 1, 0, 0]], np.array([0, 1, 0, 1])
+    assert accuracy(logits, labels) == 0.75
+    assert confusion(logits, labels).tolist() == [[2, 0], [1, 1]]
 
 
 def test_every_frame_is_projected_once(store, monkeypatch):
     model = TwoStream(row("E", tiny())).eval()
-    batches = SubSequences(store, model.config, torch.device("cpu"))
+    batches = SubSequences(store, model.config, CPU)
     seen, project = [], model.rgb.scaling.project
     monkeypatch.setattr(model.rgb.scaling, "project", lambda V: seen.append(len(V)) or project(V))
-    once = predict(model, batches, np.array([3, 5]), count=10)
+    once = predict_clips(model, batches, np.array([3, 5]), count=10)
     assert sum(seen) == 48  # two clips of 24 frames, not 2 x 10 x 20
     monkeypatch.undo()
     b = next(batches.testing(np.array([3, 5]), 10))
@@ -54,25 +64,12 @@ def test_every_frame_is_projected_once(store, monkeypatch):
     np.testing.assert_allclose(once.logits, logits, rtol=1e-5, atol=1e-6)
 
 
-def test_a_blind_model_attends_by_pose_alone(store):
-    torch.manual_seed(0)
-    model = TwoStream(row("K", tiny())).eval()
-    batches = SubSequences(store, model.config, torch.device("cpu"))
-    said = predict(model, batches, np.array([3, 5]), count=2, blind=True)
-    for b in batches.testing(np.array([3, 5]), 2):
-        zero = model(b.pose_tensor, torch.zeros_like(b.glimpses), b.present)
-    np.testing.assert_allclose(
-        said.spatial.reshape(4, 20, 4), zero.spatial_attention.detach(), rtol=1e-5, atol=1e-6
-    )
-    assert not np.allclose(said.spatial, predict(model, batches, np.array([3, 5]), count=2).spatial)
-
-
 def test_logits_are_the_mean_over_sub_sequences(store):
     """Against each alone (mean of ten, section 5)."""
     torch.manual_seed(0)
     model = TwoStream(row("K", tiny())).eval()
-    batches = SubSequences(store, model.config, torch.device("cpu"))
-    said = predict(model, batches, np.array([3, 5]), count=4)
+    batches = SubSequences(store, model.config, CPU)
+    said = predict_clips(model, batches, np.array([3, 5]), count=4)
     assert said.spatial.shape == (2, 4, 20, 4) and said.frames.shape == (2, 4, 20)
     one_by_one = [
         model(b.pose_tensor, b.glimpses, b.present).logits.detach()
@@ -82,3 +79,97 @@ def test_logits_are_the_mean_over_sub_sequences(store):
     np.testing.assert_allclose(
         said.logits, said.pose_logits + said.rgb_logits, rtol=1e-4, atol=1e-5
     )
+
+
+def test_a_pass_leaves_the_model_in_the_mode_it_was_in(store):
+    model = TwoStream(row("A", tiny())).train()
+    batch = next(SubSequences(store, model.config, CPU).testing(np.array([3]), 2))
+    out = infer(model, ModelInput(batch.pose_tensor, None, None))
+    assert model.training and not out.logits.requires_grad
+    torch.testing.assert_close(out.logits, model.eval()(batch.pose_tensor).logits)
+
+
+# --- one clip ------------------------------------------------------------------------------------
+@torch.no_grad()
+def test_logits_of_ten_sub_sequences_are_averaged(clip):
+    torch.manual_seed(0)
+    model = TwoStream(row("K", tiny())).eval()
+    V = clip_arrays(1, length=31)["glimpses"].astype(np.float16)
+    said = predict_clip(model, clip, V)
+    logits = []
+    for frames in frame_indices(31, 20, count=10):
+        X = PoseTensor.from_config(model.config)(torch.from_numpy(clip.joints[frames])[None])
+        present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1))[None]
+        out = model(X, torch.from_numpy(V[frames]).float()[None], present)
+        logits.append(out.logits[0].numpy())
+    np.testing.assert_allclose(said.probabilities, softmax(np.mean(logits, 0)), rtol=1e-4)
+    assert said.top(("rest", "raise"), 1)[0][1] == pytest.approx(said.probabilities.max())
+
+
+@pytest.mark.parametrize("name", ["A", "K", "either order", "frame"])
+def test_a_clip_alone_is_told_what_it_is_told_in_a_store(store, tmp_path, name):
+    torch.manual_seed(0)
+    config = row(name if name in "AK" else "K" if name == "either order" else "B", tiny())
+    if name == "either order":
+        config = replace(config, either_order=True)
+    if name == "frame":
+        config = replace(config, crops="frame")
+        store = make_store(tmp_path / "frames", clips=10, crop_size=None)
+    model = TwoStream(config).eval()
+    said = predict_clips(model, SubSequences(store, config, CPU), np.array([3, 5]))
+    pixels = np.full((24, 2, 25, 2), np.nan, np.float32)
+    pixels[:, 0] = 50
+    stored = store.clips[5]
+    clip = Clip(stored.name, store.joints(5), pixels, KINECT_V2, stored.label, stored.subject)
+    glimpses = None if name == "A" else np.asarray(store.glimpses(5))
+    alone, among = predict_clip(model, clip, glimpses), said[1]
+    assert alone.labels == among.labels == stored.label and alone.logits.shape == (2,)
+    np.testing.assert_array_equal(alone.frames, among.frames)
+    for one, other in (
+        (getattr(p, k) for p in (alone, among)) for k in ("logits", "spatial", "temporal")
+    ):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_the_most_probable_come_first():
+    one = np.zeros((), int)
+    said = Prediction(
+        one, one, np.array([0.0, 2.0, 1.0]), None, None, None, None, np.zeros((1, 20), int)
+    )
+    assert [name for name, _ in said.top(("a", "b", "c"), 2)] == ["b", "c"]
+    assert sum(p for _, p in said.top(("a", "b", "c"))) == pytest.approx(1)
+
+
+# --- a run ---------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def run(store, tmp_path_factory):
+    recipe = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, batch=4, validation=0.2)
+    out = tmp_path_factory.mktemp("run") / "a"
+    return train(store, row("A", tiny()), recipe, out, seed=3, device="cpu", progress=False)
+
+
+def test_a_run_finds_its_store(store, run):
+    found = evaluate(run, device="cpu")
+    assert found == evaluate(run, store.path, "cpu")
+    assert found.clips == 5 and np.sum(found.confusion) == 5 and found.seed == 3
+    right = np.trace(found.confusion)
+    assert found.accuracy == pytest.approx(right / 5)
+    assert list(found.per_class) == ["rest", "raise"]
+    assert found.per_class["rest"] == found.confusion[0][0] / sum(found.confusion[0])
+    assert json.loads((run / "evaluation.json").read_text()) == asdict(found)
+
+
+def test_another_store_or_none_is_refused(run, tmp_path):
+    other = make_store(tmp_path / "other", clips=12)
+    with pytest.raises(ValueError, match="another store"):
+        evaluate(run, other.path, "cpu")
+    where = run / "store.json"
+    kept = where.read_text()
+    where.unlink()
+    try:
+        with pytest.raises(FileNotFoundError, match="--store"):
+            evaluate(run, device="cpu")
+    finally:
+        where.write_text(kept)

@@ -21,8 +21,9 @@ def derangement(n: int, rng: np.random.Generator) -> Int[np.ndarray, "n"]:
 
 def uniform(present: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T N"]:
     """The same weight for every hand that is there; for all four where none is."""
-    there = np.where(present.any(-1, keepdims=True), present, True).astype(float)
-    return there / there.sum(-1, keepdims=True)
+    there: np.ndarray = np.where(present.any(-1, keepdims=True), present, True).astype(float)
+    there /= there.sum(-1, keepdims=True)
+    return there
 
 
 def permuted_hands(

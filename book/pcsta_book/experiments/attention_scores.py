@@ -3,109 +3,154 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
+from jaxtyping import Bool, Int
 
 from pcsta.data.store import Store
-from pcsta.evaluation import Predictions, people, performances, planted, present
+from pcsta.evaluation import Prediction
 from pcsta_book.experiments import attention_controls as controls
-from pcsta_book.experiments.bootstrap import grouped_mean
+from pcsta_book.experiments.bootstrap import Estimate, grouped_mean
+
+Interval = tuple[float, float]
+
+
+# --- what the store knows of the clips ------------------------------------------------------------
+def planted(said: Prediction, store: Store) -> Int[np.ndarray, "C S T"]:
+    """The planted hand of every sampled frame: 0..3, -1 where none, -2 where no truth is known."""
+    return np.stack([store.active(i)[f] for i, f in zip(said.clips, said.frames, strict=True)])
+
+
+def present(said: Prediction, store: Store) -> Bool[np.ndarray, "C S T 4"]:
+    """Which hands are tracked in every sampled frame."""
+    return np.stack([store.present(i)[f] for i, f in zip(said.clips, said.frames, strict=True)])
+
+
+def people(store: Store, clips: np.ndarray) -> Int[np.ndarray, "C"]:
+    """People tracked in most of each clip's frames."""
+    there = [store.present(i).reshape(-1, 2, 2).any(-1) for i in clips]
+    return np.array([(t.mean(0) > 0.5).sum() for t in there], int)
+
+
+def performances(store: Store, clips: np.ndarray) -> list[str]:
+    """One name for all clips of a performance: the same action, subject and replication, seen by
+    several cameras. The group in which clips are drawn for confidence intervals."""
+    chosen = (store.clips[i] for i in clips)
+    return [f"{c.label}/{c.subject}/{c.replication}" for c in chosen]
+
+
+# --- scores ---------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Score:
+    """A figure of the model's attention, and the same figure of every control, each in [0, 1].
+
+    values:     first the model's own: "top_hand", the share of frames whose largest p_t is the planted
+                hand (ties are shared); or "mass", the mean of p_t on it, or of the sum of p' over its
+                frames. Then the controls by name
+    intervals:  95 % for each of them, from a bootstrap over `performances`; they do not cover another
+                training seed or other actors
+    ahead:      {control: 95 % of the model's figure minus the control's, paired}
+    clips, frames: how many it is taken over
+    """
+
+    values: dict[str, float]
+    intervals: dict[str, Interval]
+    ahead: dict[str, Interval]
+    clips: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class AttentionScores:
+    """Scores over informative frames, for clips of "one_person" and "two_people".
+
+    spatial: top hands;  spatial_mass: masses of p_t;  temporal: the mass of p' over all clips that
+    have an informative frame, None without p'
+    """
+
+    spatial: dict[str, Score] = field(default_factory=dict)
+    spatial_mass: dict[str, Score] = field(default_factory=dict)
+    temporal: Score | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """As records hold it: values beside their intervals, and what was not scored left out."""
+
+        def flat(score: Score) -> dict[str, object]:
+            found: dict[str, object] = asdict(score)
+            del found["values"]
+            return {**score.values, **found}
+
+        spatial = {"spatial": self.spatial, "spatial_mass": self.spatial_mass}
+        found: dict[str, object] = {
+            part: {who: flat(score) for who, score in scores.items()}
+            for part, scores in spatial.items()
+            if scores
+        }
+        return found if self.temporal is None else found | {"temporal": flat(self.temporal)}
 
 
 def attention_scores(
-    predictions: Predictions,
+    said: Prediction,
     store: Store,
-    others: Mapping[str, Predictions] | None = None,
+    others: Mapping[str, Prediction] | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Attention against the planted truth, each figure beside its controls (`pcsta_book.experiments.attention_controls`).
+) -> AttentionScores:
+    """Attention against the planted truth, each figure beside its controls.
 
-    others: further attention to score on the same sub-sequences: another model's, or the same
-            model's when it sees nothing (`predict(blind=True)`), by name
+    Controls (`pcsta_book.experiments.attention_controls`): uniform, permuted, best_constant (chosen on
+    these very clips: an upper bound), other_clip, and each of `others`: further attention on the same
+    sub-sequences by name, another model's, or the same model's when it sees nothing.
 
-    "spatial" and "spatial_mass", over informative frames, for clips of "one_person" and "two_people":
-      top_hand        share of frames whose largest p_t is the planted hand (ties are shared)
-      mass            mean of p_t on the planted hand
-    "temporal", over sub-sequences of clips that have an informative frame:
-      mass            mean sum of p' over informative frames
-
-    Beside each of the three figures:
-      uniform, permuted, other_clip, best_constant (chosen on these very clips: an upper bound), and
-                      each of `others`: the same for that attention
-      intervals       {name: [low, high]}, 95 % for each of the above, from a bootstrap over
-                      `performances`; it does not cover another training seed or other actors
-      ahead           {control: [low, high]} of the model's figure minus the control's, paired
-      clips, frames   how many it is taken over
-    Empty when the store knows no truth.
+    Nothing is scored when the store knows no truth. Raises ValueError for other sub-sequences.
     """
-    truth = planted(predictions, store)  # (C, S, T)
+    truth, others = planted(said, store), others or {}  # (C, S, T)
     if (truth == -2).all():
-        return {}
-    others = others or {}
+        return AttentionScores()
     for name, other in others.items():
-        if not (
-            np.array_equal(other.clips, predictions.clips)
-            and np.array_equal(other.frames, predictions.frames)
+        if not all(
+            np.array_equal(getattr(other, k), getattr(said, k)) for k in ("clips", "frames")
         ):
             raise ValueError(f"{name!r} is attention on other sub-sequences; they must be the same")
     rng = np.random.default_rng(seed)
-    count, there = people(store, predictions.clips), present(predictions, store)
-    groups = np.array(performances(store, predictions.clips))
-    scores: dict[str, Any] = {}
-    if predictions.spatial is not None:
-        scores |= {"spatial": {}, "spatial_mass": {}}
-        for number, name in ((1, "one_person"), (2, "two_people")):
-            rows = np.flatnonzero(count == number)
-            informative, active = truth[rows] >= 0, truth[rows]
-            if not informative.any():
-                continue
-            p = predictions.spatial[rows]
-            weights = {
-                "own": p,
-                "uniform": controls.uniform(there[rows]),
-                "permuted": controls.permuted_hands(p, there[rows], rng),
-                "best_constant": controls.best_constant_hand(active),
-            }
-            if len(rows) > 1:
-                weights["other_clip"] = controls.other_clip(p, count[rows], rng)
-            weights |= {k: o.spatial[rows] for k, o in others.items() if o.spatial is not None}
-            for part, measure, score in (
-                ("spatial", "top_hand", _top_share),
-                ("spatial_mass", "mass", _weight_on),
-            ):
-                values = {k: score(w, active) * informative for k, w in weights.items()}
-                scores[part][name] = _beside(measure, values, informative, groups[rows])
-    if predictions.temporal is not None:
+    count, there = people(store, said.clips), present(said, store)
+    groups = np.array(performances(store, said.clips))
+    spatial, spatial_mass, temporal = {}, {}, None
+    for number, who in ((1, "one_person"), (2, "two_people")):
+        rows = np.flatnonzero(count == number)
+        active, informative = truth[rows], truth[rows] >= 0
+        if said.spatial is None or not informative.any():
+            continue
+        p = said.spatial[rows]
+        weights = {
+            "own": p,
+            "uniform": controls.uniform(there[rows]),
+            "permuted": controls.permuted_hands(p, there[rows], rng),
+            "best_constant": controls.best_constant_hand(active),
+        }
+        if len(rows) > 1:
+            weights["other_clip"] = controls.other_clip(p, count[rows], rng)
+        weights |= {k: o.spatial[rows] for k, o in others.items() if o.spatial is not None}
+        top = {name: _top_share(w, active) * informative for name, w in weights.items()}
+        mass = {name: _weight_on(w, active) * informative for name, w in weights.items()}
+        spatial[who] = _score("top_hand", top, informative, groups[rows])
+        spatial_mass[who] = _score("mass", mass, informative, groups[rows])
+    if said.temporal is not None:
         rows = np.flatnonzero((truth >= 0).any((1, 2)))
-        q, active = predictions.temporal[rows], truth[rows]
+        q, inside = said.temporal[rows], truth[rows] >= 0
         weights = {
             "own": q,
             "uniform": np.full_like(q, 1 / q.shape[-1]),
             "permuted": controls.permuted_steps(q, rng),
-            "best_constant": controls.best_constant_step(active),
+            "best_constant": controls.best_constant_step(truth[rows]),
         }
         if (np.unique(count[rows], return_counts=True)[1] > 1).all():
             weights["other_clip"] = controls.other_clip(q, count[rows], rng)
         weights |= {k: o.temporal[rows] for k, o in others.items() if o.temporal is not None}
-        inside = {k: (w * (active >= 0)).sum(-1) for k, w in weights.items()}  # (C, S)
-        scores["temporal"] = _beside("mass", inside, np.ones(active.shape[:2], bool), groups[rows])
-        scores["temporal"]["frames"] = int((active >= 0).sum())
-    return scores
-
-
-def describe_scores(scores: dict[str, Any]) -> str:
-    """`attention_scores` as lines of text: each figure beside its controls, with intervals."""
-    lines = []
-    for part, found in scores.items():
-        for who, block in found.items() if part != "temporal" else [("all", found)]:
-            symbol = "p'" if part == "temporal" else "p"
-            lines.append(f"{symbol}, {who.replace('_', ' ')}, {block['clips']} clips:")
-            lines += [
-                f"  {name.replace('_', ' '):<16}{100 * block[name]:6.1f} %  [{100 * low:.1f}, {100 * high:.1f}]"
-                for name, (low, high) in block["intervals"].items()
-            ]
-    return "\n".join(lines)
+        mass = {name: (w * inside).sum(-1) for name, w in weights.items()}  # (C, S)
+        temporal = _score("mass", mass, np.ones(inside.shape[:2], bool), groups[rows])
+        temporal = replace(temporal, frames=int(inside.sum()))
+    return AttentionScores(spatial, spatial_mass, temporal)
 
 
 def _weight_on(p: np.ndarray, hand: np.ndarray) -> np.ndarray:
@@ -119,22 +164,20 @@ def _top_share(p: np.ndarray, hand: np.ndarray) -> np.ndarray:
     return _weight_on(top / top.sum(-1, keepdims=True), hand)
 
 
-def _beside(
+def _score(
     measure: str, values: dict[str, np.ndarray], counted: np.ndarray, groups: np.ndarray
-) -> dict[str, Any]:
-    """The model's own figure under its name, those of the controls, and the intervals of all."""
+) -> Score:
+    """The model's own figure, the first of `values`, under its name; the controls'; all intervals."""
     axes = tuple(range(1, counted.ndim))
     sums = np.stack([v.sum(axes) for v in values.values()])  # (figures, C)
-    counts = counted.sum(axes)
-    names = [measure if name == "own" else name for name in values]
+    counts, names = counted.sum(axes), [measure, *list(values)[1:]]
     figure = grouped_mean(sums, counts, groups)
     ahead = grouped_mean(sums[0] - sums[1:], counts, groups)
-    result: dict[str, Any] = dict(zip(names, figure.value.tolist(), strict=True))
-    return result | {
-        "intervals": dict(
-            zip(names, np.stack([figure.low, figure.high], -1).tolist(), strict=True)
-        ),
-        "ahead": dict(zip(names[1:], np.stack([ahead.low, ahead.high], -1).tolist(), strict=True)),
-        "clips": len(counts),
-        "frames": int(counts.sum()),
-    }
+
+    def by_name(names: list[str], estimate: Estimate) -> dict[str, Interval]:
+        ends = zip(estimate.low.tolist(), estimate.high.tolist(), strict=True)
+        return dict(zip(names, ends, strict=True))
+
+    means = dict(zip(names, figure.value.tolist(), strict=True))
+    intervals = by_name(names, figure), by_name(names[1:], ahead)
+    return Score(means, *intervals, len(counts), int(counts.sum()))

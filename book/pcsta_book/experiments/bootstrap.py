@@ -2,26 +2,27 @@
 
 The frames of a clip say nearly the same thing, and so do three cameras that film one performance.
 Whoever counts each of them as an observation gets an interval that is several times too narrow.
+(`scipy.stats.bootstrap` draws single observations; it knows no groups.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Float, Num
 
 RESAMPLES = 2000
 LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
-    """A figure and the ends of its confidence interval; three numbers, or three arrays alike."""
+    """A figure and the ends of its confidence interval; of many figures, three arrays alike."""
 
-    value: Any
-    low: Any
-    high: Any
+    value: Float[np.ndarray, "*figures"]
+    low: Float[np.ndarray, "*figures"]
+    high: Float[np.ndarray, "*figures"]
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -30,7 +31,7 @@ class Estimate(NamedTuple):
 def grouped_mean(
     sums: Num[np.ndarray, "*figures C"],
     counts: Num[np.ndarray, "C"] | None = None,
-    groups: Sequence[Any] | np.ndarray | None = None,
+    groups: Sequence[str] | np.ndarray | None = None,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Estimate:

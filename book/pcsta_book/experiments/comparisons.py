@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from pcsta.checkpoint import RATE_SHARE
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta_book.experiments.grid import per_seed, run_grid
+from pcsta_book.experiments.grid import VariantResult, accuracy_per_seed, run_grid
 from pcsta_book.experiments.paper import TABLES
 
 OURS = {"Ours (pose only)": "A", "Ours (RGB only)": "G", "Ours (pose + RGB)": "K"}
@@ -28,19 +28,19 @@ def columns(number: int, protocols: Iterable[str]) -> dict[str, list[str]]:
     return {"Acc": list(protocols)}  # SBU's five folds, MSR's one split
 
 
-def filled(number: int, lines: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def measured(number: int, found: Mapping[str, VariantResult]) -> dict[str, dict[str, float]]:
     """Accuracies in percent, {method: {column: mean over seeds}} (Tables 1 to 3).
 
-    "Avg" where the table has it. A method whose lines are missing (no video, no RGB) is missing here.
+    "Avg" where the table has it. A method without results (no video, no RGB) is missing here.
     """
     table: dict[str, dict[str, float]] = {}
     for method, letter in OURS.items():
-        if letter not in lines:
+        if letter not in found:
             continue
-        results = lines[letter]["results"]
+        results = found[letter]["results"]
         row = {}
         for column, protocols in columns(number, results).items():
-            values = per_seed({"results": {p: results[p] for p in protocols}})
+            values = accuracy_per_seed({p: results[p] for p in protocols})
             row[column] = 100 * float(values.mean())
         if "Avg" in TABLES[number].row(method).values:
             row["Avg"] = float(np.mean(list(row.values())))
@@ -48,13 +48,13 @@ def filled(number: int, lines: Mapping[str, Any]) -> dict[str, dict[str, float]]
     return table
 
 
-def text(number: int, table: Mapping[str, Mapping[str, float]]) -> str:
-    """The filled rows, and below them the paper's: the two share no column."""
-    paper = TABLES[number]
+def format_comparison(number: int, found: Mapping[str, VariantResult]) -> str:
+    """The rows measured here, and below them the paper's: the two share no column."""
+    paper, ours = TABLES[number], measured(number, found)
     names = list(paper.row("Ours (pose only)").values)
     lines = [f"Table {number}: {paper.title}, accuracy in %"]
     for title, values in (
-        ("measured here", table),
+        ("measured here", ours),
         ("as printed in the paper", {method: paper.row(method).values for method in OURS}),
     ):
         lines += ["", f"{title:<24}" + "".join(f"{name:>8}" for name in names)]
@@ -65,71 +65,78 @@ def text(number: int, table: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
+class _Arm(NamedTuple):
+    """One side of a comparison. pretrained: the skeleton in which the network met the large dataset."""
+
+    says: str
+    recipe: TrainConfig
+    pretrained: str | None
+    skeleton: str  # in which the small dataset is read
+
+
 def with_and_without(
-    large: Store,
-    small: Store,
+    store: Store,
     base: ModelConfig,
-    pretraining: TrainConfig,
     recipe: TrainConfig,
     out: Path,
-    rows: Iterable[str] = ("A",),
+    names: Iterable[str] = ("A",),
     protocols: Iterable[str] = ("cross-subject",),
     seeds: Iterable[int] = (0, 1),
-    controls: bool = False,
     device: str = "auto",
+    *,
+    large: Store,
+    pretraining: TrainConfig,
+    controls: bool = False,
     processes: int | None = None,
     progress: bool = True,
-) -> dict[str, Any]:
-    """From `large` to `small` and without it, as `run_grid` returns (transfer, section 5).
+) -> dict[str, VariantResult]:
+    """From `large` to the small dataset of `store`, and without it, as `run_grid` (transfer, section 5).
 
     Each seed pretrains its own network on the first protocol of `large`, whose joints are read in
-    the skeleton of `small`, and fine-tunes it at a tenth of `recipe`'s rate.
+    the skeleton of `store`, and fine-tunes it at a tenth of `recipe`'s rate.
     controls: also each part alone: the rate without the transfer, the transfer without the rate,
-              and the other way to adapt the skeleton (`small` read in the skeleton of `large`)
+              and the other way to adapt the skeleton (`store` read in the skeleton of `large`)
     """
     first = next(iter(large.settings["splits"]))
-    own, foreign = small.skeleton.name, large.skeleton.name
+    own, foreign = store.skeleton.name, large.skeleton.name
     tenth = recipe.at(RATE_SHARE)
-    arms: dict[str, tuple[str, TrainConfig, str | None, str]] = {
-        "scratch": ("from scratch", recipe, None, own),
-        "transfer": ("pretrained, a tenth of the rate", tenth, own, own),
+    arms = {
+        "scratch": _Arm("from scratch", recipe, None, own),
+        "transfer": _Arm("pretrained, a tenth of the rate", tenth, own, own),
     }
     if controls:
         arms |= {
-            "scratch-tenth": ("from scratch, a tenth of the rate", tenth, None, own),
-            "transfer-full": ("pretrained, the whole rate", recipe, own, own),
-            "transfer-back": (
+            "scratch-tenth": _Arm("from scratch, a tenth of the rate", tenth, None, own),
+            "transfer-full": _Arm("pretrained, the whole rate", recipe, own, own),
+            "transfer-back": _Arm(
                 f"pretrained, joints written into {foreign}", tenth, foreign, foreign
             ),
-        }  # fmt: skip
-    rows, protocols, seeds = tuple(rows), tuple(protocols), tuple(seeds)
-    options: dict[str, Any] = {"device": device, "processes": processes, "progress": progress}
-    for skeleton in dict.fromkeys(read for _, _, read, _ in arms.values() if read):
+        }
+    names, protocols, seeds = tuple(names), tuple(protocols), tuple(seeds)
+    for skeleton in dict.fromkeys(arm.pretrained for arm in arms.values() if arm.pretrained):
         run_grid(
-            large, base, pretraining, out / "pretrained" / skeleton, rows, (first,), seeds,
-            skeleton=skeleton, **options,
+            large, base, pretraining, out / "pretrained" / skeleton, names, (first,), seeds,
+            device, processes, progress, skeleton=skeleton,
         )  # fmt: skip
-    lines: dict[str, Any] = {}
-    for arm, (says, how, read, skeleton) in arms.items():
-        folder = out / "pretrained" / read / first if read else None
+    compared: dict[str, VariantResult] = {}
+    for name, arm in arms.items():
+        source = out / "pretrained" / arm.pretrained / first if arm.pretrained else None
         found = run_grid(
-            small, base, how, out / arm, rows, protocols, seeds, pretrained=folder,
-            skeleton=skeleton, **options,
+            store, base, arm.recipe, out / name, names, protocols, seeds, device, processes,
+            progress, source, arm.skeleton,
         )  # fmt: skip
-        for letter, line in found.items():
-            changes = {**line["changes"], "rate": how.rate}
-            if read:
-                changes |= {"from": large.settings["dataset"], "skeleton": skeleton}
-            lines[f"{letter} {arm}"] = {**line, "says": says, "changes": changes}
-    return lines
+        for letter, one in found.items():
+            one["says"] = arm.says
+            one["changes"]["rate"] = arm.recipe.rate
+            if arm.pretrained:
+                one["changes"] |= {"from": large.settings["dataset"], "skeleton": arm.skeleton}
+            compared[f"{letter} {name}"] = one
+    return compared
 
 
 def limited(recipe: TrainConfig, epochs: int | None) -> TrainConfig:
     """`recipe` with at most so many epochs a stage, for a trial of the whole way."""
     if epochs is None:
         return recipe
-    return replace(
-        recipe,
-        pose_epochs=min(epochs, recipe.pose_epochs),
-        rgb_epochs=min(epochs, recipe.rgb_epochs),
-    )
+    pose, rgb = min(epochs, recipe.pose_epochs), min(epochs, recipe.rgb_epochs)
+    return replace(recipe, pose_epochs=pose, rgb_epochs=rgb)

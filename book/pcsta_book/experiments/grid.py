@@ -1,181 +1,61 @@
-"""The experiments of section 5 as one grid: variants x seeds x protocols, resumable, side by side.
-
-A variant is the base configuration with a few named changes. Most train one model; a fused row of
-Tables 5 and 6 adds two variants' logits (section 3.4; the paper writes K as A+G), an ensemble more.
-"""
+"""The experiments of section 5 as one grid: variants x seeds x protocols, resumable, side by side."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, as_completed
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
-from sklearn.metrics import confusion_matrix
 from tqdm.auto import tqdm
 
 from pcsta.batches import SubSequences
 from pcsta.checkpoint import load
 from pcsta.common import resolve_device, training_pool
-from pcsta.config import ROWS, ModelConfig, TrainConfig
+from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.evaluation import accuracy, predict
+from pcsta.evaluation import accuracy, confusion, predict_clips
 from pcsta.files import atomic, read_json, write_json
 from pcsta.training import train
 from pcsta_book.experiments.attention_scores import attention_scores
-from pcsta_book.experiments.baselines import BASELINES
+from pcsta_book.experiments.variants import VARIANTS, changed_fields, select
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One line of a table of results.
+# --- what a grid finds, as records hold it -------------------------------------------------------
+class SeedResult(TypedDict):
+    """One model, tested: accuracy in [0, 1] of so many clips."""
 
-    says:    what it is, in words         table: of the paper, 0 for what the paper does not have
-    model, recipe: the fields of ModelConfig and TrainConfig that it changes, and nothing else
-    against: the variant that it differs from in these changes alone
-    pose:    the variant whose trained pose stream it takes over
-    adds:    the variants whose logits it adds; it trains nothing
-    """
+    seed: int
+    clips: int
+    accuracy: float
+    seconds: NotRequired[float]  # of training and testing; an added row has none
+    attention: NotRequired[dict[str, Any]]  # `AttentionScores.to_dict`
+
+
+class Ensemble(TypedDict):
+    """All seeds' logits added. confusion: numbers of clips, rows truth, columns answers."""
+
+    accuracy: float
+    confusion: list[list[int]]
+
+
+class VariantResult(TypedDict):
+    """One variant. By protocol: a result for each seed, confusion summed over seeds, the ensemble."""
 
     says: str
-    table: int = 0
-    model: Mapping[str, Any] = field(default_factory=dict)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    against: str = ""
-    pose: str = ""
-    adds: tuple[str, ...] = ()
-
-    @property
-    def reads_frames(self) -> bool:
-        """Whether it sees whole frames in place of hands, which another store holds."""
-        return self.model.get("crops") == "frame"
-
-    @property
-    def reads_video(self) -> bool:
-        return bool(self.pose) or any(VARIANTS[name].reads_video for name in self.adds)
+    changes: dict[str, object]
+    results: dict[str, list[SeedResult]]
+    confusion: dict[str, list[list[int]]]
+    ensemble: dict[str, Ensemble]
 
 
-def _of_paper(letter: str, says: str, table: int = 6) -> Variant:
-    return Variant(says, table, ROWS[letter], pose="" if letter == "A" else "A")
-
-
-def _pose(says: str, table: int = 0, recipe: Mapping[str, Any] | None = None, **model) -> Variant:
-    return Variant(says, table, {**ROWS["A"], **model}, recipe or {}, "A")
-
-
-def _attention(says: str, recipe: Mapping[str, Any] | None = None, **model) -> Variant:
-    return Variant(says, 0, {**ROWS["G"], **model}, recipe or {}, "G", "A")
-
-
-def _baseline(name: str, says: str, against: str, **recipe) -> Variant:
-    pose = "" if against == "A" else "A"
-    return Variant(says, 0, BASELINES[name], recipe, against, pose)
-
-
-# Row A and what changes one thing of it: to add their logits is to choose none of them.
-POSE_ROWS = (
-    "A", "order-single", "order-random", "order-random-doubles", "view-other", "coordinates-other",
-    "batch-norm-other", "either-order-other", "origin-own", "derivatives-video",
-    "derivatives-none", "contiguous",
-)  # fmt: skip
-
-VARIANTS: dict[str, Variant] = {
-    # Tables 5 and 6
-    "A": _of_paper("A", "pose only"),
-    "B": _of_paper("B", "RGB only, sum of hands"),
-    "C": _of_paper("C", "RGB only, concatenation"),
-    "E": _of_paper("E", "RGB only, spatial attention"),
-    "G": _of_paper("G", "RGB only, spatio-temporal attention"),
-    "G-unconditioned": _of_paper("G-unconditioned", "G, not conditioned on pose", 5),
-    "H": Variant("A + B: fused, no attention", 6, adds=("A", "B")),
-    "I": Variant("A + E: fused, spatial attention", 6, adds=("A", "E")),
-    "K": Variant("A + G: fused, spatio-temporal attention", 6, adds=("A", "G")),
-    "K-unconditioned": Variant("K, not conditioned on pose", 5, adds=("A", "G-unconditioned")),
-    # Table 4; the control that it lacks is the fourth order
-    "order-single": _pose("tour without double entries", 4, order="single"),
-    "order-random": _pose("joints in random order", 4, order="random"),
-    "order-random-doubles": _pose("the tour's entries in random order", order="random-doubles"),
-    "orders": Variant("logits of three orders added", adds=("A", "order-single", "order-random")),
-    # what the field has learned since, each alone: on the paper's network it is switched on, on the
-    # modern one off
-    "view-other": _pose("the other view", view="other"),
-    "coordinates-other": _pose("x, y, z in the other place", coordinates="other"),
-    "batch-norm-other": _pose("batch normalisation or not, the other way", batch_norm="other"),
-    "either-order-other": _pose(
-        "people in either order or not, the other way", either_order="other"
-    ),
-    # what the paper leaves open, each alone
-    "origin-own": _pose("each person on their own spine", origin="own"),
-    "derivatives-video": _pose("derivatives of the video's frames", derivatives="video"),
-    "derivatives-none": _pose("positions alone", derivatives="none"),
-    "contiguous": _pose("20 frames in a row", recipe={"sampling": "contiguous"}),
-    "together": Variant("logits of twelve pose rows added", adds=POSE_ROWS),
-    "widths-64-60": _pose("second layer 60/64 as wide", pose_widths=(64, 60, 1024)),
-    "G-contiguous": Variant(
-        "20 frames in a row", 0, ROWS["G"], {"sampling": "contiguous"}, "G", "contiguous"
-    ),
-    "G-absent": _attention("absent hands masked or not, the other way", mask_absent="other"),
-    "G-without-h": _attention("f_p does not see h", hidden_in_attention=False),
-    "G-sigmoid": _attention("sigmoid weights that need not sum to 1", weights="sigmoid"),
-    "G-no-dropout": _attention("no dropout of glimpse features", glimpse_dropout=0.0),
-    # how it is trained, each choice of the laptop's taken back or another one tried, alone
-    "dropout-none": _pose("no dropout before the classifier", dropout=0.0),
-    "rate-constant": _pose("constant learning rate", recipe={"schedule": "constant"}),
-    "keep-best": _pose("epoch of lowest validation loss", recipe={"keep": "best"}),
-    "decay-none": _pose("no weight decay", recipe={"weight_decay": 0.0}),
-    "smoothing": _pose("label smoothing 0.1", recipe={"label_smoothing": 0.1}),
-    "validation-subject": _pose(
-        "validated on a whole subject", recipe={"validation_by": "subject"}
-    ),
-    "G-dropout-none": _attention("no dropout before the classifier", dropout=0.0),
-    "G-rate-constant": _attention("constant learning rate", {"schedule": "constant"}),
-    "G-keep-best": _attention("epoch of lowest validation loss", {"keep": "best"}),
-    "G-decay-none": _attention("no weight decay", {"rgb_weight_decay": 0.0}),
-    "G-smoothing": _attention("label smoothing 0.1", {"label_smoothing": 0.1}),
-    "G-step-1024": _attention("u_t as wide as the paper's model has it", step_features=1024),
-    "G-unscaled": _attention("features as they come, no common scale", standardise=False),
-    "G-unprojected": _attention("all features of the sensor", glimpse_projection=None),
-    # baselines; what was tried for each, on held-out training subjects, stands in their record
-    "deep-lstm": _baseline(
-        "deep-lstm", "baseline: LSTM on the joints", "A", pose_epochs=60, batch=16
-    ),
-    "part-lstm": _baseline("part-lstm", "baseline: part-aware LSTM", "A", pose_epochs=60, batch=16),
-    "A-longer": _pose("trained as the LSTMs are", recipe={"pose_epochs": 60, "batch": 16}),
-    "st-gcn": _baseline("st-gcn", "baseline: graph convolution, ST-GCN", "A"),
-    "mean": _baseline("mean", "baseline: mean of all glimpses, no LSTM", "B"),
-    "frame": _baseline("frame", "baseline: whole frame, LSTM", "B"),
-    "frame-mean": _baseline("frame-mean", "baseline: whole frame, mean over time", "B"),
-}
-
-
-# The two values of switches that a variant turns to "other"; all others are False or True.
-_PAIRS = {"view": ("camera", "people"), "coordinates": ("columns", "channels")}
-
-
-def configured(
-    variant: Variant, base: ModelConfig, recipe: TrainConfig, seed: int
-) -> tuple[ModelConfig, TrainConfig]:
-    """`base` and `recipe` with the variant's changes; relative changes are resolved here.
-
-    A random joint order is another one for every seed: what is measured is any random order.
-    """
-    changes = dict(variant.model)
-    if changes.get("order", "").startswith("random"):
-        changes["order_seed"] = seed
-    if "pose_widths" in changes:
-        first, second, third = base.pose_widths
-        changes["pose_widths"] = (first, round(second * 60 / 64), third)
-    for name in [n for n, value in changes.items() if value == "other"]:
-        pair = _PAIRS.get(name, (False, True))
-        changes[name] = pair[1 - pair.index(getattr(base, name))]
-    return replace(base, **changes), replace(recipe, **variant.recipe)
-
-
+# --- computing ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Cell:
     """One model to train: all that a process needs to know."""
@@ -205,7 +85,7 @@ class _Cell:
 def _compute(cell: _Cell, device: str) -> None:
     """Train and test one model, unless its folder holds the finished result."""
     store, variant = Store(cell.store), VARIANTS[cell.name]
-    config, recipe = configured(variant, cell.base, cell.recipe, cell.seed)
+    config, recipe = variant.configure(cell.base, cell.recipe, cell.seed)
     began = time.perf_counter()
     pose_from = replace(cell, name=variant.pose).folder if variant.pose else None
     run = train(
@@ -216,39 +96,13 @@ def _compute(cell: _Cell, device: str) -> None:
         return
     model = load(run, device)
     batches = SubSequences(store, model.config, next(model.parameters()).device, recipe.sampling)
-    said = predict(model, batches, np.asarray(store.split(cell.protocol)[1]))
-    with atomic(cell.folder / "predictions.npz") as temporary:
+    said = predict_clips(model, batches, np.asarray(store.split(cell.protocol)[1]))
+    with atomic(run / "predictions.npz") as temporary:
         np.savez(temporary, logits=said.logits, labels=said.labels, clips=said.clips)
-    result: dict[str, Any] = {"accuracy": said.accuracy}
+    result: dict[str, object] = {"accuracy": accuracy(said.logits, said.labels)}
     if said.spatial is not None:
-        result |= {"attention": attention_scores(said, store)}
-    seconds = round(time.perf_counter() - began, 1)
-    write_json(run / "result.json", {"seconds": seconds, **result})
-
-
-def chosen(names: Iterable[str], poses_alone: bool = False, no_frames: bool = False) -> list[str]:
-    """These variants in the order of VARIANTS, each with those that it builds on or varies.
-
-    poses_alone: leave out what reads the video
-    no_frames:   leave out what reads whole frames
-    Raises ValueError for an unknown name.
-    """
-    wanted = set(names)
-    if unknown := wanted - set(VARIANTS):
-        raise ValueError(f"no variant {sorted(unknown)[0]!r}; choose from {', '.join(VARIANTS)}")
-    waiting = list(wanted)
-    while waiting:
-        variant = VARIANTS[waiting.pop()]
-        more = {n for n in (variant.pose, variant.against, *variant.adds) if n} - wanted
-        wanted |= more
-        waiting += more
-    return [
-        n
-        for n, v in VARIANTS.items()
-        if n in wanted
-        and not (poses_alone and v.reads_video)
-        and not (no_frames and v.reads_frames)
-    ]
+        result |= {"attention": attention_scores(said, store).to_dict()}
+    write_json(run / "result.json", {"seconds": round(time.perf_counter() - began, 1), **result})
 
 
 def run_grid(
@@ -265,8 +119,8 @@ def run_grid(
     pretrained: Path | None = None,
     skeleton: str | None = None,
     frames: Store | None = None,
-) -> dict[str, Any]:
-    """Train and test every variant for every protocol and seed (Tables 4 to 6).
+) -> dict[str, VariantResult]:
+    """Train and test every variant for every protocol and seed (Tables 4 to 6): a result for each.
 
     Finished models are not repeated.
 
@@ -276,12 +130,9 @@ def run_grid(
                grid that holds one for each seed and variant; see `pcsta.checkpoint`
     skeleton:  as for `train`
     frames:    the store of whole frames; without it the variants that read them are left out
-    Returns {variant: {"says", "changes", "results": {protocol: [one per seed]},
-    "confusion": {protocol: counts summed over seeds, rows truth}, "ensemble": {protocol: accuracy of
-    all seeds' logits added, and its confusion}}}.
     Raises ValueError when `out` holds runs of other settings.
     """
-    names = chosen(names, not store.glimpse_features, frames is None)
+    names = select(names, bool(store.glimpse_features), frames is not None)
     protocols, seeds, out = tuple(protocols), tuple(seeds), Path(out)
     stores = {n: frames if frames and VARIANTS[n].reads_frames else store for n in names}
     cells = [
@@ -290,102 +141,73 @@ def run_grid(
         for name in names if not VARIANTS[name].adds
     ]  # fmt: skip
     gpus = torch.cuda.device_count() if resolve_device(device).type == "cuda" else 0
+    devices = [f"cuda:{i}" for i in range(gpus)] if gpus > 1 else [device]
     processes = min(processes or gpus or os.cpu_count() or 1, len(cells))
-    with tqdm(total=len(cells), unit="model", disable=not progress) as bar:
+    with ExitStack() as stack, tqdm(total=len(cells), unit="model", disable=not progress) as bar:
+        pool = stack.enter_context(training_pool(processes)) if processes > 1 else None
+        compute = pool.map if pool else map
         # pose streams first: the others take them over
         for first in (True, False):
             wave = [cell for cell in cells if (not VARIANTS[cell.name].pose) == first]
-            if processes == 1:
-                for cell in wave:
-                    _compute(cell, device)
-                    bar.update()
-                continue
-            with training_pool(processes) as pool:
-                waiting: list[Future] = []
-                for i, cell in enumerate(wave):
-                    where = f"cuda:{i % gpus}" if gpus > 1 else device
-                    waiting.append(pool.submit(_compute, cell, where))
-                try:
-                    for done in as_completed(waiting):
-                        done.result()
-                        bar.update()
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-    return {
-        name: _line(name, base, recipe, out, protocols, seeds, len(store.classes))
-        for name in names
-    }  # fmt: skip
+            for _ in compute(_compute, wave, cycle(devices)):
+                bar.update()
+    return {name: _variant_result(name, base, recipe, out, protocols, seeds) for name in names}
 
 
-def _line(
+def _variant_result(
     name: str,
     base: ModelConfig,
     recipe: TrainConfig,
     out: Path,
-    protocols: tuple[str, ...],
-    seeds: tuple[int, ...],
-    classes: int,
-) -> dict[str, Any]:
+    protocols: Sequence[str],
+    seeds: Sequence[int],
+) -> VariantResult:
     """The finished results of one variant, read back from the grid's folder."""
     variant = VARIANTS[name]
-    results: dict[str, list[dict[str, Any]]] = {}
-    confusion: dict[str, list[list[int]]] = {}
-    ensemble: dict[str, dict[str, Any]] = {}
+    changes: dict[str, object] = {"adds": list(variant.adds)}
+    if not variant.adds:
+        config, own = variant.configure(base, recipe, seeds[0])
+        changes = changed_fields(base, config) | changed_fields(recipe, own)
+    found = VariantResult(says=variant.says, changes=changes, results={}, confusion={}, ensemble={})
     for protocol in protocols:
-        counts = np.zeros((classes, classes), int)
-        results[protocol] = []
-        together: np.ndarray | float = 0.0
+        logits, found["results"][protocol] = [], []
         for seed in seeds:
             folder = out / protocol / f"seed-{seed}"
             parts = [np.load(folder / n / "predictions.npz") for n in variant.adds or (name,)]
-            logits, labels = sum(p["logits"] for p in parts), parts[0]["labels"]
-            one: dict[str, Any] = {"accuracy": accuracy(logits, labels)}
+            labels = parts[0]["labels"]
+            logits.append(np.sum([part["logits"] for part in parts], 0))
+            one = SeedResult(seed=seed, clips=len(labels), accuracy=accuracy(logits[-1], labels))
             if not variant.adds:
                 one |= read_json(folder / name / "result.json")
-            results[protocol].append({"seed": seed, "clips": len(labels), **one})
-            counts += confusion_matrix(labels, logits.argmax(-1), labels=range(classes))
-            together = together + logits
-        confusion[protocol] = counts.tolist()
-        said = np.asarray(together).argmax(-1)
-        ensemble[protocol] = {
-            "accuracy": accuracy(np.asarray(together), labels),
-            "confusion": confusion_matrix(labels, said, labels=range(classes)).tolist(),
-        }
-    if variant.adds:
-        changes: dict[str, Any] = {"adds": list(variant.adds)}
-    else:
-        config, own = configured(variant, base, recipe, seeds[0])
-        changes = differences(base, config) | differences(recipe, own)
-    return {
-        "says": variant.says, "changes": changes, "results": results, "confusion": confusion,
-        "ensemble": ensemble,
-    }  # fmt: skip
+            found["results"][protocol].append(one)
+        counts = np.sum([confusion(each, labels) for each in logits], 0)
+        total = np.sum(logits, 0)
+        found["confusion"][protocol] = counts.tolist()
+        found["ensemble"][protocol] = {
+            "accuracy": accuracy(total, labels), "confusion": confusion(total, labels).tolist()
+        }  # fmt: skip
+    return found
 
 
-def differences(before: Any, after: Any) -> dict[str, Any]:
-    """The fields of a dataclass that differ, with their new values."""
-    old, new = asdict(before), asdict(after)
-    return {k: v for k, v in new.items() if old[k] != v}
+# --- reading --------------------------------------------------------------------------------------
+def accuracy_per_seed(results: Mapping[str, Sequence[SeedResult]]) -> np.ndarray:
+    """(S,) one accuracy a seed: the mean over the protocols (folds) of a variant's results."""
+    by_protocol = [[one["accuracy"] for one in rows] for rows in results.values()]
+    return np.asarray(np.mean(by_protocol, 0))
 
 
-def per_seed(line: Mapping[str, Any], value: str = "accuracy") -> np.ndarray:
-    """(S,) one figure a seed: the mean over the protocols (folds) that the line holds."""
-    return np.mean([[r[value] for r in rows] for rows in line["results"].values()], axis=0)
-
-
-def table(lines: Mapping[str, Mapping[str, Any]]) -> str:
+def format_table(found: Mapping[str, VariantResult]) -> str:
     """The grid as text: for every protocol mean and spread over seeds, in percent."""
-    protocols = list(next(iter(lines.values()))["results"])
+    protocols = list(next(iter(found.values()))["results"])
     folds = all(p.startswith("fold") for p in protocols)
     columns = ["mean of folds"] if folds else protocols
     text = [f"{'':<22}" + "".join(f"{c:>22}" for c in columns)]
-    for name, line in lines.items():
+    for name, variant in found.items():
         cells = ""
         for column in columns:
-            part = line if folds else {"results": {column: line["results"][column]}}
-            values = 100 * per_seed(part)
+            results = variant["results"]
+            values = 100 * accuracy_per_seed(results if folds else {column: results[column]})
             spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
             cells += f"{f'{values.mean():.1f}{spread}':>22}"
-        text.append(f"{name:<22}{cells}   {line['says']}")
+        text.append(f"{name:<22}{cells}   {variant['says']}")
     return "\n".join(text)

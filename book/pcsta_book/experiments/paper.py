@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,6 @@ class Row:
     values: Mapping[str, float | None]
     reference: int | None = None
     letter: str = ""
-
-    @property
-    def average(self) -> float | None:
-        """Mean of the printed CS and CV, to one decimal; None where one is missing."""
-        exact = self.exact_average
-        return None if exact is None else float(exact.quantize(Decimal("0.1"), ROUND_HALF_UP))
 
     @property
     def exact_average(self) -> Decimal | None:

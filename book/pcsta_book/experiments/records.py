@@ -11,12 +11,12 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 import torch
@@ -26,62 +26,120 @@ from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
 from pcsta.files import atomic, fingerprint, git_commit, read_json
-from pcsta_book.experiments.grid import VARIANTS, per_seed
+from pcsta_book.experiments.grid import VariantResult, accuracy_per_seed
+from pcsta_book.experiments.variants import VARIANTS
 from pcsta_book.places import BOOK
 
 FOLDER = BOOK / "results"
 
-FIELDS: Mapping[str, type | tuple[type, ...]] = {
-    "title": str,  # what was asked
-    "command": str,  # regenerates the record; starts with "pcsta"
-    "data": dict,  # name, synthetic or real, clips, fingerprint of the prepared store
-    "model": dict,  # ModelConfig that the lines change
-    "recipe": dict,  # TrainConfig that the lines change
-    "protocols": list,
-    "seeds": list,
-    "lines": dict,  # as `pcsta_book.experiments.grid.run_grid` returns them
-    "versions": dict,  # python, torch, pcsta
-    "commit": str,  # of the code that computed it
-    "hardware": str,
-    "date": str,  # ISO
-    "seconds": (int, float),  # of computing, summed over the models
-}
+
+# --- what a record holds --------------------------------------------------------------------------
+class Data(TypedDict):
+    name: str
+    synthetic: bool  # or real recordings
+    clips: int
+    fingerprint: str  # of the prepared store
+
+
+class Versions(TypedDict):
+    python: str
+    torch: str
+    pcsta: str
+
+
+class Environment(TypedDict):
+    versions: Versions
+    commit: str  # of the code that computed it
+    hardware: str
+    date: str  # ISO
+
+
+class Computed(Environment):
+    title: str  # what was asked
+    command: str  # regenerates the record; starts with "pcsta"
+    data: Data
+    model: dict[str, Any]  # ModelConfig that the variants change
+    recipe: dict[str, Any]  # TrainConfig that the variants change
+    protocols: list[str]
+    seeds: list[int]
+    lines: dict[str, VariantResult]  # as `pcsta_book.experiments.grid.run_grid` returns them
+    seconds: float  # of computing, summed over the models
+
+
+class Record(Computed, total=False):
+    """What was computed, by what command, on what, where and when; a file in book/results."""
+
+    source: Mapping[str, object]  # what the models started from
+    note: str
+
+
+def _kind(hint: Any) -> type | tuple[type, ...]:
+    """What `isinstance` takes for a value of this type."""
+    if hint is float:
+        return (int, float)
+    return dict if is_typeddict(hint) else get_origin(hint) or hint
+
+
+FIELDS = {name: _kind(hint) for name, hint in get_type_hints(Computed).items()}
 PARTS = {
-    "data": ("name", "synthetic", "clips", "fingerprint"),
+    "data": tuple(get_type_hints(Data)),
     "recipe": ("name",),
-    "versions": ("python", "torch", "pcsta"),
+    "versions": tuple(get_type_hints(Versions)),
 }
 PATTERNS = {"date": r"\d{4}-\d{2}-\d{2}", "commit": r"[0-9a-f]{7,40}\+?|unknown: .*"}
 
 
-def record(
+# --- making one -----------------------------------------------------------------------------------
+# `run_grid`, or what takes the same arguments in its order: bind others with functools.partial
+Runner = Callable[
+    [Store, ModelConfig, TrainConfig, Path, Iterable[str], Iterable[str], Iterable[int], str],
+    dict[str, VariantResult],
+]
+
+
+def run_and_record(
+    run: Runner,
+    path: Path | None,
     title: str,
     command: str,
     store: Store,
     base: ModelConfig,
     recipe: TrainConfig,
+    out: Path,
+    names: Iterable[str],
     protocols: Iterable[str],
     seeds: Iterable[int],
-    lines: Mapping[str, Any],
     device: str = "auto",
-) -> dict[str, Any]:
-    """A record of what has just been computed here."""
-    cells = [r for line in lines.values() for rows in line["results"].values() for r in rows]
-    return {
+    source: Mapping[str, object] | None = None,
+) -> dict[str, VariantResult]:
+    """What `run` finds for these variants, written to `path` as a record; None: not written.
+
+    run:     `run_grid`, or another way to compute the same, which gets what follows from `store` on
+    command: the command line that regenerates the record
+    source:  what the models started from, for the record
+    """
+    protocols, seeds = list(protocols), list(seeds)
+    found = run(store, base, recipe, out, names, protocols, seeds, device)
+    if path is None:
+        return found
+    cells = [r for one in found.values() for rows in one["results"].values() for r in rows]
+    record: Computed = {
         "title": title,
         "command": command,
-        "data": described(store),
+        "data": store_summary(store),
         "model": base.to_dict(),
         "recipe": asdict(recipe),
-        "protocols": list(protocols),
-        "seeds": list(seeds),
-        "lines": dict(lines),
-        **provenance(device),
+        "protocols": protocols,
+        "seeds": seeds,
+        "lines": found,
+        **environment(device),
         "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
     }
+    write(path, record if source is None else cast(Record, {**record, "source": source}))
+    return found
 
 
-def described(store: Store) -> dict[str, Any]:
+def store_summary(store: Store) -> Data:
     """What a record says of its data."""
     return {
         "name": store.settings["dataset"],
@@ -91,8 +149,8 @@ def described(store: Store) -> dict[str, Any]:
     }
 
 
-def provenance(device: str = "auto") -> dict[str, Any]:
-    """What computes here and now: versions, git_commit, hardware, date."""
+def environment(device: str = "auto") -> Environment:
+    """What computes here and now."""
     where = resolve_device(device)
     cores = f"{os.cpu_count()} cores {platform.machine()}"
     return {
@@ -107,92 +165,94 @@ def provenance(device: str = "auto") -> dict[str, Any]:
     }
 
 
-def write(path: Path, found: Mapping[str, Any]) -> Path:
-    """Write a record, one line for each list of numbers. Raises ValueError as `check` does."""
-    check(found, path)
-    text = json.dumps(found, indent=1, ensure_ascii=False)
+def write(path: Path, record: Computed) -> Path:
+    """Write a record, one line for each list of numbers. Raises ValueError as `validate` does."""
+    validate(record, path)
+    text = json.dumps(record, indent=1, ensure_ascii=False)
     text = re.sub(r"\[[^][{}]*\]", lambda m: f"[{' '.join(m.group()[1:-1].split())}]", text)
     with atomic(path) as temporary:
         temporary.write_text(text + "\n", "utf-8")
     return path
 
 
-def read(name: str, folder: Path | None = None) -> dict[str, Any]:
-    """The record `name` of the book. Raises FileNotFoundError, or ValueError as `check` does."""
+# --- reading one ----------------------------------------------------------------------------------
+def read(name: str, folder: Path | None = None) -> Record:
+    """The record `name` of the book. Raises FileNotFoundError, or ValueError as `validate` does."""
     path = (folder or FOLDER) / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(f"no record {path}: this was not run")
-    found = read_json(path)
-    check(found, path)
-    return found
+    record = cast(Record, read_json(path))
+    validate(record, path)
+    return record
 
 
-def accuracies(found: Mapping[str, Any], line: str, protocol: str = "") -> Float[np.ndarray, "S"]:
-    """Accuracy of one line in percent, one figure a seed.
+def accuracies(record: Record, variant: str, protocol: str = "") -> Float[np.ndarray, "S"]:
+    """Accuracy of one variant in percent, one figure a seed.
 
     protocol: one of the record's; by default the mean over all of them, right for folds
     """
-    rows = found["lines"][line]["results"]
-    return 100 * per_seed({"results": {protocol: rows[protocol]} if protocol else rows})
+    results = record["lines"][variant]["results"]
+    return 100 * accuracy_per_seed({protocol: results[protocol]} if protocol else results)
 
 
-def difference(
-    found: Mapping[str, Any], variant: str, protocol: str = ""
-) -> Float[np.ndarray, "S"] | None:
+def difference(record: Record, variant: str, protocol: str = "") -> Float[np.ndarray, "S"] | None:
     """How many points a variant is above the one that it varies, paired by seed.
 
     None where the record lacks either, or the variant varies none.
     """
     against = VARIANTS[variant].against if variant in VARIANTS else ""
-    if not {variant, against} <= set(found["lines"]):
+    if not {variant, against} <= set(record["lines"]):
         return None
-    return accuracies(found, variant, protocol) - accuracies(found, against, protocol)
+    points: np.ndarray = accuracies(record, variant, protocol) - accuracies(
+        record, against, protocol
+    )
+    return points
 
 
-def inside(found: Mapping[str, Any], line: str, outer: str) -> float:
+def accuracy_inside(record: Record, variant: str, outer: str) -> float:
     """Accuracy in percent inside the training clips of the protocol `outer`, by which `outer` may
     choose: over the protocols `outer/...`, all their clips and seeds pooled.
     """
-    results = found["lines"][line]["results"]
-    rows = [
-        r for protocol in results if protocol.startswith(f"{outer}/") for r in results[protocol]
-    ]
-    clips = np.array([row["clips"] for row in rows])
-    return 100 * float(np.average([row["accuracy"] for row in rows], weights=clips))
+    results = record["lines"][variant]["results"]
+    inner = [rows for protocol, rows in results.items() if protocol.startswith(f"{outer}/")]
+    tested = [(one["accuracy"], one["clips"]) for rows in inner for one in rows]
+    values, clips = zip(*tested, strict=True)
+    return 100 * float(np.average(values, weights=clips))
 
 
-def picked(found: Mapping[str, Any]) -> dict[str, str]:
-    """What each outer protocol picks: the line that is best inside it, the first of equals."""
-    outer = dict.fromkeys(name.partition("/")[0] for name in found["protocols"])
-    return {name: max(found["lines"], key=partial(inside, found, outer=name)) for name in outer}
+def best_inside(record: Record) -> dict[str, str]:
+    """What each outer protocol picks: the variant that is best inside it, the first of equals."""
+    outer = dict.fromkeys(name.partition("/")[0] for name in record["protocols"])
+    score = partial(accuracy_inside, record)
+    return {name: max(record["lines"], key=partial(score, outer=name)) for name in outer}
 
 
-def columns(found: Mapping[str, Any]) -> dict[str, str]:
+def columns(record: Record) -> dict[str, str]:
     """Column of a table -> the protocol it shows. Folds are one protocol: their mean."""
-    if all(name.startswith("fold") for name in found["protocols"]):
+    if all(name.startswith("fold") for name in record["protocols"]):
         return {"mean of five folds": ""}
-    return {name: name for name in found["protocols"]}
+    return {name: name for name in record["protocols"]}
 
 
-def check(found: Mapping[str, Any], path: Path | str = "record") -> None:
+def validate(record: Mapping[str, Any], path: Path | str = "record") -> None:
     """Refuse a record that does not say where its figures come from: ValueError names the field."""
     for name, kind in FIELDS.items():
-        if not found.get(name) and found.get(name) != 0:
+        if not record.get(name) and record.get(name) != 0:
             raise ValueError(f"{path}: a record needs {name!r}")
-        if not isinstance(found[name], kind):
-            raise ValueError(f"{path}: {name!r} is a {type(found[name]).__name__}")
+        if not isinstance(record[name], kind):
+            raise ValueError(f"{path}: {name!r} is a {type(record[name]).__name__}")
     for name, parts in PARTS.items():
-        if lacks := [part for part in parts if part not in found[name]]:
+        if lacks := [part for part in parts if part not in record[name]]:
             raise ValueError(f"{path}: {name!r} lacks {', '.join(lacks)}")
     for name, pattern in PATTERNS.items():
-        if not re.fullmatch(pattern, found[name]):
-            raise ValueError(f"{path}: {name!r} is {found[name]!r}")
-    if not found["command"].startswith("pcsta "):
-        raise ValueError(f"{path}: the command {found['command']!r} is not one of pcsta's")
-    for name, line in found["lines"].items():
-        for protocol in found["protocols"]:
+        if not re.fullmatch(pattern, record[name]):
+            raise ValueError(f"{path}: {name!r} is {record[name]!r}")
+    if not record["command"].startswith("pcsta "):
+        raise ValueError(f"{path}: the command {record['command']!r} is not one of pcsta's")
+    for name, line in record["lines"].items():
+        for protocol in record["protocols"]:
             rows = line["results"].get(protocol, [])
-            if [row.get("seed") for row in rows] != found["seeds"]:
+            if [row.get("seed") for row in rows] != record["seeds"]:
                 raise ValueError(f"{path}: {name}, {protocol}: not one result for each seed")
             for row in rows:
                 if not 0 <= row["accuracy"] <= 1 or row["clips"] < 1:

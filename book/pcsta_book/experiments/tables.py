@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import textwrap
+from collections.abc import Iterable
 
 import numpy as np
 from IPython.display import Markdown
 from matplotlib.axes import Axes
+from scipy.stats import sem
 from scipy.stats import t as student
 
 from pcsta_book.experiments import paper, records
-from pcsta_book.experiments.grid import VARIANTS
+from pcsta_book.experiments.records import Record
+from pcsta_book.experiments.variants import VARIANTS
 
 NBSP = "\N{NO-BREAK SPACE}"  # a number and its spread stay on one line of a cell
 
@@ -55,7 +57,7 @@ def paper_table(number: int) -> Markdown:
     title, where = table.title[0].lower() + table.title[1:], paper.PROTOCOLS[table.dataset].dataset
     on = "" if where in title else f" on {where}"
     caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed."
-    return Markdown(f"{caption}\n\n{markdown_table(lines, tight=len(head) > 8)}\n{notes}")
+    return _markdown(f"{caption}\n\n{markdown_table(lines, tight=len(head) > 8)}\n{notes}")
 
 
 def result_table(name: str, variants: Iterable[str], caption: str, command: str = "") -> Markdown:
@@ -67,7 +69,7 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
     try:
         record = records.read(name)
     except FileNotFoundError:
-        return Markdown(f"**{caption}**: not run.\n\n```sh\n{_folded(command)}\n```")
+        return _markdown(f"**{caption}**: not run.\n\n```sh\n{_folded(command)}\n```")
     variants = [v for v in variants if v in record["lines"]]
     columns = records.columns(record)
     lines = [["what", *columns], ["---", *["--:"] * len(columns)]]
@@ -83,10 +85,10 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
             cells += ["" if d is None else interval(d) for d in points]
         lines.append(cells)
     text = markdown_table(lines, tight=len(lines[0]) > 4)
-    return Markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
+    return _markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
 
 
-def provenance(record: Mapping[str, Any], variants: Iterable[str] = ()) -> str:
+def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     """Where the figures come from, and the command that makes them again, as Markdown."""
     kind = "synthetic clips" if record["data"]["synthetic"] else "real recordings"
     seeds = record["seeds"]
@@ -127,6 +129,10 @@ def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") ->
     ax.set_xlabel("difference in accuracy, points")
 
 
+def _markdown(text: str) -> Markdown:
+    return Markdown(text)  # type: ignore[no-untyped-call]  # IPython states no types
+
+
 def spread(values: np.ndarray) -> str:
     """Mean ± standard deviation over seeds."""
     few = len(values) < 2
@@ -143,12 +149,10 @@ def interval(values: np.ndarray) -> str:
 
 def half_width(values: np.ndarray) -> float:
     """Half the 95 % interval of the mean of a few seeds; infinite for one."""
-    if len(values) < 2:
-        return float("inf")
-    return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+    return float(student.ppf(0.975, len(values) - 1) * sem(values)) if len(values) > 1 else np.inf
 
 
-def markdown_table(lines: Iterable[Iterable[Any]], tight: bool = False) -> str:
+def markdown_table(lines: Iterable[Iterable[object]], tight: bool = False) -> str:
     """Lines of cells as a Markdown table, the second line its rule; tight: smaller, for many columns."""
     text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
     return f'<div class="pcsta-tight">\n\n{text}\n\n</div>\n' if tight else text
@@ -158,12 +162,10 @@ def _folded(command: str, width: int = 76) -> str:
     """A command, over several lines at its options where it is long."""
     lines = []
     for whole in command.splitlines():
-        line, *options = whole.split(" --")
-        for option in options:
-            if len(line) + len(option) + 5 > width:
-                lines.append(f"{line} \\")
-                line = f"    --{option}"
-            else:
-                line += f" --{option}"
-        lines.append(line)
+        options = " --".join(part.replace(" ", NBSP) for part in whole.split(" --"))
+        wrapped = textwrap.wrap(
+            options, width - 2, subsequent_indent="    ", break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        lines.append(" \\\n".join(wrapped).replace(NBSP, " "))
     return "\n".join(lines)

@@ -30,6 +30,7 @@ from pcsta.data import HANDS, Clip, data_root
 from pcsta.data.ntu import NAME
 from pcsta.data.prepare import glimpse_features
 from pcsta.data.video import read_frames
+from pcsta.evaluation import ModelInput, infer
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.glimpse import crop
 from pcsta.pose_tensor import PoseTensor
@@ -278,15 +279,10 @@ def change(
     return Inputs(X, V[None], present, inputs.frames)
 
 
-@torch.no_grad()
 def run(model: TwoStream, inputs: Inputs) -> Output:
     """What PyTorch says about a clip of the playground, a batch of one; V is its first variant."""
-    return model(
-        torch.from_numpy(inputs.pose_tensor)[None],
-        torch.from_numpy(inputs.glimpses[:1]),
-        torch.from_numpy(inputs.present)[None],
-        projected=True,
-    )
+    arrays = inputs.pose_tensor[None], inputs.glimpses[:1], inputs.present[None]
+    return infer(model, ModelInput(*map(torch.from_numpy, arrays), projected=True))
 
 
 def _numbers(out: Output) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Attention against known truth: perfect, blind and random attention, controls, intervals."""
 
+import json
+
 import numpy as np
 import pytest
 
 from fakes import make_store
-from pcsta.evaluation import Predictions
-from pcsta_book.experiments.attention_scores import attention_scores, describe_scores
+from pcsta.evaluation import Prediction
+from pcsta_book.experiments.attention_scores import attention_scores, performances
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,13 @@ def predictions(clips=4, spatial=None, temporal=None, frames=None):
     n = np.arange(clips)
     logits = np.eye(2)[[0, 1, 0, 0][:clips] if clips == 4 else n % 2]
     frames = np.tile(np.arange(24), (clips, 1, 1)) if frames is None else frames
-    return Predictions(n, n % 2, logits, None, None, spatial, temporal, frames)
+    return Prediction(n, n % 2, logits, None, None, spatial, temporal, frames)
+
+
+def test_a_performance_is_drawn_as_one(store):
+    names = performances(store, np.arange(10))
+    assert len(set(names)) == 10  # label 0 or 1, subject 0..4, one replication: all pairs differ
+    assert names[0] == "0/0/1" and names[7] == "1/2/1"
 
 
 def test_perfect_and_blind_attention_get_their_known_scores(store):
@@ -26,16 +34,17 @@ def test_perfect_and_blind_attention_get_their_known_scores(store):
     temporal = np.zeros((10, 1, 24))
     temporal[:, 0, 8:16] = 1 / 8
     scores = attention_scores(predictions(10, spatial, temporal), store)
-    assert scores["spatial"]["one_person"]["top_hand"] == 1
-    assert scores["spatial"]["one_person"]["uniform"] == 0.5
-    assert scores["spatial"]["one_person"]["best_constant"] == 1  # always the left hand here
-    assert scores["spatial"]["one_person"]["frames"] == 80
-    assert scores["temporal"]["mass"] == pytest.approx(1)
-    assert scores["temporal"]["uniform"] == pytest.approx(8 / 24)
-    assert scores["temporal"]["best_constant"] == 1  # every fake clip has the same interval
+    top, mass = scores.spatial["one_person"], scores.temporal
+    assert top.values["top_hand"] == 1
+    assert top.values["uniform"] == 0.5
+    assert top.values["best_constant"] == 1  # always the left hand here
+    assert top.frames == mass.frames == 80
+    assert mass.values["mass"] == pytest.approx(1)
+    assert mass.values["uniform"] == pytest.approx(8 / 24)
+    assert mass.values["best_constant"] == 1  # every fake clip has the same interval
     wrong = attention_scores(predictions(10, spatial[..., ::-1], temporal[..., ::-1] * 0), store)
-    assert wrong["spatial"]["one_person"]["top_hand"] == 0
-    assert wrong["temporal"]["mass"] == 0
+    assert wrong.spatial["one_person"].values["top_hand"] == 0
+    assert wrong.temporal.values["mass"] == 0
 
 
 def test_every_score_is_the_loop(store):
@@ -57,10 +66,10 @@ def test_every_score_is_the_loop(store):
                 for t in range(8, 16):
                     top.append(p[clip, sub, t, 0] > max(p[clip, sub, t, 1:]))
                     mass.append(p[clip, sub, t, 0])
-        assert scores["spatial"]["one_person"][name] == pytest.approx(np.mean(top))
+        assert scores.spatial["one_person"].values[name] == pytest.approx(np.mean(top))
         own = "mass" if name == "top_hand" else name
-        assert scores["spatial_mass"]["one_person"][own] == pytest.approx(np.mean(mass))
-        assert scores["temporal"][own] == pytest.approx(np.mean(inside))
+        assert scores.spatial_mass["one_person"].values[own] == pytest.approx(np.mean(mass))
+        assert scores.temporal.values[own] == pytest.approx(np.mean(inside))
 
 
 def test_every_figure_has_its_interval_and_every_control_its_distance(store):
@@ -68,29 +77,35 @@ def test_every_figure_has_its_interval_and_every_control_its_distance(store):
     spatial, temporal = rng.random((10, 1, 24, 4)), rng.random((10, 1, 24))
     spatial[..., 2:] = 0
     scores = attention_scores(predictions(10, spatial, temporal), store)
-    blocks = [
-        scores["spatial"]["one_person"],
-        scores["spatial_mass"]["one_person"],
-        scores["temporal"],
-    ]
-    for block, own in zip(blocks, ("top_hand", "mass", "mass"), strict=True):
-        assert set(block["intervals"]) == {own, *block["ahead"]}
-        assert {"uniform", "permuted", "other_clip", "best_constant"} == set(block["ahead"])
-        for name, (low, high) in block["intervals"].items():
-            assert low - 1e-9 <= block[name] <= high + 1e-9
-        for name, (low, high) in block["ahead"].items():
-            assert low - 1e-9 <= block[own] - block[name] <= high + 1e-9
+    found = [scores.spatial["one_person"], scores.spatial_mass["one_person"], scores.temporal]
+    for score, own in zip(found, ("top_hand", "mass", "mass"), strict=True):
+        assert list(score.values) == list(score.intervals) == [own, *score.ahead]
+        assert {"uniform", "permuted", "other_clip", "best_constant"} == set(score.ahead)
+        for name, (low, high) in score.intervals.items():
+            assert low - 1e-9 <= score.values[name] <= high + 1e-9
+        for name, (low, high) in score.ahead.items():
+            assert low - 1e-9 <= score.values[own] - score.values[name] <= high + 1e-9
     # two hands that swap: what one has, the permuted control lacks
-    assert blocks[0]["permuted"] == pytest.approx(1 - blocks[0]["top_hand"])
-    text = describe_scores(scores)
-    assert f"{100 * blocks[0]['top_hand']:.1f} %" in text and "p', all, 10 clips" in text
+    assert found[0].values["permuted"] == pytest.approx(1 - found[0].values["top_hand"])
+
+
+def test_scores_as_a_record_holds_them(store):
+    rng = np.random.default_rng(1)
+    spatial = rng.random((10, 1, 24, 4))
+    scores = attention_scores(predictions(10, spatial), store)
+    held = json.loads(json.dumps(scores.to_dict()))
+    assert set(held) == {"spatial", "spatial_mass"}  # no p', no people in pairs
+    top, score = held["spatial"]["one_person"], scores.spatial["one_person"]
+    assert set(top) == {*score.values, "intervals", "ahead", "clips", "frames"}
+    assert top["top_hand"] == score.values["top_hand"] and top["clips"] == 10
+    assert top["intervals"]["top_hand"] == list(score.intervals["top_hand"])
 
 
 def test_equal_weights_are_right_by_chance_alone(store):
     spatial = np.full((10, 1, 24, 4), 0.25)
     scores = attention_scores(predictions(10, spatial), store)
-    assert scores["spatial"]["one_person"]["top_hand"] == pytest.approx(0.25)
-    assert "temporal" not in scores
+    assert scores.spatial["one_person"].values["top_hand"] == pytest.approx(0.25)
+    assert scores.temporal is None
 
 
 def test_controls_on_other_sub_sequences_are_refused(store):

@@ -11,7 +11,7 @@ from pcsta import skeletons
 from pcsta.attention import Intervention
 from pcsta.checkpoint import load
 from pcsta.config import ModelConfig, TrainConfig, laptop
-from pcsta.evaluation import evaluate_run
+from pcsta.evaluation import evaluate
 from pcsta.pose_tensor import PoseTensor, normalise
 from pcsta.skeletons import KINECT_V2, SKELETONS, Skeleton
 from pcsta.training import train
@@ -359,7 +359,7 @@ def test_every_baseline_trains_and_comes_back(name, tmp_path):
     )
     run = train(store, row(name, tiny()), recipe, tmp_path / "run", device="cpu", progress=False)
     again = load(run)
-    assert 0 <= evaluate_run(run, store.path, "cpu")["accuracy"] <= 1
+    assert 0 <= evaluate(run, store.path, "cpu").accuracy <= 1
     assert again.config.glimpses == (1 if frame else 4)
     other = "hands" if frame else "frame"
     if again.config.streams == "rgb":

@@ -1,5 +1,7 @@
 """Tables 1 to 3 and the comparison with and without transfer."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from pcsta_book.experiments import comparisons, records
 from recordings import ntu_text, person, sbu_text, write_ntu
 
 RECIPE = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, rate=1e-2, batch=8, validation=0.2)
-FAST = {"device": "cpu", "processes": 1, "progress": False}
+FAST = {"processes": 1, "progress": False}
 
 
 def line(**accuracies):
@@ -31,9 +33,10 @@ def line(**accuracies):
 def test_table_1_has_two_columns_and_their_average():
     """Cross-subject and cross-view (Table 1)."""
     lines = {"A": line(cross_subject=[0.7, 0.8], cross_view=[0.9, 0.8])}
-    table = comparisons.filled(1, lines)
-    assert table == {"Ours (pose only)": pytest.approx({"CS": 75, "CV": 85, "Avg": 80})}
-    said = comparisons.text(1, table).splitlines()
+    assert comparisons.measured(1, lines) == {
+        "Ours (pose only)": pytest.approx({"CS": 75, "CV": 85, "Avg": 80})
+    }
+    said = comparisons.format_comparison(1, lines).splitlines()
     ours, theirs = said[3:6], said[8:11]
     assert ours[0].split()[-3:] == ["75.0", "85.0", "80.0"] and ours[1].endswith("not run")
     assert theirs[0].split()[-3:] == ["77.1", "84.5", "80.8"]
@@ -42,7 +45,14 @@ def test_table_1_has_two_columns_and_their_average():
 def test_table_2_is_the_mean_of_the_folds():
     """Five accuracies, one cell (Table 2)."""
     lines = {"A": line(fold_1=[0.7, 0.8], fold_2=[0.9, 1.0])}
-    assert comparisons.filled(2, lines) == {"Ours (pose only)": pytest.approx({"Acc": 85})}
+    assert comparisons.measured(2, lines) == {"Ours (pose only)": pytest.approx({"Acc": 85})}
+
+
+def compare(large):
+    """With and without transfer from `large`, all controls."""
+    return partial(
+        comparisons.with_and_without, large=large, pretraining=RECIPE, controls=True, **FAST
+    )
 
 
 # --- with and without transfer --------------------------------------------------------------------
@@ -50,10 +60,7 @@ def test_table_2_is_the_mean_of_the_folds():
 def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("transfer")
     large, small = make_store(folder / "large", 12), sbu_store(folder / "small", 12)
-    lines = comparisons.with_and_without(
-        large, small, tiny(), RECIPE, RECIPE, folder / "runs", ("K",), seeds=(1,), controls=True,
-        **FAST,
-    )  # fmt: skip
+    lines = compare(large)(small, tiny(), RECIPE, folder / "runs", ("K",), seeds=(1,))
     return folder, large, small, lines
 
 
@@ -82,21 +89,19 @@ def test_each_arm_changes_what_it_says(compared):
 
 
 def test_a_comparison_is_a_record(compared, tmp_path):
-    _, _, small, lines = compared
+    folder, large, small, lines = compared
     command = "pcsta transfer synthetic sbu --row K --controls --out runs/transfer"
     parses(command)
-    found = records.record(
-        "Transfer", command, small, tiny(), RECIPE, ("cross-subject",), (1,), lines, "cpu"
-    )
-    records.write(tmp_path / "record.json", found)
+    found = records.run_and_record(
+        compare(large), tmp_path / "record.json", "Transfer", command, small, tiny(), RECIPE,
+        folder / "runs", ("K",), ("cross-subject",), (1,), "cpu",
+    )  # fmt: skip
+    assert found == lines and set(records.read("record", tmp_path)["lines"]) == set(lines)
 
 
 def test_a_comparison_continues(compared):
     folder, large, small, lines = compared
-    again = comparisons.with_and_without(
-        large, small, tiny(), RECIPE, RECIPE, folder / "runs", ("K",), seeds=(1,), controls=True,
-        **FAST,
-    )  # fmt: skip
+    again = compare(large)(small, tiny(), RECIPE, folder / "runs", ("K",), seeds=(1,))
     assert again == lines
 
 
@@ -203,8 +208,8 @@ def test_prepare_and_predict_the_real_ntu_files(real_data, tmp_path, monkeypatch
     from pcsta.config import paper, row
     from pcsta.data import open_dataset
     from pcsta.data.prepare import prepare
+    from pcsta.evaluation import predict_clip
     from pcsta.glimpse import GlimpseSensor
-    from pcsta.predict import predict_clip
     from pcsta.two_stream import TwoStream
 
     data = open_dataset("ntu", real_data / "ntu")

@@ -1,6 +1,6 @@
 """The grid of Tables 4 to 6: every variant, seed and protocol, resumable, nothing mixed."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,19 +9,11 @@ import torch
 from fakes import make_store, tiny
 from pcsta.batches import SubSequences
 from pcsta.checkpoint import load
-from pcsta.config import RECIPES, ModelConfig, TrainConfig, laptop, modern, paper
-from pcsta.evaluation import accuracy, predict
+from pcsta.config import TrainConfig
+from pcsta.evaluation import accuracy, predict_clips
 from pcsta.files import fingerprint, read_json
 from pcsta_book.experiments import grid as module
-from pcsta_book.experiments.grid import (
-    VARIANTS,
-    chosen,
-    configured,
-    differences,
-    per_seed,
-    run_grid,
-    table,
-)
+from pcsta_book.experiments.grid import accuracy_per_seed, format_table, run_grid
 
 RECIPE = TrainConfig(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=8, validation=0.2)
 NAMES = ("K", "H", "order-random", "G-contiguous", "derivatives-video")
@@ -52,39 +44,9 @@ def test_what_a_variant_builds_on_comes_with_it(grid):
         assert all(0 <= row["accuracy"] <= 1 for row in rows)
         confusion = np.array(line["confusion"]["cross-subject"])
         assert confusion.sum() == sum(row["clips"] for row in rows)
-        assert np.isclose(confusion.trace() / confusion.sum(), per_seed(line).mean())
-
-
-def test_without_video_the_pose_rows_are_left():
-    names = chosen(VARIANTS, poses_alone=True)
-    assert "A" in names and "order-random" in names and "derivatives-none" in names
-    assert "orders" in names  # adds poses alone
-    assert not set(names) & set("BCEGHIK")
-    with pytest.raises(ValueError, match=r"no variant .D.; choose from"):
-        chosen(["A", "D"])
-
-
-@pytest.mark.parametrize("base", [paper(), laptop()], ids=["paper", "laptop"])
-@pytest.mark.parametrize("name", [n for n, v in VARIANTS.items() if not v.adds])
-def test_a_variant_changes_what_it_says_and_nothing_else(name, base):
-    """Line by line (Tables 4 to 6)."""
-    variant = VARIANTS[name]
-    trained = RECIPES["laptop" if base == laptop() else "paper"]
-    config, recipe = configured(variant, base, trained, seed=3)
-    changed = differences(base, config) | differences(trained, recipe)
-    allowed = {*variant.model, *variant.recipe}
-    if variant.model.get("order", "").startswith("random"):
-        allowed.add("order_seed")
-    assert set(changed) <= allowed
-    if variant.against:  # beside its reference it differs, and in its own fields alone
-        reference, how = configured(VARIANTS[variant.against], base, trained, seed=3)
-        before = VARIANTS[variant.against].model
-        own = {k for k, v in variant.model.items() if k not in before or before[k] != v}
-        own |= set(variant.recipe)
-        beside = set(differences(reference, config)) | set(differences(how, recipe))
-        if base == laptop():
-            assert beside
-        assert beside <= own | {"order_seed"}
+        assert np.isclose(
+            confusion.trace() / confusion.sum(), accuracy_per_seed(line["results"]).mean()
+        )
 
 
 def test_whole_frames_come_from_their_own_store(store, tmp_path):
@@ -107,19 +69,14 @@ def test_rows_share_a_seeds_pose_stream_and_its_clips(grid):
     assert not all(torch.equal(pose[k], other[k]) for k in pose)
 
 
-def test_a_random_order_is_another_one_for_every_seed():
-    first, second = (configured(VARIANTS["order-random"], tiny(), RECIPE, s)[0] for s in (0, 1))
-    assert first.order_seed != second.order_seed
-    assert replace(first, order_seed=1) == second
-
-
 def test_a_fused_row_is_the_sum_of_two_rows_logits(grid, store):
     out, lines = grid
     _, test = store.split("cross-subject")
     said = {}
     for letter in ("A", "G"):
         model = load(out / "cross-subject" / "seed-1" / letter)
-        said[letter] = predict(model, SubSequences(store, model.config, torch.device("cpu")), test)
+        batches = SubSequences(store, model.config, torch.device("cpu"))
+        said[letter] = predict_clips(model, batches, test)
     fused = accuracy(said["A"].logits + said["G"].logits, said["A"].labels)
     assert lines["K"]["results"]["cross-subject"][1]["accuracy"] == pytest.approx(fused)
     assert lines["K"]["changes"] == {"adds": ["A", "G"]}
@@ -135,25 +92,17 @@ def test_an_ensemble_adds_all_seeds_logits(grid):
     assert confusion.trace() / confusion.sum() == pytest.approx(together)
 
 
-def test_the_other_value_of_a_switch_is_the_other_one():
-    for base in (tiny(), modern()):
-        for field in ("view", "coordinates", "batch_norm", "either_order"):
-            name = f"{field.replace('_', '-')}-other"
-            config, _ = configured(VARIANTS[name], base, RECIPE, seed=0)
-            assert getattr(config, field) == getattr(modern() if base == tiny() else tiny(), field)
-
-
 def test_the_table_shows_mean_and_spread(grid):
     _, lines = grid
-    text = {line.split()[0]: line for line in table(lines).splitlines()}
-    values = 100 * per_seed(lines["K"])
+    text = {line.split()[0]: line for line in format_table(lines).splitlines()}
+    values = 100 * accuracy_per_seed(lines["K"]["results"])
     assert f"{values.mean():.1f}" in text["K"] and f"{values.std(ddof=1):.1f}" in text["K"]
 
 
 def test_a_finished_grid_is_not_computed_again(grid, store, monkeypatch):
     out, lines = grid
     monkeypatch.setattr("pcsta.training._Run", None)  # what trains
-    monkeypatch.setattr(module, "predict", None)
+    monkeypatch.setattr(module, "predict_clips", None)
     assert grid_of(store, out) == lines
 
 
@@ -168,13 +117,5 @@ def test_processes_side_by_side_give_the_same_rows(grid, store, tmp_path):
     _, lines = grid
     again = grid_of(store, tmp_path, ("K",), processes=2)
     for name in again:
-        assert np.array_equal(per_seed(again[name]), per_seed(lines[name]))
-
-
-def test_every_switch_of_the_model_is_a_field(monkeypatch):
-    fields, of_recipe = asdict(ModelConfig()), asdict(TrainConfig())
-    for name, variant in VARIANTS.items():
-        assert set(variant.model) <= set(fields), name
-        assert set(variant.recipe) <= set(of_recipe), name
-        for other in (variant.pose, variant.against, *variant.adds):
-            assert not other or other in VARIANTS, name
+        first, second = (accuracy_per_seed(found[name]["results"]) for found in (lines, again))
+        assert np.array_equal(first, second)

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from functools import partial
 
 import pytest
 
@@ -19,18 +20,21 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     store = make_store(folder / "store", clips=12)
     recipe = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
-    lines = grid.run_grid(
-        store, tiny(), recipe, folder / "runs", ("A",), seeds=(0, 1), processes=1, progress=False
-    )
-    command = "pcsta ablate --rows A --out runs/x"
-    return records.record(
-        "A test", command, store, tiny(), recipe, ("cross-subject",), (0, 1), lines
-    )
+    run = partial(grid.run_grid, processes=1, progress=False)
+    lines = records.run_and_record(
+        run, folder / "mine.json", "A test", "pcsta ablate --rows A --out runs/x",
+        store, tiny(), recipe, folder / "runs", ("A",), ("cross-subject",), (0, 1),
+        source={"dataset": "large"},
+    )  # fmt: skip
+    record = records.read("mine", folder)
+    assert record["lines"] == json.loads(json.dumps(lines))
+    return record
 
 
 def test_a_record_comes_back_as_it_was_written(found, tmp_path):
     path = records.write(tmp_path / "one.json", found)
     assert records.read("one", tmp_path) == json.loads(json.dumps(found))
+    assert found["source"] == {"dataset": "large"}
     assert "[0, 1]" in path.read_text()  # short lists stand in one line
 
 
@@ -39,10 +43,10 @@ def test_a_record_without_provenance_is_refused(found, name):
     broken = deepcopy(found)
     del broken[name]
     with pytest.raises(ValueError, match=name):
-        records.check(broken)
+        records.validate(broken)
     broken[name] = object()
     with pytest.raises(ValueError, match=name):
-        records.check(broken)
+        records.validate(broken)
 
 
 @pytest.mark.parametrize(
@@ -52,20 +56,20 @@ def test_a_record_with_half_a_provenance_is_refused(found, name, part):
     broken = deepcopy(found)
     del broken[name][part]
     with pytest.raises(ValueError, match=f"'{name}' lacks {part}"):
-        records.check(broken)
+        records.validate(broken)
 
 
 @pytest.mark.parametrize("name, wrong", [("date", "soon"), ("commit", "the last one")])
 def test_a_record_with_a_vague_provenance_is_refused(found, name, wrong):
     with pytest.raises(ValueError, match=wrong):
-        records.check(found | {name: wrong})
+        records.validate(found | {name: wrong})
 
 
 def test_a_record_that_lacks_a_seed_is_refused(found):
     broken = deepcopy(found)
     broken["lines"]["A"]["results"]["cross-subject"].pop()
     with pytest.raises(ValueError, match="one result for each seed"):
-        records.check(broken)
+        records.validate(broken)
 
 
 def test_the_accuracy_inside_a_fold_pools_its_clips():
@@ -75,7 +79,7 @@ def test_the_accuracy_inside_a_fold_pools_its_clips():
         "fold-2/fold-1": [{"clips": 99, "accuracy": 0.0}],
     }
     nested = {"lines": {"A": {"results": rows}}}
-    assert records.inside(nested, "A", "fold-1") == pytest.approx(100 * 35 / 40)
+    assert records.accuracy_inside(nested, "A", "fold-1") == pytest.approx(100 * 35 / 40)
 
 
 def test_each_fold_picks_what_is_best_inside_it():
@@ -88,7 +92,7 @@ def test_each_fold_picks_what_is_best_inside_it():
         for i, name in enumerate("AB")
     }
     nested = {"protocols": list(inner), "lines": lines}
-    assert records.picked(nested) == {"fold-1": "B", "fold-2": "A"}  # the first of equals
+    assert records.best_inside(nested) == {"fold-1": "B", "fold-2": "A"}  # the first of equals
 
 
 def test_what_was_not_run_says_so(tmp_path):

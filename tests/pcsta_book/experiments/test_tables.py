@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from pcsta_book.experiments import paper, records, tables
-from pcsta_book.experiments.grid import VARIANTS
+from pcsta_book.experiments.variants import VARIANTS
 
 
 def record(**accuracies) -> dict:
