@@ -45,8 +45,8 @@ def tensor_image(
     ax.imshow(np.clip(0.5 + 0.5 * xyz / np.maximum(largest, 1e-6), 0, 1), aspect="auto")
     ax.set_xticks(range(entries), [skeleton.joints[j] for j in order], rotation=90, fontsize=7)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_ylabel("step t")
-    ax.set_title(f"{CHANNELS[channel]} of person {person + 1}; x red, y green, z blue")
+    title = f"{CHANNELS[channel]} of person {person + 1}; x red, y green, z blue"
+    ax.set(ylabel="step t", title=title)
 
 
 def temporal_bar(
@@ -67,10 +67,8 @@ def temporal_bar(
     colours = [INK if t == now else "#56738F" for t in range(steps)]
     ax.bar(range(steps), temporal_attention, color=colours, width=0.8)
     ax.axhline(1 / steps, color=INK, linewidth=0.8, linestyle="--", label="uniform, 1/T")
-    ax.set_xlim(-0.5, steps - 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("step t")
-    ax.set_ylabel("p'")
+    ax.set(xlim=(-0.5, steps - 0.5), xlabel="step t", ylabel="p'")
     ax.legend()
 
 
@@ -84,9 +82,8 @@ def attention_heatmap(
     ax.imshow(np.asarray(spatial_attention).T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for t, hand in enumerate([] if active is None else active):
         if hand >= 0:
-            ax.add_patch(
-                Rectangle((t - 0.5, hand - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2)
-            )
+            corner = t - 0.5, hand - 0.5
+            ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
     label_hands(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step t")
@@ -112,5 +109,4 @@ def confusion(
             )  # fmt: skip
     ax.set_xticks(range(len(classes)), classes, rotation=90)
     ax.set_yticks(range(len(classes)), classes)
-    ax.set_xlabel("predicted")
-    ax.set_ylabel("true")
+    ax.set(xlabel="predicted", ylabel="true")

@@ -54,8 +54,7 @@ def skeleton(ax: Axes, clip: Clip, t: int, view: str = "front") -> None:
                 label=HANDS[hand], zorder=2,
             )  # fmt: skip
     ax.set_aspect("equal", adjustable="datalim")
-    ax.set_xlabel(AXES[axes[0]])
-    ax.set_ylabel(AXES[axes[1]])
+    ax.set(xlabel=AXES[axes[0]], ylabel=AXES[axes[1]])
 
 
 def frame(
@@ -78,15 +77,10 @@ def frame(
 
 def rest_pose(skeleton: Skeleton) -> Float[np.ndarray, "J 2"]:
     """(J, 2) where each joint stands in a drawing of a whole body, arbitrary units, y up."""
-    places = []
-    for joint in skeleton.joints:
-        side, _, part = joint.partition(" ")
-        if side in ("left", "right"):
-            x, y = _SIDE[part]
-            places.append((x if side == "left" else -x, y))
-        else:
-            places.append((0.0, _MIDDLE[joint]))
-    return np.array(places)
+    places = {joint: (0.0, y) for joint, y in _MIDDLE.items()}
+    for part, (x, y) in _SIDE.items():
+        places |= {f"left {part}": (x, y), f"right {part}": (-x, y)}
+    return np.array([places[joint] for joint in skeleton.joints])
 
 
 def tour(ax: Axes, skeleton: Skeleton, order: Sequence[int], numbers: bool = True) -> None:
@@ -173,14 +167,11 @@ def card(clip: Clip, moments: int = 5) -> str:
     """HTML that shows a clip: its facts in one line and some of its frames in a row."""
     people = int(clip.present.any(axis=0).sum())
     facts = [
-        clip.action or "unknown action",
-        f"{len(clip)} frames",
-        f"{people} {'person' if people == 1 else 'people'}",
-        f"subject {clip.subject}",
+        clip.action or "unknown action", f"{len(clip)} frames",
+        f"{people} {'person' if people == 1 else 'people'}", f"subject {clip.subject}",
         *([f"camera {clip.camera}"] if clip.camera else []),
-        f"{len(clip.skeleton)} joints ({clip.skeleton.name})",
-        *clip.repairs,
-    ]
+        f"{len(clip.skeleton)} joints ({clip.skeleton.name})", *clip.repairs,
+    ]  # fmt: skip
     times = _moments(clip, moments)
     strip = contact_sheet(clip, moments, len(times), 324 * len(times))
     what = escape(f"{clip.name}: {facts[0]}, frames {', '.join(map(str, times))}", quote=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -41,10 +42,10 @@ def walk_player(
     bodies, captions = _walk(skeleton, order)
     image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order, channel, person)
     mark, rows = np.round(255 * np.array(to_rgb(CHOSEN))).astype(np.uint8), []
-    for step, body in enumerate(bodies):
+    columns = left + (right - left) * np.arange(len(order) + 1) / len(order)
+    columns = columns.round().astype(int)
+    for body, (start, stop) in zip(bodies, pairwise(columns), strict=True):
         picture = image.copy()
-        edges = left + (right - left) * np.array([step, step + 1]) / len(order)
-        start, stop = edges.round().astype(int)
         picture[top:bottom, stop:right] = 255  # not walked yet
         for x in (start, stop - 1):  # the columns of this step
             picture[top:bottom, x - 1 : x + 2] = mark
@@ -110,20 +111,15 @@ def seen_joints(ax: Axes, skeleton: Skeleton, joints: Iterable[int]) -> None:
     """
     marked, places = set(joints), rest_pose(skeleton)
     for bone in skeleton.bones:
-        both = marked.issuperset(bone)
-        ax.plot(
-            *places[list(bone)].T, color=SEEN if both else "lightgrey",
-            linewidth=3.5 if both else 1.2, zorder=0,
-        )  # fmt: skip
+        colour, width = (SEEN, 3.5) if marked.issuperset(bone) else ("lightgrey", 1.2)
+        ax.plot(*places[list(bone)].T, color=colour, linewidth=width, zorder=0)
     for joint, place in enumerate(places):
-        ax.plot(
-            *place, "s" if joint in marked else ".", color=SEEN if joint in marked else "grey",
-            markersize=8 if joint in marked else 4, zorder=1,
-        )  # fmt: skip
+        marker, colour, size = ("s", SEEN, 8) if joint in marked else (".", "grey", 4)
+        ax.plot(*place, marker, color=colour, markersize=size, zorder=1)
     bare(ax, 5.4, (-0.5, 9.5))
 
 
-def field_player(
+def receptive_field_player(
     skeleton: Skeleton,
     orders: Mapping[str, Sequence[int]],
     fields: Sequence[Mapping[str, tuple[int, int]]],
@@ -140,13 +136,13 @@ def field_player(
     for field, caption in zip(fields, captions, strict=True):
         pictures, seen = [], []
         for name, order in orders.items():
-            first, last = field[name]
             width = 3 * len(order)
-            joints = {order[column // 3] for column in range(first, min(last + 1, width))}
+            first, stop = field[name][0], min(field[name][1] + 1, width)
+            joints = {order[column // 3] for column in range(first, stop)}
             figure, ax = _body_axes(3.0, 3.0)
             seen_joints(ax, skeleton, joints)
             strip = ax.inset_axes((0.03, -0.08, 0.94, 0.05))  # all columns of person 1
-            strip.axvspan(first, min(last + 1, width), color=SEEN, linewidth=0)
+            strip.axvspan(first, stop, color=SEEN, linewidth=0)
             strip.set(xlim=(0, width), xticks=[], yticks=[])
             strip.spines[:].set_visible(True)
             pictures.append(_pixels(figure))

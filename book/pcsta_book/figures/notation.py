@@ -1,4 +1,4 @@
-"""Notation: one table for prose, code and figures. The book's appendix and axis labels come from here.
+"""Notation: one table for prose, code and figures; the appendix and the axis labels come from here.
 
 Shapes are written as jaxtyping writes them; where an axis has a size in the paper, that size.
 """
@@ -6,17 +6,9 @@ Shapes are written as jaxtyping writes them; where an axis has a size in the pap
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
-
-AXES: tuple[tuple[str, str, str], ...] = (  # letter, the paper's size, what it counts
-    ("B", "64", "sub-sequences of a batch"),
-    ("T", "20", "frames of a sub-sequence"),
-    ("P", "2", "people"),
-    ("J", "25", "joints: 25 of Kinect v2, 20 of Kinect v1, 15 of SBU"),
-    ("N", "4", "hands"),
-    ("D", "2048", "features of a glimpse"),
-    ("C", "60", "classes"),
-)
+from importlib import resources
 
 
 @dataclass(frozen=True)
@@ -36,84 +28,13 @@ class Symbol:
     says: str
 
 
-_MODEL = "pcsta"
-SYMBOLS: tuple[Symbol, ...] = (
-    Symbol(
-        r"\boldsymbol x_t", ("pcsta.pose_tensor.derivatives:joints",), "T P J 3",
-        "joints in camera space, metres; an absent person is all zero",
-    ),
-    Symbol(
-        r"\boldsymbol X",
-        (f"{_MODEL}.two_stream.TwoStream.forward:pose_tensor", f"{_MODEL}.pose_net.PoseNet.forward:X"),
-        "B 3 T 300",
-        "channels position, velocity, acceleration; columns person, path entry, xyz (2 · 50 · 3)",
-    ),
-    Symbol(
-        r"\boldsymbol s",
-        (
-            f"{_MODEL}.two_stream.TwoStream.forward:pose_features",
-            f"{_MODEL}.attention.TemporalAttention.forward:s",
-        ),
-        "B 1024", "features of the pose network",
-    ),
-    Symbol(
-        r"\operatorname{crop}(I_t, \boldsymbol x_t, i)",
-        (f"{_MODEL}.glimpse.GlimpseSensor.forward:crops",), "B 3 h w",
-        "pixels around each hand, uint8; here the batch counts crops",
-    ),
-    Symbol(
-        r"\boldsymbol V_t",
-        (f"{_MODEL}.two_stream.TwoStream.forward:glimpses", f"{_MODEL}.rgb_stream.RGBStream.forward:V"),
-        "B T N D", "features of the crops; one *row* per hand",
-    ),
-    Symbol(
-        r"\boldsymbol p_t",
-        (f"{_MODEL}.two_stream.Output.spatial_attention", f"{_MODEL}.rgb_stream.RGBStream.recur:p"),
-        "B T N", "weights of the hands, sum 1 over $N$",
-    ),
-    Symbol(
-        r"\tilde{\boldsymbol v}_t",
-        (f"{_MODEL}.rgb_stream.RGBStream.recur:context", f"{_MODEL}.rgb_stream.RGBStream.recur:v"),
-        "B D", "weighted sum of the glimpses, the LSTM's input",
-    ),
-    Symbol(
-        r"\boldsymbol h_t",
-        (f"{_MODEL}.attention.SpatialAttention.forward:hidden", f"{_MODEL}.rgb_stream.RGBStream.recur:h"),
-        "B 1024", "state of the LSTM after step $t$; its cell is `c`",
-    ),
-    Symbol(
-        r"\boldsymbol u_{:,t},\ \boldsymbol U", (f"{_MODEL}.rgb_stream.RGBStream.forward:U",),
-        "B T 1024", "features of every step; one *row* per step",
-    ),
-    Symbol(
-        r"\boldsymbol P", (f"{_MODEL}.attention.TemporalAttention.forward:P",), "B TN",
-        "all spatial attention in one vector: time, then hand",
-    ),
-    Symbol(
-        r"\boldsymbol p'", (f"{_MODEL}.two_stream.Output.temporal_attention",), "B T",
-        "weights of the steps, sum 1 over $T$",
-    ),
-    Symbol(
-        r"\tilde{\boldsymbol u}", (f"{_MODEL}.two_stream.TwoStream.forward:pooled",), "B 1024",
-        "weighted sum of the step features",
-    ),
-    Symbol(
-        r"\boldsymbol l^{\text{pose}},\ \boldsymbol l^{\text{RGB}}",
-        (f"{_MODEL}.two_stream.Output.pose_logits", f"{_MODEL}.two_stream.Output.rgb_logits"),
-        "B C", "scores of the classes before softmax; the paper has no symbol for them",
-    ),
-    Symbol(r"f_{sk},\ \theta_{sk}", (f"{_MODEL}.pose_net.PoseNet",), "", "pose network"),
-    Symbol(r"f_g,\ \theta_g", (f"{_MODEL}.glimpse.GlimpseSensor",), "", "glimpse sensor, frozen"),
-    Symbol(r"f_p,\ \theta_p", (f"{_MODEL}.attention.SpatialAttention",), "", "spatial attention network"),
-    Symbol(
-        r"f_p',\ \theta_p'", (f"{_MODEL}.attention.TemporalAttention",), "",
-        "temporal attention network",
-    ),
-    Symbol(
-        r"f_h, f_u,\ \theta_h, \theta_u", (f"{_MODEL}.rgb_stream.RGBStream",), "",
-        "LSTM (`lstm`) and features of a step (`step`)",
-    ),
-)  # fmt: skip
+_TABLE = tomllib.loads(
+    resources.files("pcsta_book.figures").joinpath("notation.toml").read_text("utf-8")
+)
+AXES: tuple[tuple[str, str, str], ...] = tuple(  # letter, the paper's size, what it counts
+    (axis["letter"], axis["size"], axis["counts"]) for axis in _TABLE["axes"]
+)
+SYMBOLS = tuple(Symbol(**line | {"code": tuple(line["code"])}) for line in _TABLE["symbols"])
 
 
 def symbol(name: str) -> str:

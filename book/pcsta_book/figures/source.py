@@ -33,9 +33,8 @@ def source(obj: Any, docstring: bool = True) -> Markdown:
 def _without_docstring(code: str) -> str:
     tree = ast.parse(code)
     node = tree if ast.get_docstring(tree) else tree.body[0]
-    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        return code
-    if ast.get_docstring(node) is None:
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    if not isinstance(node, kinds) or ast.get_docstring(node) is None:
         return code
     text = node.body[0]
     lines = code.splitlines()

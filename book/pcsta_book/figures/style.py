@@ -66,12 +66,7 @@ def hand_style(hand: int) -> dict[str, Any]:
 
 def label_hands(ax: Axes, axis: str = "y") -> None:
     """Name the four hands on an axis whose ticks are 0..3, each in its own colour."""
-    if axis == "y":
-        ax.set_yticks(range(len(HANDS)), HANDS)
-        labels = ax.get_yticklabels()
-    else:
-        ax.set_xticks(range(len(HANDS)), HANDS)
-        labels = ax.get_xticklabels()
+    (ax.set_yticks if axis == "y" else ax.set_xticks)(range(len(HANDS)), HANDS)
+    labels = ax.get_yticklabels() if axis == "y" else ax.get_xticklabels()
     for label, colour in zip(labels, HAND_COLOURS, strict=False):
-        label.set_color(colour)
-        label.set_fontweight("bold")
+        label.set(color=colour, fontweight="bold")

@@ -56,61 +56,47 @@ def system(
     ax.set(xlim=(0, 100), ylim=(0, 72))
     ax.set_axis_off()
     for name, (bottom, colour) in GROUNDS.items():
-        ground = FancyBboxPatch((1, bottom), 86.5, 24.5, "round,pad=0.3", facecolor=colour)
-        ground.set_edgecolor("none")
-        ax.add_patch(ground)
+        box = FancyBboxPatch((1, bottom), 86.5, 24.5, "round,pad=0.3", fc=colour, ec="none")
+        ax.add_patch(box)
         ax.text(1.5, bottom + 22.7, name, fontsize=10, fontweight="bold", color=INK)
 
     # pose stream, from left to right
     skeleton(_picture(ax, (3, 49, 12, 16), f"pose {symbol('joints')}"), clip, t)
-    tensor_image(
-        _picture(ax, (22, 52, 20, 12), f"tensor {symbol('pose_tensor')}"),
-        pose_tensor,
-        clip.skeleton,
-        order,
-    )
+    tensor = _picture(ax, (22, 52, 20, 12), f"tensor {symbol('pose_tensor')}")
+    tensor_image(tensor, pose_tensor, clip.skeleton, order)
     _network(ax, (48, 53, 9, 10), "$f_{sk}$", "chapter 4")
     tall = pose_features[: len(pose_features) // 4 * 4].reshape(-1, 4)
     _picture(ax, (63, 51, 4, 14), symbol("pose_features")).imshow(tall, cmap="Greys", aspect="auto")
     _network(ax, (76, 53, 9, 10), "linear", "chapter 4")
-    for start, stop in ((15.0, 22.0), (42.0, 48.0), (57.0, 63.0), (67.0, 76.0), (85.0, 89.0)):
-        _arrow(ax, (start, 58), (stop, 58))
+    _arrows(ax, 58, ((15, 22), (42, 48), (57, 63), (67, 76), (85, 89)))
 
     # RGB stream, from left to right
-    window = people_window(clip)
-    _picture(ax, (2, 6, 14, 12), "image $I_t$").imshow(
-        paint(image, clip, t, window=window, width=480)
-    )
+    painted = paint(image, clip, t, window=people_window(clip), width=480)
+    _picture(ax, (2, 6, 14, 12), "image $I_t$").imshow(painted)
     _crops(ax, clip, t, crop(image, clip.hands[t], crop_size))
     _network(ax, (31, 7, 8, 10), "$f_g$", "chapter 5")
     shown = np.abs(glimpses[:, : glimpses.shape[1] // BLOCKS * BLOCKS])
     shown = shown.reshape(len(glimpses), BLOCKS, -1).mean(-1)
-    rows = _picture(ax, (43.5, 5, 7, 14), symbol("glimpses"))
-    rows.imshow(shown, cmap="Greys", aspect="auto")
+    _picture(ax, (43.5, 5, 7, 14), symbol("glimpses")).imshow(shown, cmap="Greys", aspect="auto")
     _circle(ax, (54, 12), "Σ")
     _network(ax, (57.5, 7, 7, 10), "$f_h$", "chapter 6")
     _network(ax, (66.5, 7, 7, 10), "$f_u$", "chapter 7")
     _circle(ax, (76.5, 12), "Σ")
     _network(ax, (80, 7, 7, 10), "linear", "chapter 8")
-    for start, stop in ((16, 22), (26, 31), (39, 43.5), (50.5, 52.4), (55.6, 57.5), (64.5, 66.5),
-                        (73.5, 74.9), (78.1, 80), (87, 89)):  # fmt: skip
-        _arrow(ax, (start, 12), (stop, 12))
+    _arrows(ax, 12, ((16, 22), (26, 31), (39, 43.5), (50.5, 52.4), (55.6, 57.5)))
+    _arrows(ax, 12, ((64.5, 66.5), (73.5, 74.9), (78.1, 80), (87, 89)))
 
     # attention, between the streams
     _network(ax, (41, 30, 8, 9), "$f_p$", "chapter 6")
-    attention_heatmap(
-        _picture(ax, (52, 30.5, 9, 8), f"{symbol('spatial_attention')}: where"), spatial_attention
-    )
+    where = _picture(ax, (52, 30.5, 9, 8), f"{symbol('spatial_attention')}: where")
+    attention_heatmap(where, spatial_attention)
     _network(ax, (65, 30, 8, 9), "$f_{p'}$", "chapter 7")
-    temporal_bar(
-        _picture(ax, (76, 30.5, 9, 8), f"{symbol('temporal_attention')}: when"), temporal_attention
-    )
+    when = _picture(ax, (76, 30.5, 9, 8), f"{symbol('temporal_attention')}: when")
+    temporal_bar(when, temporal_attention)
     _arrow(ax, (9, 49), (24, 24.2), "where the\nhands are", (10.5, 35))
     _arrow(ax, (65, 51), (46, 39), "$s$", (53, 45.5))
     _arrow(ax, (65, 51), (68.5, 39), "$s$", (68.2, 45.5))
-    _arrow(ax, (49, 34.5), (52, 34.5))
-    _arrow(ax, (61, 34.5), (65, 34.5))
-    _arrow(ax, (73, 34.5), (76, 34.5))
+    _arrows(ax, 34.5, ((49, 52), (61, 65), (73, 76)))
     _arrow(ax, (54, 30.5), (54, 13.7))
     _arrow(ax, (79, 30.5), (76.9, 13.7))
     _arrow(ax, (60, 17), (46.5, 30), "$h_{t-1}$", (58, 21.5))
@@ -129,8 +115,7 @@ def system(
         picture.set(xticks=[], yticks=[], xlabel="", ylabel="")
         picture.set_title(str(picture.get_label()), fontsize=8.5, loc="center", pad=3)
         picture.set_title("", loc="left")
-        for side in picture.spines.values():
-            side.set_visible(True)
+        picture.spines[:].set_visible(True)
         if legend := picture.get_legend():
             legend.remove()
     return figure
@@ -142,9 +127,8 @@ def _picture(ax: Axes, place: Place, caption: str) -> Axes:
 
 def _network(ax: Axes, place: Place, name: str, note: str) -> None:
     left, bottom, width, height = place
-    box = FancyBboxPatch((left + 0.5, bottom + 0.5), width - 1, height - 1, "round,pad=0.5")
-    box.set(facecolor=LEARNED, edgecolor=INK, linewidth=0.8)
-    ax.add_patch(box)
+    corner, look = (left + 0.5, bottom + 0.5), {"fc": LEARNED, "ec": INK, "linewidth": 0.8}
+    ax.add_patch(FancyBboxPatch(corner, width - 1, height - 1, "round,pad=0.5", **look))
     middle = left + width / 2
     ax.text(middle, bottom + 0.62 * height, name, ha="center", va="center", fontsize=11)
     ax.text(middle, bottom + 0.2 * height, note, ha="center", va="center", fontsize=7)
@@ -155,13 +139,13 @@ def _circle(ax: Axes, centre: Point, sign: str) -> None:
     ax.text(*centre, sign, ha="center", va="center_baseline", fontsize=10)
 
 
-def _arrow(
-    ax: Axes,
-    start: Point,
-    stop: Point,
-    text: str = "",
-    at: Point = (0, 0),
-) -> None:
+def _arrows(ax: Axes, height: Number, spans: Sequence[tuple[Number, Number]]) -> None:
+    """Arrows to the right, all at one height."""
+    for start, stop in spans:
+        _arrow(ax, (start, height), (stop, height))
+
+
+def _arrow(ax: Axes, start: Point, stop: Point, text: str = "", at: Point = (0, 0)) -> None:
     style = {"arrowstyle": "-|>", "color": INK, "shrinkA": 1, "shrinkB": 1, "linewidth": 0.9}
     ax.annotate("", stop, start, arrowprops=style)
     if text:
@@ -171,13 +155,10 @@ def _arrow(
 def _crops(ax: Axes, clip: Clip, t: int, crops: UInt8[np.ndarray, "N 3 h w"]) -> None:
     """The four crops, one above the other, each framed in its hand's colour; a cross for nobody's."""
     there = np.isfinite(clip.hands[t]).all(-1)  # (N,)
-    for hand, pixels in enumerate(crops):
+    for hand, (pixels, colour) in enumerate(zip(crops, HAND_COLOURS, strict=True)):
         place = _picture(ax, (22, 17.2 - 4.8 * hand, 4, 4.4), "crops" if hand == 0 else "")
         if there[hand]:
             place.imshow(np.asarray(pixels).transpose(1, 2, 0))
         else:
-            place.plot(
-                [0, 1, 0.5, 0, 1], [0, 1, 0.5, 1, 0], color=HAND_COLOURS[hand], linewidth=0.8
-            )
-        for side in place.spines.values():
-            side.set(edgecolor=HAND_COLOURS[hand], linewidth=1.6)
+            place.plot([0, 1, 0.5, 0, 1], [0, 1, 0.5, 1, 0], color=colour, linewidth=0.8)
+        place.spines[:].set(edgecolor=colour, linewidth=1.6)

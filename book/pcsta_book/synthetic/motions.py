@@ -30,8 +30,8 @@ def visit(
 ) -> Float[np.ndarray, "T"]:
     """1 in start <= t < stop, 0 far from it, smooth ramps outside on both sides."""
     t = np.arange(frames)
-    there = minimum_jerk((t - start + ramp) / ramp)
-    return np.multiply(there, minimum_jerk((stop - 1 + ramp - t) / ramp))
+    there, back = (t - start + ramp) / ramp, (stop - 1 + ramp - t) / ramp
+    return np.asarray(minimum_jerk(there) * minimum_jerk(back))
 
 
 def sway(rng: np.random.Generator, frames: int, size: float, slow: float = 24.0) -> np.ndarray:
@@ -105,7 +105,7 @@ def follow(go: np.ndarray, side: int) -> np.ndarray:
 
 def travel(start: np.ndarray, target: np.ndarray, go: np.ndarray, arc: float = 0.10) -> np.ndarray:
     """Blend from rest to target, on a path that bows forward."""
-    path = start + go[:, None] * (target - start)
+    path: np.ndarray = start + go[:, None] * (target - start)
     path[:, 2] += arc * 4 * go * (1 - go)
     return path
 

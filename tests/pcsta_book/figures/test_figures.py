@@ -343,7 +343,7 @@ def test_fields_of_view_count_the_joints_of_each_order():
     skeleton = SKELETONS["sbu"]
     orders = {"there and back": (0, 1, 0, 2), "apart": (0, 1, 2, 3)}
     before = plt.get_fignums()
-    widget = figures.field_player(
+    widget = figures.receptive_field_player(
         skeleton,
         orders,
         [dict.fromkeys(orders, (0, 0)), dict.fromkeys(orders, (1, 23))],
