@@ -170,7 +170,7 @@ def table(
     found = records.run_and_record(
         partial(grid.run_grid, pretrained=source), out / "record.json", title, command,
         store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
-        source and transfer.describe(source),
+        transfer.describe(source) if source else None,
     )  # fmt: skip
     typer.echo(comparisons.format_comparison(number, found))
     typer.echo(f"record: {out / 'record.json'}")

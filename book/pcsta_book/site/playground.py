@@ -282,7 +282,8 @@ def change(
 def run(model: TwoStream, inputs: Inputs) -> Output:
     """What PyTorch says about a clip of the playground, a batch of one; V is its first variant."""
     arrays = inputs.pose_tensor[None], inputs.glimpses[:1], inputs.present[None]
-    return infer(model, ModelInput(*map(torch.from_numpy, arrays), projected=True))
+    X, V, present = map(torch.from_numpy, arrays)
+    return infer(model, ModelInput(X, V, present, projected=True))
 
 
 def _numbers(out: Output) -> dict[str, Any]:
