@@ -24,7 +24,7 @@ hypothesis.settings.load_profile("unhurried")
 # pcsta, which is why this stands in conftest.py.
 if os.environ.get("PCSTA_CHECK_SHAPES", "1") != "0":
     assert not {"pcsta", "pcsta_book"} & {name.split(".")[0] for name in sys.modules}
-    jaxtyping.install_import_hook(["pcsta", "pcsta_book"], "beartype.beartype")
+    jaxtyping.install_import_hook(["pcsta", "pcsta_book"], "typechecker.check")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from pcsta_book.synthetic import canvas
-from pcsta_book.synthetic.canvas import Colour, Image
+from pcsta_book.synthetic.canvas import Colour, Image, Points
 
 LIGHT = np.array([-0.7, -0.7])  # where light comes from in the picture: the upper left
 Point = Float[np.ndarray, "2"]
@@ -23,12 +22,12 @@ class Brush:
     def __init__(self, image: Image, metre: float):
         self.image, self.metre = image, metre
 
-    def move(self, at: ArrayLike, by: ArrayLike) -> Float[np.ndarray, "*n 2"]:
+    def move(self, at: Points, by: Points) -> Float[np.ndarray, "*n 2"]:
         """A position, or several, moved by metres."""
         return np.asarray(at) + self.metre * np.asarray(by)
 
     def ellipse(
-        self, at: Point, radii: ArrayLike, colour: Colour, light: float = 1, by: ArrayLike = HERE
+        self, at: Point, radii: Points, colour: Colour, light: float = 1, by: Points = HERE
     ) -> None:
         radii = self.metre * np.asarray(radii)
         canvas.ellipse(self.image, self.move(at, by), radii, colour, light)
@@ -41,24 +40,24 @@ class Brush:
         radius_b: float,
         colour: Colour,
         light: float = 1.0,
-        by: ArrayLike = HERE,
+        by: Points = HERE,
     ) -> None:
         a, b, m = self.move(a, by), self.move(b, by), self.metre
         canvas.capsule(self.image, a, b, radius_a * m, radius_b * m, colour, light)
 
     def polygon(
         self,
-        points: ArrayLike,
+        points: Points,
         colour: Colour,
         light: float = 1,
-        by: ArrayLike = HERE,
+        by: Points = HERE,
         rounds: int = 0,
     ) -> None:
         """Through points (n, 2) in pixels, its corners cut `rounds` times."""
         outline = canvas.smooth(self.move(points, by), rounds)
         canvas.polygon(self.image, outline, colour, light)
 
-    def stroke(self, points: ArrayLike, colour: Colour, light: float = 1.0) -> None:
+    def stroke(self, points: Points, colour: Colour, light: float = 1.0) -> None:
         canvas.stroke(self.image, points, 1, colour, light)
 
     def limb(

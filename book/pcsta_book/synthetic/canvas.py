@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
-from numpy.typing import ArrayLike
 
 Colour = Sequence[float]
 Image = UInt8[np.ndarray, "H W C"]
+# what numpy calls ArrayLike, in a form that can be checked while tests run
+Points = np.ndarray | Sequence[Any] | float
 _SHIFT = 5  # OpenCV takes integers with this many fractional bits
 _CIRCLE = np.exp(1j * np.linspace(0, np.pi, 9))
 
@@ -30,19 +31,19 @@ def bgr(colour: Colour | None, light: float = 1.0) -> tuple[float, float, float,
     return b * light, g * light, r * light, 255
 
 
-def _fixed(points: ArrayLike) -> np.ndarray:
+def _fixed(points: Points) -> np.ndarray:
     return np.round(np.asarray(points, np.float64) * (1 << _SHIFT)).astype(np.int32)
 
 
-def polygon(image: Image, points: ArrayLike, colour: Colour, light: float = 1.0) -> None:
+def polygon(image: Image, points: Points, colour: Colour, light: float = 1.0) -> None:
     """Filled polygon through points (n, 2)."""
     cv2.fillPoly(image, [_fixed(points)], bgr(colour, light), cv2.LINE_AA, _SHIFT)
 
 
 def ellipse(
     image: Image,
-    centre: ArrayLike,
-    radii: ArrayLike,
+    centre: Points,
+    radii: Points,
     colour: Colour | None,
     light: float = 1.0,
     angle: float = 0.0,
@@ -53,7 +54,7 @@ def ellipse(
     cv2.ellipse(image, at, axes, angle, 0, 360, bgr(colour, light), -1, cv2.LINE_AA, _SHIFT)
 
 
-def stroke(image: Image, points: ArrayLike, width: int, colour: Colour, light: float = 1.0) -> None:
+def stroke(image: Image, points: Points, width: int, colour: Colour, light: float = 1.0) -> None:
     """Line through points (n, 2), `width` whole pixels thick."""
     line = [_fixed(points)]
     cv2.polylines(image, line, False, bgr(colour, light), width, cv2.LINE_AA, _SHIFT)
@@ -77,7 +78,7 @@ def capsule(
     polygon(image, np.stack([outline.real, outline.imag], -1), colour, light)
 
 
-def smooth(points: ArrayLike, rounds: int = 2) -> Float[np.ndarray, "m 2"]:
+def smooth(points: Points, rounds: int = 2) -> Float[np.ndarray, "m 2"]:
     """Chaikin's corner cutting of a closed outline (n, 2)."""
     points = np.asarray(points, np.float64)
     for _ in range(rounds):
