@@ -127,8 +127,9 @@ def _picture(ax: Axes, place: Place, caption: str) -> Axes:
 
 def _network(ax: Axes, place: Place, name: str, note: str) -> None:
     left, bottom, width, height = place
-    corner, look = (left + 0.5, bottom + 0.5), {"fc": LEARNED, "ec": INK, "linewidth": 0.8}
-    ax.add_patch(FancyBboxPatch(corner, width - 1, height - 1, "round,pad=0.5", **look))
+    box = FancyBboxPatch((left + 0.5, bottom + 0.5), width - 1, height - 1, "round,pad=0.5")
+    box.set(facecolor=LEARNED, edgecolor=INK, linewidth=0.8)
+    ax.add_patch(box)
     middle = left + width / 2
     ax.text(middle, bottom + 0.62 * height, name, ha="center", va="center", fontsize=11)
     ax.text(middle, bottom + 0.2 * height, note, ha="center", va="center", fontsize=7)
