@@ -70,25 +70,44 @@ def confusion_cells(
     name = "cells-" + hashlib.sha256(matrix.tobytes() + repr(classes).encode()).hexdigest()[:8]
     mistakes = [cell for cell in clips if cell[0] != cell[1]]
     chosen = max(mistakes or clips, key=lambda cell: matrix[cell], default=None)
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in classes)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(classes[row])}</th>'
-        + "".join(
-            _cell(matrix, classes, (row, column), groups, name, clips, chosen)
-            for column in range(count)
+
+    def what(cell: Cell) -> str:
+        true, said = (classes[c] for c in cell)
+        return f"{true}, recognised" if true == said else f"{true}, taken for {said}"
+
+    def button(cell: Cell) -> str:
+        count = f"{matrix[cell]} {'clip' if matrix[cell] == 1 else 'clips'}"
+        return (
+            f'<input type="radio" name="{name}" value="{cell[0]}-{cell[1]}"'
+            f' aria-label="{escape(what(cell), quote=True)}: {count}"'
+            f"{' checked' if cell == chosen else ''}>"
         )
-        + "</tr>"
-        for row in range(count)
-    )
+
+    def figure(cell: Cell) -> str:
+        picture, caption = clips[cell]
+        text = escape(f"{what(cell)}: {caption}", quote=True)
+        return (
+            f'<figure data-cell="{cell[0]}-{cell[1]}"><figcaption>{text}</figcaption>'
+            f'<img src="{inline(picture)}" alt="{text}"></figure>'
+        )
+
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in classes)
+    rows = ""
+    for row, label in enumerate(classes):
+        rows += f'<tr><th scope="row">{escape(label)}</th>'
+        for cell in ((row, column) for column in range(count)):
+            text = str(matrix[cell]) if matrix[cell] else ""
+            text += button(cell) if cell in clips else ""
+            rows += f'<td style="{_look(matrix, cell, groups)}">{text}</td>'
+        rows += "</tr>"
     style = STYLE.format(name, CHOSEN, INK) + "".join(
         f"#{name}:has([value='{row}-{column}']:checked) "
         f":is([data-cell='{row}-{column}'], [data-cell='{column}-{column}']) {{ display: block; }}\n"
         for row, column in clips
     )
     # a mistake before what it is compared with, whatever the order of the answers
-    in_order = sorted(clips, key=lambda cell: cell[0] == cell[1])
-    figures = "".join(_figure(cell, *clips[cell], classes) for cell in in_order)
-    return HTML(
+    figures = "".join(map(figure, sorted(clips, key=lambda cell: cell[0] == cell[1])))
+    return HTML(  # type: ignore[no-untyped-call]
         f'<div class="pcsta-cells" id="{name}"><style>{style}</style><p>Rows: what was done. Columns: '
         "what the model said. Numbers: clips. Choose a cell.</p>"
         '<div class="scroll"><table aria-label="confusion matrix">'
@@ -97,16 +116,8 @@ def confusion_cells(
     )
 
 
-def _cell(
-    matrix: np.ndarray,
-    classes: Sequence[str],
-    cell: Cell,
-    groups: Sequence[str] | None,
-    name: str,
-    clips: Mapping[Cell, object],
-    chosen: Cell | None,
-) -> str:
-    """One <td>: the count on a ground whose shade is its share of the row."""
+def _look(matrix: np.ndarray, cell: Cell, groups: Sequence[str] | None) -> str:
+    """The ground, whose shade is the cell's share of its row, and the frame of its group."""
     row, column = cell
     share = matrix[cell] / max(int(matrix[row].sum()), 1)
     style = f"background:{to_hex(colormaps['Blues'](DARKEST * share))}"
@@ -116,25 +127,4 @@ def _cell(
             beside = index + step
             if not 0 <= beside < len(groups) or groups[beside] != groups[index]:
                 style += f";border-{side}:2px solid {CHOSEN}"
-    text = str(matrix[cell]) if matrix[cell] else ""
-    if cell in clips:
-        count = f"{matrix[cell]} {'clip' if matrix[cell] == 1 else 'clips'}"
-        text += (
-            f'<input type="radio" name="{name}" value="{row}-{column}"'
-            f' aria-label="{escape(_what(cell, classes), quote=True)}: {count}"'
-            f"{' checked' if cell == chosen else ''}>"
-        )
-    return f'<td style="{style}">{text}</td>'
-
-
-def _figure(cell: Cell, picture: np.ndarray, caption: str, classes: Sequence[str]) -> str:
-    text = escape(f"{_what(cell, classes)}: {caption}", quote=True)
-    return (
-        f'<figure data-cell="{cell[0]}-{cell[1]}"><figcaption>{text}</figcaption>'
-        f'<img src="{inline(picture)}" alt="{text}"></figure>'
-    )
-
-
-def _what(cell: Cell, classes: Sequence[str]) -> str:
-    true, said = (classes[c] for c in cell)
-    return f"{true}, recognised" if true == said else f"{true}, taken for {said}"
+    return style

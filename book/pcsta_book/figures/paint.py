@@ -122,9 +122,8 @@ def _boxes(
     present = [hand for hand in range(len(HANDS)) if np.isfinite(hands[hand]).all()]
     taken = []  # rectangles that no label may cover
     for hand in present:
-        x, y = hands[hand].tolist()
         stroke = round((1.8 if weights is None else 1 + 6 * float(weights[hand])) * unit)
-        out = half + stroke
+        (x, y), out = hands[hand].tolist(), half + stroke
         taken.append((x - out, y - out, x + out, y + out))
         draw.rectangle(taken[-1], outline=HAND_COLOURS[hand], width=stroke)
     if weights is None:

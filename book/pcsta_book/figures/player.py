@@ -62,17 +62,15 @@ def player(
         captions = [f"{description} {i}" for i in range(len(frames))]
     if len(captions) != len(frames):
         raise ValueError(f"{len(frames)} frames but {len(captions)} captions")
+    last = len(frames) - 1
     if stills is None:
-        stills = (
-            np.linspace(0, len(frames) - 1, min(STILLS, len(frames))).round().astype(int).tolist()
-        )
+        stills = np.linspace(0, last, min(STILLS, len(frames))).round().astype(int).tolist()
 
     figures = [
         _figure(frame if isinstance(frame, tuple) else (frame,), caption, alt, titles, width, least)
         for frame, caption in zip(frames, captions, strict=True)
     ]
     pictures = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
-    last = len(frames) - 1
     play = ipywidgets.Play(min=0, max=last, interval=interval)
     slider = ipywidgets.IntSlider(
         min=0, max=last, description=description, layout={"flex": "1 1 300px", "width": "auto"}
@@ -141,10 +139,9 @@ def attention_player(
     caption names the planted hand. On paper stand the first, the middle and the last step, and the
     one with most temporal attention. Raises ValueError when the lengths differ.
     """
-    attentions = {"": (spatial_attention, temporal_attention)}
-    rows, captions = _steps(clip, frames, attentions, indices, crop_size, focus, width)
-    return player(
-        rows, captions, alt=ATTENTION_ALT, width=width, stills=_telling([temporal_attention], len(rows))
+    return compare_attention(
+        clip, frames, {"": (spatial_attention, temporal_attention)}, indices,
+        crop_size=crop_size, focus=focus, width=width,
     )  # fmt: skip
 
 
@@ -158,7 +155,7 @@ def compare_attention(
     focus: bool = True,
     width: int = 980,
 ) -> ipywidgets.VBox:
-    """Where two models look in the same clip, side by side under one slider.
+    """Where several models look in the same clip, side by side under one slider.
 
     attentions: what stands over each picture -> (p_t (T, 4), p' (T,)), either None for a model
                 without it; e.g. {"conditioned": (p, q), "unconditioned": (p, q)}
@@ -166,39 +163,8 @@ def compare_attention(
 
     The rest as for `attention_player`.
     """
-    each = width // len(attentions)
-    rows, captions = _steps(clip, frames, attentions, indices, crop_size, focus, each)
-    return player(
-        rows, captions, alt=ATTENTION_ALT, titles=list(attentions), width=width,
-        stills=_telling([temporal for _, temporal in attentions.values()], len(rows)),
-    )  # fmt: skip
-
-
-ATTENTION_ALT = "video frame with skeleton, hand boxes and attention"
-
-
-def _steps(
-    clip: Clip,
-    frames: UInt8[np.ndarray, "T H W 3"],
-    attentions: Mapping[str, Attention],
-    indices: Sequence[int] | np.ndarray | None,
-    crop_size: int | None,
-    focus: bool,
-    width: int,
-) -> tuple[list[tuple[Picture, ...]], list[str]]:
-    """Per step the pictures of all models, and a caption."""
     indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
-    lengths = {"frames": len(frames), "indices": len(indices)}
-    for name, (spatial, temporal) in attentions.items():
-        if spatial is not None:
-            lengths[f"{name} spatial_attention".lstrip()] = len(spatial)
-        if temporal is not None:
-            lengths[f"{name} temporal_attention".lstrip()] = len(temporal)
-    if len(set(lengths.values())) > 1:
-        raise ValueError(
-            "one entry per step is needed: " + ", ".join(f"{k} {n}" for k, n in lengths.items())
-        )
-
+    _check_lengths(len(frames), len(indices), attentions)
     active = None if clip.truth is None else clip.truth.active[indices]  # (T,)
     window = people_window(clip) if focus else None
     rows: list[tuple[Picture, ...]] = []
@@ -210,7 +176,7 @@ def _steps(
             pictures.append(
                 attention_picture(
                     frames[step], clip, int(t), weights, temporal, step,
-                    width=width, crop_size=crop_size, window=window,
+                    width=width // len(attentions), crop_size=crop_size, window=window,
                     informative=None if active is None else active >= 0,
                 )
             )  # fmt: skip
@@ -221,10 +187,21 @@ def _steps(
             caption += f"; planted hand: {HANDS[active[step]] if active[step] >= 0 else 'none'}"
         rows.append(tuple(pictures))
         captions.append(caption)
-    return rows, captions
+    peaks = {int(np.argmax(q)) for _, q in attentions.values() if q is not None}
+    return player(
+        rows, captions, alt="video frame with skeleton, hand boxes and attention",
+        titles=[name for name in attentions if name], width=width,
+        stills=sorted({0, len(rows) // 2, len(rows) - 1} | peaks),
+    )  # fmt: skip
 
 
-def _telling(temporal: Sequence[Float[np.ndarray, "T"] | None], steps: int) -> list[int]:
-    """First, middle and last step, and those with most temporal attention."""
-    peaks = {int(np.argmax(weights)) for weights in temporal if weights is not None}
-    return sorted({0, steps // 2, steps - 1} | peaks)
+def _check_lengths(frames: int, indices: int, attentions: Mapping[str, Attention]) -> None:
+    lengths = {"frames": frames, "indices": indices}
+    for name, (spatial, temporal) in attentions.items():
+        for kind, weights in (("spatial", spatial), ("temporal", temporal)):
+            if weights is not None:
+                lengths[f"{name} {kind}_attention".lstrip()] = len(weights)
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            "one entry per step is needed: " + ", ".join(f"{k} {n}" for k, n in lengths.items())
+        )

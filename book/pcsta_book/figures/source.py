@@ -27,7 +27,7 @@ def source(obj: Any, docstring: bool = True) -> Markdown:
     path = Path(inspect.getsourcefile(obj) or "").resolve()
     place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
     where = f"`{place}`" + (f", line {first}" if first else "")
-    return Markdown(f"{where}\n\n```python\n{code.rstrip()}\n```")
+    return Markdown(f"{where}\n\n```python\n{code.rstrip()}\n```")  # type: ignore[no-untyped-call]
 
 
 def _without_docstring(code: str) -> str:

@@ -16,6 +16,7 @@ from pcsta_book.synthetic.actors import Motion, Subject
 
 DROP = np.array([0.0, -0.03, -0.12])  # metres: the idle hand gives way
 TWIST = 0.25  # radians: the shoulder follows the active hand
+Step = tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 2 3"]]  # of the trunk, of the feet
 RAMP = 4  # frames that a hand needs to get there, and to get back
 
 
@@ -115,7 +116,7 @@ def with_body(
     hands: Float[np.ndarray, "T 2 3"],
     lean: Float[np.ndarray, "T"] | float = 0.0,
     twist: Float[np.ndarray, "T"] | float = 0.0,
-    step: tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 2 3"]] | None = None,
+    step: Step | None = None,
 ) -> Motion:
     """A whole Motion around moving hands: idle sway, `lean` and `twist` (radians), `step` if made."""
     frames = len(hands)

@@ -12,7 +12,16 @@ from jaxtyping import Float
 
 from pcsta_book.synthetic.actions import Action, Schedule
 from pcsta_book.synthetic.actors import Motion, Subject
-from pcsta_book.synthetic.motions import RAMP, follow, minimum_jerk, rest, travel, visit, with_body
+from pcsta_book.synthetic.motions import (
+    RAMP,
+    Step,
+    follow,
+    minimum_jerk,
+    rest,
+    travel,
+    visit,
+    with_body,
+)
 
 STEP = 0.7  # chance that a person steps aside
 _HEIGHT = {"reach": 1.20, "punch": 1.46, "pocket": 0.92}  # metres, for a giver 1.72 m tall
@@ -91,10 +100,8 @@ def _ahead(opening: float, actor: int) -> Float[np.ndarray, "3"]:
     return np.array([np.sin(opening) * (1 - 2 * actor), 0.0, np.cos(opening)])
 
 
-def _aside(
-    rng: np.random.Generator, frames: int, opening: float, actor: int
-) -> tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 2 3"]] | None:
-    """A step at right angles to the line between the two: (trunk (T, 3), feet (T, 2, 3)) or None."""
+def _aside(rng: np.random.Generator, frames: int, opening: float, actor: int) -> Step | None:
+    """A step at right angles to the line between the two, or none."""
     right, _, forward = _ahead(opening, actor)
     way = rng.choice([-1, 1]) * rng.uniform(0.28, 0.48) * np.array([forward, 0.0, -right])
     start, length, first = rng.uniform(0, frames - 8), rng.uniform(6, 10), int(rng.integers(2))
