@@ -7,6 +7,7 @@ image of four channels a shape is opaque, and one whose colour is None cuts a ho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
