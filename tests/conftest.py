@@ -48,6 +48,7 @@ def pages() -> Path:
     """The rendered book; chapters that `pcsta book` has already run are not run again."""
     from pcsta_book.site import build, progress
 
+    build.PAGES.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(build.PAGES.parent / "tests.lock"):  # one of the processes builds for all
         if not progress.up_to_date():
             build.main()

@@ -90,7 +90,7 @@ async def run_all(
     done:      called after each
     processes: kernels beside each other; 0 is one a core
 
-    Raises ChapterError for the first that fails; the others are stopped.
+    Raises ChapterError, once all have run, that says which failed and where.
     """
     waiting = [path for path in paths if not kept(path).exists()]
     if not waiting:
@@ -109,13 +109,10 @@ async def run_all(
             done(path)
 
     waiting.sort(key=lambda path: -seconds.get(path.stem, len(path.read_bytes()) / 1e4))
-    try:
-        async with asyncio.TaskGroup() as group:
-            for path in waiting:
-                group.create_task(one(path))
-    except* ChapterError as errors:
-        raise errors.exceptions[0] from None
+    outcomes = await asyncio.gather(*map(one, waiting), return_exceptions=True)
     write_json(known, seconds)
+    if failed := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
+        raise ChapterError("\n\n".join(map(str, failed))) from failed[0]
 
 
 async def run(path: Path) -> float:
