@@ -1,4 +1,4 @@
-"""Evaluation and prediction: averages, the confusion matrix, one clip like a clip of a store, a run's store."""
+"""Evaluation and prediction: averages, one clip like a clip of a store, a run and its store."""
 
 import json
 from dataclasses import asdict, replace

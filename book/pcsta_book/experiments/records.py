@@ -1,7 +1,7 @@
 """Results as data: one record for each group of runs, in book/results, with all its provenance.
 
-The book's tables are rendered from records and from `pcsta_book.experiments.paper`; nothing is typed in. A record
-without provenance is refused when it is read, so it cannot reach a page.
+The book's tables are rendered from records and from `pcsta_book.experiments.paper`; nothing is typed
+in. A record without provenance is refused when it is read, so it cannot reach a page.
 """
 
 from __future__ import annotations
