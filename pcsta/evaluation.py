@@ -98,9 +98,9 @@ def infer(model: TwoStream, *orders: ModelInput) -> Output:
 def collect(
     outputs: Sequence[Output], clips: np.ndarray, labels: np.ndarray, frames: np.ndarray
 ) -> Prediction:
-    """Outputs for all sub-sequences of `clips`, clip by clip, as one prediction (mean of ten, section 5).
+    """Outputs for all sub-sequences of `clips` as one prediction (mean of ten, section 5).
 
-    labels: (C,);  frames: (C S, T), of every sub-sequence
+    labels: (C,);  frames: (C S, T), of every sub-sequence, clip by clip
     """
     axes = (len(clips), len(frames) // len(clips))  # (C, S)
 
@@ -165,7 +165,7 @@ class Evaluation:
 
 
 def evaluate(run: Path, store: Path | None = None, device: str = "auto") -> Evaluation:
-    """Test a finished run on the test side of its protocol; the result also goes to evaluation.json.
+    """Test a finished run on the test side of its protocol; writes evaluation.json as well.
 
     store: the store that the run was trained on; by default where it lay then
 

@@ -1,4 +1,4 @@
-"""Evaluation and prediction: averages, the confusion matrix, one clip like a clip of a store, a run's store."""
+"""Evaluation and prediction: averages, one clip like a clip of a store, a run and its store."""
 
 import json
 from dataclasses import asdict, replace
@@ -8,7 +8,9 @@ import pytest
 import torch
 from scipy.special import softmax
 
+import pcsta
 from fakes import clip_arrays, make_store, tiny
+from pcsta import evaluation
 from pcsta.batches import SubSequences
 from pcsta.config import TrainConfig, row
 from pcsta.data.clip import Clip
@@ -159,6 +161,12 @@ def test_a_run_finds_its_store(store, run):
     assert list(found.per_class) == ["rest", "raise"]
     assert found.per_class["rest"] == found.confusion[0][0] / sum(found.confusion[0])
     assert json.loads((run / "evaluation.json").read_text()) == asdict(found)
+
+
+def test_the_packages_face_has_both_functions():
+    assert (pcsta.evaluate, pcsta.predict) == (evaluation.evaluate, evaluation.predict)
+    with pytest.raises(AttributeError, match="no attribute 'conjure'"):
+        _ = pcsta.conjure
 
 
 def test_another_store_or_none_is_refused(run, tmp_path):

@@ -1,6 +1,6 @@
 """Attention that knows less than the model's, or more: what every score is compared with.
 
-All of it has the shape of the model's own: p (C, S, T, N) for C clips of S sub-sequences, p' (C, S, T).
+It has the shape of the model's own: p (C, S, T, N) for C clips of S sub-sequences, p' (C, S, T).
 A score on its own says little: hands that move most are planted most, and an interval in the middle
 of the clip is found by anything that looks at the middle.
 """
@@ -72,7 +72,7 @@ def planted_hand(
 
 
 def planted_interval(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:
-    """The oracle for p': equal weight on the frames of the planted interval, all where there is none."""
+    """The oracle for p': equal weight on the frames of the planted interval; on all without one."""
     inside = truth >= 0
     return uniform(inside[..., None, :])[..., 0, :]
 
@@ -80,7 +80,7 @@ def planted_interval(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S 
 def best_constant_hand(
     truth: Int[np.ndarray, "C S T"], hands: int = 4
 ) -> Float[np.ndarray, "C S T N"]:
-    """All weight on one hand, the same everywhere: the one that is planted most in these very frames."""
+    """All weight on one hand, the same everywhere: the one planted most in these very frames."""
     counts = np.bincount(truth[truth >= 0], minlength=hands)
     return np.broadcast_to(np.eye(hands)[counts.argmax()], (*truth.shape, hands))
 

@@ -45,11 +45,11 @@ def performances(store: Store, clips: np.ndarray) -> list[str]:
 class Score:
     """A figure of the model's attention, and the same figure of every control, each in [0, 1].
 
-    values:     first the model's own: "top_hand", the share of frames whose largest p_t is the planted
-                hand (ties are shared); or "mass", the mean of p_t on it, or of the sum of p' over its
-                frames. Then the controls by name
-    intervals:  95 % for each of them, from a bootstrap over `performances`; they do not cover another
-                training seed or other actors
+    values:     first the model's own: "top_hand", the share of frames whose largest p_t is the
+                planted hand (ties are shared); or "mass", the mean of p_t on it, or of the sum of
+                p' over its frames. Then the controls by name
+    intervals:  95 % for each of them, from a bootstrap over `performances`; they do not cover
+                another training seed or other actors
     ahead:      {control: 95 % of the model's figure minus the control's, paired}
     clips, frames: how many it is taken over
     """
@@ -98,9 +98,9 @@ def attention_scores(
 ) -> AttentionScores:
     """Attention against the planted truth, each figure beside its controls.
 
-    Controls (`pcsta_book.experiments.attention_controls`): uniform, permuted, best_constant (chosen on
-    these very clips: an upper bound), other_clip, and each of `others`: further attention on the same
-    sub-sequences by name, another model's, or the same model's when it sees nothing.
+    Controls (`pcsta_book.experiments.attention_controls`): uniform, permuted, best_constant (chosen
+    on these very clips: an upper bound), other_clip, and each of `others`: further attention on the
+    same sub-sequences by name, another model's, or the same model's when it sees nothing.
 
     Nothing is scored when the store knows no truth. Raises ValueError for other sub-sequences.
     """
@@ -167,7 +167,7 @@ def _top_share(p: np.ndarray, hand: np.ndarray) -> np.ndarray:
 def _score(
     measure: str, values: dict[str, np.ndarray], counted: np.ndarray, groups: np.ndarray
 ) -> Score:
-    """The model's own figure, the first of `values`, under its name; the controls'; all intervals."""
+    """The model's own figure, first of `values`, under its name; the controls'; all intervals."""
     axes = tuple(range(1, counted.ndim))
     sums = np.stack([v.sum(axes) for v in values.values()])  # (figures, C)
     counts, names = counted.sum(axes), [measure, *list(values)[1:]]

@@ -1,6 +1,6 @@
 """Tables 1 to 3 (section 5): the paper's own three rows, and with and without knowledge transfer.
 
-The rows are those of Table 6 by other names: pose only is A, RGB only is G, pose + RGB is K = A + G.
+The rows are those of Table 6 by other names: pose only A, RGB only G, pose + RGB K = A + G.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def format_comparison(number: int, found: Mapping[str, VariantResult]) -> str:
 
 
 class _Arm(NamedTuple):
-    """One side of a comparison. pretrained: the skeleton in which the network met the large dataset."""
+    """One side of a comparison; pretrained: the skeleton in which the large dataset was read."""
 
     says: str
     recipe: TrainConfig
@@ -90,7 +90,7 @@ def with_and_without(
     processes: int | None = None,
     progress: bool = True,
 ) -> dict[str, VariantResult]:
-    """From `large` to the small dataset of `store`, and without it, as `run_grid` (transfer, section 5).
+    """From `large` to the data of `store`, and without it, as `run_grid` (transfer, section 5).
 
     Each seed pretrains its own network on the first protocol of `large`, whose joints are read in
     the skeleton of `store`, and fine-tunes it at a tenth of `recipe`'s rate.

@@ -1,4 +1,4 @@
-"""The experiments of section 5 as one grid: variants x seeds x protocols, resumable, side by side."""
+"""The experiments of section 5 as one grid: variants x seeds x protocols, resumable."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Ensemble(TypedDict):
 
 
 class VariantResult(TypedDict):
-    """One variant. By protocol: a result for each seed, confusion summed over seeds, the ensemble."""
+    """One variant, by protocol: a result a seed, confusion summed over seeds, the ensemble."""
 
     says: str
     changes: dict[str, object]

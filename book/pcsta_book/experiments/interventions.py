@@ -2,8 +2,8 @@
 
 Interventions replace its attention and leave the rest: what is right attention worth, and what does
 wrong attention cost? Leakage reads the class off the weights alone: how much do they say themselves
-(section 5: pose "translated into direct cues ... through an innovative (but admittedly not originally
-planned) use of the attention mechanism")?
+(section 5: pose "translated into direct cues ... through an innovative (but admittedly not
+originally planned) use of the attention mechanism")?
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def replacements(
     """Attention to put in place of the model's own, by name; without p' where it has none.
 
     own; uniform; permuted (hands of p, steps of p'); other_clip; content_blind (what the model
-    chooses when it sees nothing); pose_less (when it does not know the pose); and, where the truth is
-    known, planted.
+    chooses when it sees nothing); pose_less (when it does not know the pose); and, where the truth
+    is known, planted.
 
     Raises ValueError for a model without attention.
     """
@@ -171,7 +171,7 @@ def interventions(
     """Accuracy under each of `replacements`: {name: {what is replaced: {logits: Estimate}}}.
 
     what is replaced: "p" (p' stays the model's own), "p'" (p stays), "both"
-    logits:           "rgb" (rows E and G), and "both streams" (I and K) where there is a pose stream
+    logits:           "rgb" (rows E and G), and with a pose stream "both streams" (I and K)
     """
     weights = replacements(model, inputs, store, seed)
     p, q = weights["own"]
@@ -207,7 +207,8 @@ def leakage(model: TwoStream, store: Store, learn: Inputs, test: Inputs) -> dict
     P, content blind; p', content blind:  the same when every glimpse is zero: what pose put there
     s:                      the pose features, which conditioned attention reads
 
-    Probes learn on the sub-sequences of `learn` and average their probabilities over each test clip's.
+    Probes learn on the sub-sequences of `learn`; their probabilities are averaged over those of each
+    test clip.
     """
     parts: dict[str, list[np.ndarray]] = {}
     for inputs in (learn, test):

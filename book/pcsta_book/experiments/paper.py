@@ -1,8 +1,8 @@
-"""The paper as data: sizes (section 4), protocols (section 5), equations, every cell of Tables 1 to 6.
+"""The paper as data: sizes (section 4), protocols (section 5), equations, Tables 1 to 6.
 
 Fabien Baradel, Christian Wolf and Julien Mille: Pose-conditioned Spatio-Temporal Attention for
-Human Action Recognition, arXiv 1703.10106, 2017. Numbers stand as printed, in paper.toml beside this
-file. Where the paper contradicts itself, the printed value is kept and `SLIPS` says so.
+Human Action Recognition, arXiv 1703.10106, 2017. Numbers stand as printed, in paper.toml beside
+this file. Where the paper contradicts itself, the printed value is kept and `SLIPS` says so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DATA = _tuples(tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf
 
 @dataclass(frozen=True)
 class Protocol:
-    """How one dataset is split and cropped. `train` is None where section 5 points to others' lists."""
+    """How one dataset is split and cropped; `train` is None where section 5 cites a list."""
 
     dataset: str
     classes: int
@@ -42,7 +42,8 @@ class Protocol:
 class Row:
     """One line of a table.
 
-    method:     what is compared        reference: number in the paper's bibliography, None for its own
+    method:     what is compared
+    reference:  number in the paper's bibliography, None for its own
     marks:      "X" used, "-" not used, "o" used for the attention only; by column
     values:     accuracy in percent as printed, None where the paper prints "-"; by column
     letter:     the paper's letter in Table 6
@@ -80,7 +81,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Equation:
-    """A step of the paper. Docstrings, tests and chapters name it by `key`; see `pcsta_book.site.equation_map`.
+    """A step of the paper, named by `key` in docstrings, tests and chapters (`site.equation_map`).
 
     says:    formula (LaTeX between dollars) or a few words      section: where it is printed
     """

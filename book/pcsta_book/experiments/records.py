@@ -1,7 +1,7 @@
 """Results as data: one record for each group of runs, in book/results, with all its provenance.
 
-The book's tables are rendered from records and from `pcsta_book.experiments.paper`; nothing is typed in. A record
-without provenance is refused when it is read, so it cannot reach a page.
+The book's tables are rendered from records and from `pcsta_book.experiments.paper`; nothing is typed
+in. A record without provenance is refused when it is read, so it cannot reach a page.
 """
 
 from __future__ import annotations
@@ -41,20 +41,7 @@ class Data(TypedDict):
     fingerprint: str  # of the prepared store
 
 
-class Versions(TypedDict):
-    python: str
-    torch: str
-    pcsta: str
-
-
-class Environment(TypedDict):
-    versions: Versions
-    commit: str  # of the code that computed it
-    hardware: str
-    date: str  # ISO
-
-
-class Computed(Environment):
+class Computed(TypedDict):
     title: str  # what was asked
     command: str  # regenerates the record; starts with "pcsta"
     data: Data
@@ -63,6 +50,10 @@ class Computed(Environment):
     protocols: list[str]
     seeds: list[int]
     lines: dict[str, VariantResult]  # as `pcsta_book.experiments.grid.run_grid` returns them
+    versions: dict[str, str]  # python, torch, pcsta
+    commit: str  # of the code that computed it
+    hardware: str
+    date: str  # ISO
     seconds: float  # of computing, summed over the models
 
 
@@ -82,9 +73,9 @@ def _kind(hint: Any) -> type | tuple[type, ...]:
 
 FIELDS = {name: _kind(hint) for name, hint in get_type_hints(Computed).items()}
 PARTS = {
-    "data": tuple(get_type_hints(Data)),
+    "data": ("name", "synthetic", "clips", "fingerprint"),
     "recipe": ("name",),
-    "versions": tuple(get_type_hints(Versions)),
+    "versions": ("python", "torch", "pcsta"),
 }
 PATTERNS = {"date": r"\d{4}-\d{2}-\d{2}", "commit": r"[0-9a-f]{7,40}\+?|unknown: .*"}
 
@@ -123,6 +114,7 @@ def run_and_record(
     if path is None:
         return found
     cells = [r for one in found.values() for rows in one["results"].values() for r in rows]
+    where, cores = resolve_device(device), f"{os.cpu_count()} cores {platform.machine()}"
     record: Computed = {
         "title": title,
         "command": command,
@@ -132,7 +124,14 @@ def run_and_record(
         "protocols": protocols,
         "seeds": seeds,
         "lines": found,
-        **environment(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "pcsta": version("pcsta"),
+        },
+        "commit": git_commit(),
+        "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
+        "date": time.strftime("%Y-%m-%d"),
         "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
     }
     write(path, record if source is None else cast(Record, {**record, "source": source}))
@@ -146,22 +145,6 @@ def store_summary(store: Store) -> Data:
         "synthetic": store.settings["dataset"] == "synthetic",
         "clips": len(store),
         "fingerprint": fingerprint(store.settings),
-    }
-
-
-def environment(device: str = "auto") -> Environment:
-    """What computes here and now."""
-    where = resolve_device(device)
-    cores = f"{os.cpu_count()} cores {platform.machine()}"
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "pcsta": version("pcsta"),
-        },
-        "commit": git_commit(),
-        "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
-        "date": time.strftime("%Y-%m-%d"),
     }
 
 

@@ -153,7 +153,7 @@ def half_width(values: np.ndarray) -> float:
 
 
 def markdown_table(lines: Iterable[Iterable[object]], tight: bool = False) -> str:
-    """Lines of cells as a Markdown table, the second line its rule; tight: smaller, for many columns."""
+    """Lines of cells as a Markdown table, the second its rule; tight: smaller, for many columns."""
     text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
     return f'<div class="pcsta-tight">\n\n{text}\n\n</div>\n' if tight else text
 

@@ -54,7 +54,9 @@ def setup(app: Any) -> dict[str, bool]:
 
 def _configure(app: Any, config: Any) -> None:
     if not all(execute.kept(path).exists() for path in execute.notebooks(Path(app.srcdir))):
-        config.suppress_warnings.append("mystnb.glue")  # what a chapter would say stands not there yet
+        config.suppress_warnings.append(
+            "mystnb.glue"
+        )  # what a chapter would say stands not there yet
     static = vendor()
     if static is not None:
         config.html_static_path.append(str(static))

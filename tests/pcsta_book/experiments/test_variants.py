@@ -1,4 +1,4 @@
-"""Variants: each changes what it says, comes with what it builds on, and is left out where it cannot read."""
+"""Variants: each changes what it says, and comes with what it builds on."""
 
 from dataclasses import asdict, replace
 
