@@ -86,7 +86,6 @@ async def _fill_in(progress: Progress) -> None:
             finish_sphinx(sphinx, BOOK / "_build")
             progress.ready += names
             fresh.clear()
-        progress.write()
     running.result()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,19 @@ class Progress:
         """Announce one of STEPS."""
         self.step, began = step, time.perf_counter()
         self.write()
-        yield
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(5):
+                self.write()
+
+        clock = threading.Thread(target=renew, daemon=True)
+        clock.start()
+        try:
+            yield
+        finally:
+            over.set()
+            clock.join()
         print(f"{step}: {time.perf_counter() - began:.0f} s", flush=True)
 
     def write(self) -> None:
