@@ -80,12 +80,12 @@ async def _fill_in(progress: Progress) -> None:
         await asyncio.wait({running}, timeout=REST)
         if fresh and not running.done():
             names = list(fresh)
+            fresh.clear()
             sphinx = start_sphinx(BOOK)
             while sphinx.poll() is None:
                 await asyncio.sleep(0.2)
             finish_sphinx(sphinx, BOOK / "_build")
             progress.ready += names
-            fresh.clear()
     running.result()
 
 
