@@ -124,7 +124,9 @@ def train(
     sensor: Sensor = "",
     weights: Weights = None,
     seed: int = 0,
-    workers: Workers = 2,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read (default: 2, none to train on a CPU).")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Train one row of Table 6, pose stream first. Continues if interrupted.
@@ -141,12 +143,15 @@ def train(
     how = choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
     with common.distributed_session():
-        store = prepared(dataset, root, f_g, weights, workers, device, model.crops)
+        reading = 2 if workers is None else workers
+        store = prepared(dataset, root, f_g, weights, reading, device, model.crops)
+        if workers is None and common.resolve_device(device).type == "cpu":
+            reading = 0  # what reads would take the cores that compute
         protocols = expand_protocols(store, protocol)
         for name in protocols:
             folder = out / name if len(protocols) > 1 else out
             run = training.train(
-                store, model, how, folder, name, seed, device, workers=workers, source=source,
+                store, model, how, folder, name, seed, device, workers=reading, source=source,
                 skeleton=skeleton,
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:

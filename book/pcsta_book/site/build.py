@@ -18,7 +18,7 @@ from pcsta_book.site import execute, playground
 from pcsta_book.site.progress import STEPS, Progress
 from pcsta_book.site.vendor import vendor
 
-REST = 25  # seconds between two renderings, which cost a core ten
+REST = 45  # seconds between two renderings, which cost a core ten
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m` form
 
 
