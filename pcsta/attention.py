@@ -2,7 +2,7 @@
 
 Both are MLPs with one sigmoid hidden layer (section 4). Their outputs are called distributions in
 the paper and sum to 1 in its figures, so the output is a softmax; `weights="sigmoid"` reads section 4
-the other way.
+the other way. The weighted sum of the glimpses (eq. 5) is in `pcsta.rgb_stream`.
 """
 
 from __future__ import annotations

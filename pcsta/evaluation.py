@@ -164,7 +164,7 @@ class Evaluation:
     seed: int
 
 
-def evaluate(run: Path, store: Path | None = None, device: str = "auto") -> Evaluation:
+def evaluate(run: Path | str, store: Path | str | None = None, device: str = "auto") -> Evaluation:
     """Test a finished run on the test side of its protocol; writes evaluation.json as well.
 
     store: the store that the run was trained on; by default where it lay then
@@ -177,6 +177,7 @@ def evaluate(run: Path, store: Path | None = None, device: str = "auto") -> Eval
     >>> result.clips, result.protocol, 0 <= result.accuracy <= 1
     (3, 'cross-subject', True)
     """
+    run = Path(run)
     model, settings = load(run, device), read_json(run / "config.json")
     if store is None and not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
@@ -205,22 +206,24 @@ class FilePrediction(NamedTuple):
 
 
 def predict(
-    run: Path,
-    skeleton: Path,
-    video: Path | None = None,
-    weights: Path | None = None,
+    run: Path | str,
+    skeleton: Path | str,
+    video: Path | str | None = None,
+    weights: Path | str | None = None,
     device: str = "auto",
 ) -> FilePrediction:
     """What the model of a run says about one recording, read from its files.
 
     weights: checkpoint of the glimpse sensor, as for `GlimpseSensor`
-    Raises ValueError for another sensor's skeleton, or without the video that a model reads.
+    Raises ValueError for another sensor's skeleton, for other weights of the glimpse sensor than those of
+    the run, or without the video that a model reads.
 
     >>> from pcsta import predict
     >>> said = predict(folder / "run", folder / "nturgb+d_skeletons" / "S001C001P003R001A002.skeleton")
     >>> len(said.prediction.top(said.classes, 3)), said.prediction.logits.shape
     (3, (60,))
     """
+    run = Path(run)
     model, record = load(run, device), read_json(run / "record.json")
     clip, expected = read_clip(skeleton, video), record["skeleton"]
     if (found := clip.skeleton.name) != expected:
@@ -233,6 +236,10 @@ def predict(
             raise ValueError("this model sees the hands in the colour video: name it with --video")
         where = next(model.parameters()).device
         sensor = sensor_for(model.config.crops, record["sensor"], weights).to(where)
+        if sensor.fingerprint != record["sensor_fingerprint"]:
+            raise ValueError(
+                f"{run} was trained with other weights of {sensor.name}; name them with --weights"
+            )
         crops = glimpse_crops(clip, size) if size else frame_crops(clip, sensor.input_size)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])

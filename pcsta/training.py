@@ -1,6 +1,7 @@
 """Training as sections 4 and 5: the pose net with its own classifier first, then the RGB stream.
 
-What a run leaves on disk is told in `pcsta.checkpoint`.
+The numbers (rates, batch, patience) are `pcsta.config.TrainConfig`'s; what a run leaves on disk is told
+in `pcsta.checkpoint`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 A protocol of section 5 names who, or which camera, trains; every other clip is tested. The paper
 keeps 5 % of the training set for early stopping and does not say whether clips or subjects. By clip
 is the default, as 5 % of NTU's 20 training subjects is one person; by subject is the stricter one.
+`Dataset.split` applies the protocols.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from fakes import make_store, tiny
 from pcsta import cli, options
 from pcsta.config import CONFIGS, RECIPES, TrainConfig, laptop, row
 from pcsta.data.video import video_info
+from pcsta.glimpse import GlimpseSensor
 from pcsta.training import train
 
 
@@ -121,6 +122,7 @@ def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
 
     settings = read_json(store.path / "settings.json") | {
         "sensor_name": "efficientnet-lite0",
+        "sensor": GlimpseSensor().fingerprint,
         "crop_size": 50,
         "image_width": 1920,
     }

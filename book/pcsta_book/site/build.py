@@ -16,7 +16,6 @@ from pcsta_book import artifacts
 from pcsta_book.places import BOOK, PAGES
 from pcsta_book.site import execute, playground
 from pcsta_book.site.progress import STEPS, Progress
-from pcsta_book.site.vendor import vendor
 
 REST = 45  # seconds between two renderings, which cost a core ten
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m` form
@@ -27,21 +26,23 @@ class BookError(RuntimeError):
 
 
 def main() -> None:
-    """What `pcsta book` does beside serving. Raises BookError when the book is not clean."""
+    """What `pcsta book` does beside serving. Raises BookError or ChapterError when it is not clean."""
     progress = Progress()
     data, seen, models, game, chapters, pages = STEPS
-    with progress.making(data):
-        # text can be read while the data is being made
-        text = None if (PAGES / "index.html").exists() else start_sphinx(BOOK)
-        artifacts.dataset()
-    with progress.making(seen):
-        artifacts.store()
-    with progress.making(models):
-        artifacts.everything()
-    with progress.making(game):
-        playground.folder()
-    if text is not None:
-        finish_sphinx(text, BOOK / "_build")
+    # text can be read while all else is being made
+    text = None if (PAGES / "index.html").exists() else start_sphinx(BOOK)
+    try:
+        with progress.making(data):
+            artifacts.dataset()
+        with progress.making(seen):
+            artifacts.store()
+        with progress.making(models):
+            artifacts.everything()
+        with progress.making(game):
+            playground.folder()
+    finally:
+        if text is not None:
+            finish_sphinx(text, BOOK / "_build")
     with progress.making(chapters):
         asyncio.run(_fill_in(progress))
     with progress.making(pages):
@@ -91,7 +92,6 @@ async def _fill_in(progress: Progress) -> None:
 
 def start_sphinx(book: Path, output: Path | None = None) -> subprocess.Popen[bytes]:
     """Begin to render the pages that have changed, from what has been run so far."""
-    vendor()
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", "-q", str(book), "-W", "--keep-going"]
     if output is not None:
         command += ["--path-output", str(output)]

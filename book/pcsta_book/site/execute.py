@@ -12,9 +12,11 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from pcsta_book.places import BOOK, ROOT
 
 TIMEOUT = 300  # seconds a cell
 QUIET = ["--log-level=ERROR"]  # a kernel would warn of its own way to talk
+KINDS = (".py", ".toml", ".txt", ".json")
 SITE = ("site", "cli.py", "places.py")  # of pcsta_book: no chapter's output comes from there
 
 
@@ -64,12 +67,14 @@ def _code(notebook: NotebookNode) -> list[NotebookNode]:
 
 @cache
 def source_fingerprint() -> str:
-    """Changes with every file of the packages that a chapter can import."""
-    digest = hashlib.sha256()
-    for path in sorted([*(ROOT / "pcsta").rglob("*.py"), *(BOOK / "pcsta_book").rglob("*.*")]):
+    """Changes with all that a chapter can import or read: packages, records, Python, torch."""
+    digest = hashlib.sha256(f"{sys.version} {version('torch')}".encode())
+    for path in sorted(
+        p for top in ("pcsta", "book/pcsta_book", "book/results") for p in (ROOT / top).rglob("*.*")
+    ):
         place = path.relative_to(ROOT)
         site = place.parts[1:2] == ("pcsta_book",) and place.parts[2] in SITE
-        if path.suffix in (".py", ".toml") and not (site and path.name != "playground.py"):
+        if path.suffix in KINDS and not (site and path.name != "playground.py"):
             digest.update(place.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -38,7 +38,20 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv=
 def state() -> str:
     """Changes with every file that the book is made of, and with Python's and torch's version."""
     digest = hashlib.sha256(f"{sys.version} {version('torch')}".encode())
-    kinds = {".py", ".ipynb", ".md", ".yml", ".bib", ".json", ".toml", ".css", ".js", ".html"}
+    kinds = {
+        ".py",
+        ".ipynb",
+        ".md",
+        ".yml",
+        ".bib",
+        ".json",
+        ".toml",
+        ".txt",
+        ".css",
+        ".js",
+        ".html",
+    }
+    digest.update((ROOT / "pyproject.toml").read_bytes())
     for top in (ROOT / "pcsta", BOOK, ROOT / ".github"):
         for path in sorted(top.rglob("*")):
             inner = path.relative_to(top).parts
@@ -58,6 +71,7 @@ class Progress:
     def __init__(self, pages: Path = PAGES) -> None:
         self.pages, self.began = pages, time.perf_counter()
         self.step = ""
+        self.state = state()  # of the beginning: what is changed meanwhile is made next time
         self.ready: list[str] = []  # pages that have filled in
 
     @contextmanager
@@ -106,4 +120,4 @@ class Progress:
         for name in ("making.html", "making.json"):
             (self.pages / name).unlink(missing_ok=True)
         with atomic(MARK) as temporary:
-            temporary.write_text(state())
+            temporary.write_text(self.state)
