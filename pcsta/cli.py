@@ -90,7 +90,7 @@ def prepare(
     part = parse_shard(shard)
     store = prepared(dataset, root, sensor, weights, workers, device, seen, out, part)
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
-    to_go = f", {store.missing} samples to go in other shards" if store.missing else ""
+    to_go = f", {store.missing} samples to go in other parts" if store.missing else ""
     typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}{to_go}: {store.path}")
 
 
@@ -171,7 +171,9 @@ def evaluate(
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json"))
     if not runs:
-        raise FileNotFoundError(f"{run} holds no run; train one with `pcsta train --out {run}`")
+        raise FileNotFoundError(
+            f"{run} holds no run; train one with `pcsta train DATASET --out {run}`"
+        )
     found = {r.name: evaluation.evaluate(r, store, device) for r in runs}
     mean = sum(result.accuracy for result in found.values()) / len(found)
     if as_json:
@@ -216,8 +218,9 @@ def export(
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
     from pcsta import checkpoint, export, files
 
+    model = checkpoint.load(run)
     classes = json.dumps(files.read_json(run / "record.json")["classes"], ensure_ascii=False)
-    written = export.to_onnx(checkpoint.load(run), out, about={"classes": classes})
+    written = export.to_onnx(model, out, about={"classes": classes})
     typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
 
 

@@ -25,7 +25,10 @@ def resolve_device(device: str = "auto") -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         device = next((name for name, is_there in there.items() if is_there), "cpu")
-    chosen = torch.device(device)
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"no device {device!r}; choose auto, cpu, cuda, cuda:1 or mps") from None
     if not there.get(chosen.type, True):
         raise ValueError(
             f"no {chosen.type} device is visible to torch; use --device auto, or see `pcsta doctor`"

@@ -83,6 +83,7 @@ def train(
         settings["source"] = checkpoint.describe(Path(source))
     if checkpoint.begun(out, settings) and (out / "record.json").exists():
         return out
+    fitting, validating = training_clips(store, recipe, protocol, seed)  # fails before it writes
     if rank == 0:
         write_json(out / "config.json", settings)
         write_json(out / "store.json", {"path": str(store.path.resolve())})
@@ -94,7 +95,6 @@ def train(
         )  # fmt: skip
 
     began = time.perf_counter()
-    fitting, validating = training_clips(store, recipe, protocol, seed)
     torch.manual_seed(seed)
     model = TwoStream(config).to(chosen)
     if source is not None:

@@ -6,6 +6,7 @@ import pytest
 
 import links
 from pcsta.data import data_root
+from pcsta_book.site import vendor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

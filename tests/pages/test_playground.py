@@ -102,7 +102,7 @@ def test_another_object_changes_the_hands_and_nothing_else():
 
 @pytest.fixture(scope="module")
 def folder():
-    return artifacts.playground()
+    return playground.folder()
 
 
 @pytest.fixture(scope="module")

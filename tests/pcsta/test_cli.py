@@ -164,3 +164,14 @@ def test_transfer_by_command(tmp_path, monkeypatch):
     assert "--skeleton" in str(call(*again, ok=False).exception)
     assert "leave --config out" in str(call(*again, "--config", "paper", ok=False).exception)
     assert "no skeleton 'bvh'" in str(call(*again, "--skeleton", "bvh", ok=False).exception)
+
+
+def test_a_misspelt_device_or_protocol_leaves_nothing_behind(tmp_path, monkeypatch):
+    made = make_store(tmp_path / "store", clips=12)
+    monkeypatch.setattr(cli, "prepared", lambda *a: type(made)(made.path))
+    monkeypatch.setitem(CONFIGS, "laptop", tiny)
+    words = ["train", "sbu", "--row", "A", "--out", tmp_path / "run"]
+    said = call(*words, "--device", "cdua", ok=False)
+    assert "no device 'cdua'; choose auto" in str(said.exception)
+    assert "no protocol 'fold-9'" in str(call(*words, "--protocol", "fold-9", ok=False).exception)
+    assert not (tmp_path / "run").exists()

@@ -44,7 +44,7 @@ def main() -> None:
         if text is not None:
             finish_sphinx(text, BOOK / "_build")
     with progress.making(chapters):
-        asyncio.run(_fill_in(progress))
+        execute.in_own_loop(_fill_in(progress))
     with progress.making(pages):
         build()
     progress.finish()
@@ -60,7 +60,7 @@ def build(book: Path = BOOK, output: Path | None = None) -> Path:
     Returns the folder of the pages. Raises BookError when a chapter or a page is not clean.
     """
     try:
-        asyncio.run(execute.run_all(execute.notebooks(book)))
+        execute.in_own_loop(execute.run_all(execute.notebooks(book)))
     except execute.ChapterError as error:
         raise BookError(f"the book in {book} was not built cleanly: {error}") from None
     made = (output or book) / "_build"

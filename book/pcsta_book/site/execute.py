@@ -14,7 +14,8 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -87,6 +88,12 @@ def kept(path: Path) -> Path:
 
 
 # --- running them ---------------------------------------------------------------------------------
+def in_own_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also where an event loop runs already (a notebook, a browser's driver)."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
 async def run_all(
     paths: Iterable[Path], done: Callable[[Path], None] = lambda _: None, processes: int = 0
 ) -> None:

@@ -1,6 +1,5 @@
 """Running chapters: once for each state of the code, failures named, outputs kept whole."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -58,12 +57,12 @@ def test_the_fingerprint_changes_with_what_a_chapter_can_import(tmp_path, monkey
 def test_chapters_run_once_and_say_what_they_took(chapter):
     paths = [chapter("print('ran')", name="one"), chapter("6 * 7", name="two")]
     done = []
-    asyncio.run(execute.run_all(paths, done.append))
+    execute.in_own_loop(execute.run_all(paths, done.append))
     assert sorted(done) == paths
     ran = nbformat.read(execute.kept(paths[1]), 4)
     assert ran.cells[0].outputs[0].data["text/plain"] == "42"
     assert ran.metadata["pcsta"]["seconds"] > 0
-    asyncio.run(execute.run_all(paths, done.append))
+    execute.in_own_loop(execute.run_all(paths, done.append))
     assert len(done) == 2
 
 
@@ -71,7 +70,7 @@ def test_chapters_run_once_and_say_what_they_took(chapter):
 def test_a_failing_cell_is_named_and_nothing_is_kept(chapter):
     path = chapter("x = 1", "assert x == 2, 'no'")
     with pytest.raises(execute.ChapterError, match=r"one\.ipynb: (.|\n)*assert x == 2(.|\n)*no"):
-        asyncio.run(execute.run_all([path]))
+        execute.in_own_loop(execute.run_all([path]))
     assert not execute.kept(path).exists()
 
 
