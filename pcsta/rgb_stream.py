@@ -37,6 +37,12 @@ class RGBStream(nn.Module):
         self.lstm = nn.LSTMCell(context, config.hidden)  # f_h
         self.step = nn.Linear(config.hidden, config.step_features)  # f_u
         self.temporal = TemporalAttention(config) if config.temporal else None  # f_p'
+        # as one matrix of [v~_t, h_{t-1}] and one bias, less than torch's own: with that, some seeds
+        # of row E settle on the wrong hand
+        bound = (context + config.hidden) ** -0.5
+        for weights in (self.lstm.weight_ih, self.lstm.weight_hh, self.lstm.bias_ih):
+            nn.init.uniform_(weights, -bound, bound)
+        nn.init.zeros_(self.lstm.bias_hh)
         with torch.no_grad():
             # a new LSTM remembers: forget gates, the second quarter of torch's order (input, forget,
             # cell, output), start open, as TensorFlow's (the paper's) do
