@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -21,6 +22,8 @@ from pcsta.pose_tensor import PoseTensor
 from pcsta.scaling import Scaling
 from pcsta.subsequences import Sampling, frame_indices
 from pcsta.two_stream import TwoStream
+
+PROJECTED_BYTES = 2 * 2**30  # of projected glimpses kept in memory, at most
 
 
 class Batch(NamedTuple):
@@ -109,13 +112,15 @@ class SubSequences:
         return np.stack([frame_indices(n, T, self.sampling, rng, count) for n in lengths])
 
     def projected_by(self, scaling: Scaling, clips: np.ndarray, count: int) -> SubSequences:
-        """These batches for `testing(clips, count)`, with V behind the frozen map.
+        """These batches for `testing(clips, count)`, with V behind the frozen map, if it fits in memory.
 
         Every frame is projected once, however many of the sub-sequences hold it.
         """
         frames = self._indices(clips, None, count)  # (C, count, T)
         rows = np.unique(self._gather.start[clips, None, None] + frames)
         features = project_glimpses(scaling, self.store, rows)
+        if features is None:
+            return self
         return type(self)(
             self.store, self.config, self.device, self.sampling, features, self.workers, self.part
         )
@@ -153,18 +158,14 @@ class SubSequences:
         """One epoch: each clip once, in random order, one random sub-sequence each (section 5).
 
         With `either_order` the two people of each clip are exchanged with probability 1/2.
-        Raises ValueError when a batch has fewer clips than there are parts.
+        Raises ValueError as `steps_per_epoch`.
         """
         clips = rng.permutation(clips)
         frames = self._indices(clips, rng, 1)[:, 0]  # (C, T)
         exchanged = np.zeros(len(clips), bool)
         if self.config.either_order:
             exchanged = rng.random(len(clips)) < 0.5
-        pieces = steps_per_epoch(len(clips), batch)
-        if len(clips) // pieces < self.part[1]:
-            raise ValueError(
-                f"batches of {batch} clips cannot be shared by {self.part[1]} processes"
-            )
+        pieces = steps_per_epoch(len(clips), batch, self.part[1])
         parts = (np.array_split(a, pieces) for a in (clips, frames, exchanged))
         return self._batches(list(zip(*parts, strict=True)))
 
@@ -182,31 +183,46 @@ class SubSequences:
         return self._batches(list(zip(*(np.split(a, cuts) for a in arrays), strict=True)))
 
 
-def steps_per_epoch(clips: int, batch: int) -> int:
+def steps_per_epoch(clips: int, batch: int, parts: int = 1) -> int:
     """Batches of an epoch of `SubSequences.training`, nearly equal in size.
 
-    A last batch of one clip would be a noisy step; it joins its neighbour.
+    A last batch of one clip would be a noisy step; it joins its neighbour. Raises ValueError when a
+    batch has fewer clips than there are parts.
     """
-    return max(1, round(clips / batch))
+    pieces = max(1, round(clips / batch))
+    if clips // pieces < parts:
+        raise ValueError(
+            f"{parts} processes cannot share batches of {clips // pieces} clips: start fewer of them"
+        )
+    return pieces
 
 
 @torch.no_grad()
 def project_glimpses(
     scaling: Scaling, store: Store, rows: Int[np.ndarray, "R"] | None = None
-) -> Float[np.ndarray, "F N K"]:
+) -> Float[np.ndarray, "F N K"] | None:
     """The store's glimpses behind the frozen map of a model, one row a frame of the store.
 
     rows: the frames wanted, by default all; the others are left zero
+
+    None where they would not fit in memory: the model then projects each batch itself.
     """
+    shape = (store.frames_total, GLIMPSES[store.crops], scaling.width)
+    if math.prod(shape) * 4 > PROJECTED_BYTES:
+        return None
     rows = np.arange(store.frames_total) if rows is None else rows
     device = next((b.device for b in scaling.buffers()), torch.device("cpu"))
     # zero pages cost no memory until they are written
-    projected = np.zeros((store.frames_total, GLIMPSES[store.crops], scaling.width), np.float32)
-    for start in range(0, len(rows), 4096):
-        piece = rows[start : start + 4096]
+    projected = np.zeros(shape, np.float32)
+    for piece in _pieces(rows):
         glimpses = torch.from_numpy(store.take("glimpses", piece)).to(device)
         projected[piece] = scaling.project(glimpses.float()).cpu()
     return projected
+
+
+def _pieces(rows: np.ndarray) -> list[np.ndarray]:
+    """Frames to read at once: their glimpses take some ten megabytes."""
+    return np.split(rows, range(1024, len(rows), 1024))
 
 
 @torch.no_grad()
@@ -215,7 +231,7 @@ def fit_scaling(
 ) -> Float[np.ndarray, "F N K"] | None:
     """Fit the frozen scaling of a model's RGB stream to `clips`; the paper's model has none.
 
-    Returns all glimpses projected, or None where there is no projection.
+    Returns all glimpses projected, or None where there is no projection or they are too many.
     """
     config = model.config
     if model.rgb is None or not (config.glimpse_projection or config.standardise):
@@ -244,7 +260,7 @@ def _scaled_glimpses(
     store = Store(path)
     parts = (store.clips[i] for i in clips)
     rows = np.concatenate([np.arange(c.start, c.start + c.length, 2) for c in parts])
-    glimpses = torch.from_numpy(store.take("glimpses", rows)).flatten(0, 1)
+    pieces = (torch.from_numpy(store.take("glimpses", r)).flatten(0, 1) for r in _pieces(rows))
     scaling = Scaling(config)
-    scaling.fit_glimpses(glimpses[(glimpses != 0).any(-1)].float())
+    scaling.fit_glimpses(V[(V != 0).any(-1)] for V in pieces)
     return scaling, project_glimpses(scaling, store) if config.glimpse_projection else None

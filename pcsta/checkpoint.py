@@ -3,7 +3,7 @@
 A run is a folder of tensors by name (safetensors) and JSON; reading it runs no code of it.
 
     config.json         `RunSettings`: all that decides the result
-    store.json          {"path"}: where the store lay
+    store.json          {"path", "command"}: where the store lay, and what began the run
     log.csv             one line an epoch; "rate" is the learning rate at its beginning
     state.safetensors   `State`, while it trains: model/NAME as it stands, best/NAME of the epoch
                         kept so far, optimizer/NAME/ exp_avg, exp_avg_sq and step of each parameter
@@ -25,21 +25,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from pcsta import tensors
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
-from pcsta.data.store import Store
-from pcsta.files import atomic, fingerprint, read_json, write_json
+from pcsta.data.store import Settings
+from pcsta.files import fingerprint, read_json, write_json
 from pcsta.two_stream import TwoStream
 
 Stage = Literal["pose", "rgb"]
@@ -50,9 +49,14 @@ BODY: dict[Stage, tuple[str, ...]] = {"pose": ("pose_net.",), "rgb": ("rgb.",)}
 
 RATE_SHARE = 0.1  # of the recipe's learning rate, after a transfer
 
-# What a target of transfer decides for itself, in both stages and in the pose stage alone.
+# What X and f_sk depend on; and what a target of transfer decides for itself.
+_POSE = {"skeleton", "order", "order_seed", "origin", "derivatives", "view", "coordinates", "frames",
+         "people", "pose_model", "pose_widths", "batch_norm"}  # fmt: skip
 _OWN = {"classes", "streams", "dropout", "glimpse_dropout"}
-_OWN_POSE = _OWN | {"hands", "temporal", "conditioned", "glimpse_features"}
+
+# What is read of a run's two files, whatever else they tell.
+_SETTINGS = {"model", "recipe", "store", "protocol", "seed"}
+_RECORD = _SETTINGS | {"classes", "skeleton", "sensor", "sensor_fingerprint", "crop_share"}
 
 
 class RunSettings(TypedDict):
@@ -64,6 +68,9 @@ class RunSettings(TypedDict):
     protocol: str
     seed: int
     source: NotRequired[dict[str, str | int]]  # see `describe`
+    pose_from: NotRequired[
+        dict[str, str | int]
+    ]  # likewise, where another run trained the pose stream
 
 
 class Progress(TypedDict):
@@ -81,7 +88,7 @@ class RunRecord(RunSettings):
     stage: Stage
     best: Progress
     clips: dict[str, int]  # fitting, validation
-    seconds: float
+    seconds: float  # of all its epochs
     processes: int
     hardware: str
     classes: list[str]
@@ -101,12 +108,58 @@ def begun(run: Path, settings: RunSettings) -> bool:
     """
     if not (run / "config.json").exists():
         return False
-    found: RunSettings = read_json(run / "config.json")
-    found["model"] = ModelConfig.from_dict(found["model"]).to_dict()
-    found["recipe"] = asdict(TrainConfig(**found["recipe"]))
+    found: RunSettings = _read(run / "config.json", _SETTINGS)
+    found["model"] = _model_config(run, found).to_dict()
+    try:
+        found["recipe"] = asdict(TrainConfig(**found["recipe"]))
+    except TypeError:
+        pass  # another version's: surely another run
+    if "pose_from" in settings and (run / "record.json").exists():
+        found.setdefault("pose_from", settings["pose_from"])  # older runs do not tell
     if fingerprint(found) != fingerprint(settings):
         raise ValueError(f"{run} holds another run; choose another --out, or delete that folder")
     return True
+
+
+def read_record(run: Path) -> RunRecord:
+    """The record of a finished run.
+
+    Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
+    """
+    if (run / "record.json").exists():
+        record: RunRecord = _read(run / "record.json", _RECORD)
+        return record
+    if not (run / "config.json").exists():
+        raise FileNotFoundError(
+            f"{run} holds no run; train one with `pcsta train DATASET --out {run}`"
+        )
+    where = run / "store.json"
+    command = read_json(where).get("command") if where.exists() else None
+    raise FileNotFoundError(
+        f"{run} is unfinished; run the same `{command or 'pcsta train'}` again, and it continues"
+    )
+
+
+def configuration(run: Path) -> ModelConfig:
+    """The configuration of a finished run. Raises as `read_record`."""
+    return _model_config(run, read_record(run))
+
+
+def _read(path: Path, keys: set[str]) -> Any:
+    """Settings or a record, which have these keys. Raises ValueError for JSON that is neither."""
+    found = read_json(path)
+    if not isinstance(found, dict) or not found.keys() >= keys:
+        raise ValueError(f"{path} does not describe a run; give a folder that `pcsta train` made")
+    return found
+
+
+def _model_config(run: Path, settings: RunSettings) -> ModelConfig:
+    try:
+        return ModelConfig.from_dict(settings["model"])
+    except (TypeError, KeyError) as error:
+        raise ValueError(
+            f"{run} is of another version of pcsta ({error}); train it again in another folder"
+        ) from None
 
 
 @dataclass
@@ -129,39 +182,41 @@ class State:
         """Write state.safetensors, whole or not at all."""
         optimizer = self.optimizer.state_dict()
         (group,) = optimizer["param_groups"]
-        tensors = {f"model/{name}": t for name, t in self.model.state_dict().items()}
-        tensors |= {f"best/{name}": t for name, t in self.best.items()}
+        parts = {f"model/{name}": t for name, t in self.model.state_dict().items()}
+        parts |= {f"best/{name}": t for name, t in self.best.items()}
         for i, name in zip(group["params"], group["param_names"], strict=True):
             moments = optimizer["state"].get(i, {})
-            tensors |= {f"optimizer/{name}/{key}": t for key, t in moments.items()}
+            parts |= {f"optimizer/{name}/{key}": t for key, t in moments.items()}
         rest = [self.progress, self.log, group, self.schedule.state_dict()]
-        with atomic(run / "state.safetensors") as temporary:
-            save_file(_on_cpu(tensors), temporary, {"json": json.dumps(rest)})
+        tensors.write(run / "state.safetensors", parts, {"json": json.dumps(rest)})
 
     def load(self, run: Path) -> None:
         """Bring everything to where the run stood, if it has saved a state."""
-        if not (run / "state.safetensors").exists():
+        path = run / "state.safetensors"
+        if not path.exists():
             return
-        with safe_open(run / "state.safetensors", "pt") as file:
-            self.progress, self.log, group, schedule = json.loads(file.metadata()["json"])
-            # copies: training writes into them, and then replaces the file
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        found, metadata = tensors.read(path)
 
         def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+            return {k.removeprefix(prefix): t for k, t in found.items() if k.startswith(prefix)}
 
-        names = zip(group["params"], group["param_names"], strict=True)
-        moments = {i: part(f"optimizer/{name}/") for i, name in names}
-        self.model.load_state_dict(part("model/"))
-        self.optimizer.load_state_dict({"state": moments, "param_groups": [group]})
-        self.schedule.load_state_dict(schedule)
+        tensors.load_into(self.model, part("model/"), path, "this run")
+        try:
+            self.progress, self.log, group, schedule = json.loads(metadata["json"])
+            names = zip(group["params"], group["param_names"], strict=True)
+            moments = {i: part(f"optimizer/{name}/") for i, name in names}
+            self.optimizer.load_state_dict({"state": moments, "param_groups": [group]})
+            self.schedule.load_state_dict(schedule)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is no state of this run ({error}); delete it, and the stage begins anew"
+            ) from None
         self.best = part("best/")
 
 
 def save(run: Path, model: TwoStream, record: RunRecord) -> None:
     """Write the trained model, then the record, and remove the state."""
-    with atomic(run / "model.safetensors") as temporary:
-        save_file(_on_cpu(model.state_dict()), temporary)
+    tensors.write(run / "model.safetensors", model.state_dict())
     write_json(run / "record.json", record)
     (run / "state.safetensors").unlink(missing_ok=True)
 
@@ -169,17 +224,12 @@ def save(run: Path, model: TwoStream, record: RunRecord) -> None:
 def load(run: Path | str, device: str = "cpu") -> TwoStream:
     """The trained model of a run, in evaluation mode. No code of the checkpoint is executed.
 
-    Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
+    Raises as `read_record`, and ValueError for a checkpoint that is damaged or of another network.
     """
-    run = Path(run)
-    if not (run / "model.safetensors").exists():
-        raise FileNotFoundError(
-            f"{run} holds no finished run (no model.safetensors); "
-            "start or continue it with `pcsta train`"
-        )
-    model = TwoStream(ModelConfig.from_dict(read_json(run / "config.json")["model"]))
-    model.load_state_dict(load_file(run / "model.safetensors"))
-    return model.to(resolve_device(device)).eval()
+    path, where = Path(run) / "model.safetensors", resolve_device(device)
+    model = TwoStream(configuration(Path(run)))
+    tensors.load_into(model, tensors.read(path)[0], path, f"the network of {run}")
+    return model.to(where).eval()
 
 
 def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
@@ -187,30 +237,18 @@ def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
 
     Raises ValueError when the run lacks one of them.
     """
-    tensors = load_file(run / "model.safetensors")
-    own = [name for name in model.state_dict() if name.startswith(prefixes)]
-    if missing := sorted(set(own) - set(tensors)):
+    path = run / "model.safetensors"
+    found, own = tensors.read(path)[0], model.state_dict()
+    taken = {name: found.get(name) for name in own if name.startswith(prefixes)}
+    if missing := sorted(name for name, tensor in taken.items() if tensor is None):
         raise ValueError(f"{run} has no {', '.join(missing[:3])}")
-    model.load_state_dict({name: tensors[name] for name in own}, strict=False)
-
-
-def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
+    tensors.load_into(model, own | taken, path, "this network")
 
 
 # --- knowledge transfer (section 5) -------------------------------------------------------------
-def configuration(source: Path) -> ModelConfig:
-    """The configuration of a pretrained run. Raises FileNotFoundError when it is unfinished."""
-    if not (source / "record.json").exists():
-        raise FileNotFoundError(
-            f"{source} holds no finished run to start from; pretrain one with `pcsta train`"
-        )
-    return ModelConfig.from_dict(read_json(source / "config.json")["model"])
-
-
 def describe(source: Path) -> dict[str, str | int]:
     """What a run that starts from `source` remembers of it; the weights by their hash."""
-    settings: RunSettings = read_json(source / "config.json")
+    settings = read_record(source)
     weights = (source / "model.safetensors").read_bytes()
     return {
         "dataset": settings["store"]["dataset"],
@@ -220,8 +258,11 @@ def describe(source: Path) -> dict[str, str | int]:
     }
 
 
-def check_source(source: Path, config: ModelConfig, store: Store) -> None:
-    """Raise ValueError, saying what to do, when `source` cannot start the training of `config`."""
+def check_source(source: Path, config: ModelConfig, store: Settings) -> None:
+    """Raise ValueError, saying what to do, when `source` cannot start the training of `config`.
+
+    store: what made the store that is trained on
+    """
     theirs, pose_alone = configuration(source), config.streams == "pose"
     if theirs.skeleton != config.skeleton:
         raise ValueError(
@@ -231,18 +272,36 @@ def check_source(source: Path, config: ModelConfig, store: Store) -> None:
         )
     if not pose_alone and theirs.streams == "pose":
         raise ValueError(f"{source} has no RGB stream to start from: pretrain row G or K")
-    here, there = config.to_dict(), theirs.to_dict()
+    _refuse_another(source, theirs, config, _POSE if pose_alone else config.to_dict().keys() - _OWN)
+    sensor, fingerprint = (read_record(source)[name] for name in ("sensor", "sensor_fingerprint"))
+    if not pose_alone and fingerprint != store["sensor"]:
+        raise ValueError(
+            f"{source} looks through {sensor}, this dataset is prepared with "
+            f"{store['sensor_name']} or with other weights of it: prepare it with the same --sensor "
+            "and --weights"
+        )
+
+
+def check_pose(pose_from: Path, config: ModelConfig, store: Settings, protocol: str) -> None:
+    """Raise ValueError when the pose stream of `pose_from` is not one for this run.
+
+    One of another dataset or protocol may have seen the clips that are tested here.
+    """
+    _refuse_another(pose_from, configuration(pose_from), config, _POSE | {"classes"})
+    record = read_record(pose_from)
+    theirs, ours = (record["store"]["dataset"], record["protocol"]), (store["dataset"], protocol)
+    if theirs != ours:
+        raise ValueError(f"{pose_from} was trained on {' '.join(theirs)}, not on {' '.join(ours)}")
+
+
+def _refuse_another(
+    run: Path, theirs: ModelConfig, ours: ModelConfig, fields: Iterable[str]
+) -> None:
+    there, here = theirs.to_dict(), ours.to_dict()
     other = [
         f"{name} is {there[name]} there and {here[name]} here"
-        for name in sorted(here.keys() - (_OWN_POSE if pose_alone else _OWN))
+        for name in sorted(fields)
         if there[name] != here[name]
     ]
     if other:
-        raise ValueError(f"{source} is another network: {', '.join(other)}")
-    record: RunRecord = read_json(source / "record.json")
-    if not pose_alone and record["sensor_fingerprint"] != store.settings["sensor"]:
-        raise ValueError(
-            f"{source} looks through {record['sensor']}, {store.path} was prepared with "
-            f"{store.settings['sensor_name']} or with other weights of it: prepare this dataset "
-            "with the same --sensor and --weights"
-        )
+        raise ValueError(f"{run} is another network: {', '.join(other)}")

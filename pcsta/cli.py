@@ -6,14 +6,20 @@ by the entry-point group `pcsta.commands`: each entry is a function that takes t
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib.metadata
 import json
 import os
+import re
+import shlex
+import signal
 import sys
+import threading
+import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,18 +30,21 @@ from pcsta.options import (
     Device,
     From,
     Json,
+    Protocol,
     RecipeName,
     Root,
     Run,
+    Seed,
     Sensor,
     Skeleton,
     Weights,
     Workers,
     choice,
     expand_protocols,
-    prepared,
+    plan,
     show,
     sizes,
+    writable,
 )  # fmt: skip
 
 if TYPE_CHECKING:  # `--help` needs neither numpy nor torch
@@ -60,7 +69,10 @@ def check(dataset: DatasetName, root: Root = None, as_json: Json = False) -> Non
 
 
 @app.command()
-def inspect(file: Path, as_json: Json = False) -> None:
+def inspect(
+    file: Annotated[Path, typer.Argument(help="Skeleton file of any dataset, or a video.")],
+    as_json: Json = False,
+) -> None:
     """Say what a skeleton or video file holds."""
     from pcsta.data import inspect
 
@@ -88,7 +100,7 @@ def prepare(
 
     seen: Crops = choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
     part = parse_shard(shard)
-    store = prepared(dataset, root, sensor, weights, workers, device, seen, out, part)
+    store = plan(dataset, root, sensor, weights, device, seen, out).store(workers, device, part)
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     to_go = f", {store.missing} samples to go in other parts" if store.missing else ""
     typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}{to_go}: {store.path}")
@@ -109,9 +121,7 @@ def train(
         ),
     ] = None,
     recipe: RecipeName = "laptop",
-    protocol: Annotated[
-        str, typer.Option(help="A protocol of the dataset, or `folds` for all five of SBU's.")
-    ] = "cross-subject",
+    protocol: Protocol = None,
     source: From = None,
     rate_share: Annotated[
         float | None,
@@ -123,7 +133,7 @@ def train(
     ] = None,
     sensor: Sensor = "",
     weights: Weights = None,
-    seed: int = 0,
+    seed: Seed = 0,
     workers: Annotated[
         int | None, typer.Option(help="Processes that read (default: 2, none to train on a CPU).")
     ] = None,
@@ -142,17 +152,24 @@ def train(
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
+    planned = plan(dataset, root, f_g, weights, device, model.crops)
+    protocols = expand_protocols(planned.data.protocols, protocol)
+    folders = [out / name if len(protocols) > 1 else out for name in protocols]
+    for name, folder in zip(protocols, folders, strict=True):
+        _, settings = training.settle(
+            planned.settings, planned.usable, model, how, name, seed, source, skeleton
+        )
+        if not checkpoint.begun(folder, settings):
+            writable(folder)
     with common.distributed_session():
         reading = 2 if workers is None else workers
-        store = prepared(dataset, root, f_g, weights, reading, device, model.crops)
+        store = planned.store(reading, device)
         if workers is None and common.resolve_device(device).type == "cpu":
             reading = 0  # what reads would take the cores that compute
-        protocols = expand_protocols(store, protocol)
-        for name in protocols:
-            folder = out / name if len(protocols) > 1 else out
+        for name, folder in zip(protocols, folders, strict=True):
             run = training.train(
                 store, model, how, folder, name, seed, device, workers=reading, source=source,
-                skeleton=skeleton,
+                skeleton=skeleton, command=command_line(),
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:
                 typer.echo(f"trained: {run}")
@@ -165,27 +182,24 @@ def evaluate(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Test a run by its protocol: accuracy, per class, confusion."""
+    """Test a run by its protocol: accuracy, of each class as well; with --json also the confusion."""
     from pcsta import evaluation
 
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json"))
-    if not runs:
-        raise FileNotFoundError(
-            f"{run} holds no run; train one with `pcsta train DATASET --out {run}`"
-        )
-    found = {r.name: evaluation.evaluate(r, store, device) for r in runs}
+    found = {r.name: evaluation.evaluate(r, store, device) for r in runs or [run]}
     mean = sum(result.accuracy for result in found.values()) / len(found)
-    if as_json:
-        results = {name: asdict(result) for name, result in found.items()}
-        typer.echo(json.dumps({"runs": results, "mean": mean}, indent=1))
-        return
-    for name, result in found.items():
-        typer.echo(f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips)")
-    for label, share in result.per_class.items() if len(runs) == 1 else ():
-        typer.echo(f"  {label:<32} {100 * share:5.1f} %")
-    if len(runs) > 1:
-        typer.echo(f"{'mean':<16} accuracy {100 * mean:5.1f} %")
+    lines = [
+        f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips)"
+        for name, result in found.items()
+    ]
+    if len(found) > 1:
+        lines.append(f"{'mean':<16} accuracy {100 * mean:5.1f} %")
+    else:
+        shares = next(iter(found.values())).per_class.items()
+        lines += [f"  {label:<32} {100 * share:5.1f} %" for label, share in shares]
+    results = {name: asdict(result) for name, result in found.items()}
+    show({"runs": results, "mean": mean}, as_json, lambda _: "\n".join(lines))
 
 
 @app.command()
@@ -203,12 +217,9 @@ def predict(
 
     said = evaluation.predict(run, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
-    if as_json:
-        found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
-        typer.echo(json.dumps(found | {"repairs": list(said.clip.repairs)}, indent=1))
-        return
-    for name, probability in best:
-        typer.echo(f"{100 * probability:5.1f} %  {name}")
+    found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
+    found |= {"repairs": list(said.clip.repairs)}
+    show(found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best))
 
 
 @app.command()
@@ -216,10 +227,10 @@ def export(
     run: Run, out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")]
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
-    from pcsta import checkpoint, export, files
+    from pcsta import checkpoint, export
 
     model = checkpoint.load(run)
-    classes = json.dumps(files.read_json(run / "record.json")["classes"], ensure_ascii=False)
+    classes = json.dumps(checkpoint.read_record(run)["classes"], ensure_ascii=False)
     written = export.to_onnx(model, out, about={"classes": classes})
     typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
 
@@ -240,15 +251,74 @@ def full_app() -> typer.Typer:
     return app
 
 
+def command_line() -> str:
+    """What was typed, to be typed again."""
+    return shlex.join(["pcsta", *sys.argv[1:]])
+
+
+# --- what a reader is told ------------------------------------------------------------------------
+_ADVICE = {
+    errno.ENOSPC: "make room and run the same command again, and it continues",
+    errno.EACCES: "choose another place, or change who may read and write there",
+    errno.EROFS: "choose another place",
+    errno.ENOENT: "check the name",
+    errno.ENOTDIR: "check the name",
+    errno.EISDIR: "name a file in it",
+}
+# What libraries say when it is not the program that is wrong.
+_SIGNS = {
+    "DataLoader worker": "a process that reads was killed, as happens when memory runs out; run the "
+    "same command again with fewer --workers, and it continues",
+    "process pool": "a process that computes was killed, as happens when memory runs out; run the same "
+    "command again, and it continues",
+    "out of memory": "the GPU has too little free memory; end what else uses it, or take --device cpu",
+    "gloo": "a process that trains beside this one has ended, and its own message says why; run the "
+    "same command again, and it continues",
+}
+_SIGNS |= {"NCCL": _SIGNS["gloo"], "can't allocate memory": _SIGNS["DataLoader worker"]}
+
+
+def words(error: Exception) -> str:
+    """What to tell of an error that is not ours, in a line; nothing of one that is."""
+    text = str(error)
+    if "Original Traceback" in text:  # of a process that reads: its last line is the error
+        text = re.sub(r"^\S+: (\[Errno \d+\] )?", "", text.strip().splitlines()[-1])
+    elif isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        own = error.strerror != os.strerror(error.errno or 0)  # then it says what to do
+        advice = "" if own else _ADVICE.get(error.errno or 0, "")
+        return f"{where}{error.strerror}" + (f"; {advice}" if advice else "")
+    if isinstance(error, RuntimeError):
+        return next((said for sign, said in _SIGNS.items() if sign in text), "")
+    return text
+
+
+def _interrupted(number: int, frame: Any, main: int = os.getpid()) -> None:
+    """Ctrl-C: unwind, so that nothing half-written stays, but do not wait for who computes beside."""
+    if os.getpid() == main:
+        os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
+        timer = threading.Timer(1.5, os._exit, [130])
+        timer.daemon = True
+        timer.start()
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point: a reader's mistake is one line, a mistake of ours keeps its traceback."""
     if "TORCHELASTIC_RUN_ID" in os.environ and sys.argv[1:2] != ["train"]:
         sys.exit("pcsta: torchrun is for `pcsta train`; the other commands start once, without it")
+    for stream in (sys.stdout, sys.stderr):  # a label may have letters that the console has not
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
+    warnings.showwarning = lambda said, *_: typer.echo(f"pcsta: {said}", err=True)
     try:
         full_app()()
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("pcsta."):
             raise
         sys.exit(f'pcsta: {error.name} is not installed; `pip install "pcsta[book]"` brings it')
-    except (ValueError, OSError) as error:
-        sys.exit(f"pcsta: {error}")
+    except (ValueError, OSError, RuntimeError) as error:
+        if not (said := words(error)):
+            raise
+        sys.exit(f"pcsta: {said}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -22,18 +23,16 @@ def resolve_device(device: str = "auto") -> torch.device:
 
     Raises ValueError, saying what to do, when the named device is not there.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    mps = int(torch.backends.mps.is_available())
+    there = {"cuda": torch.cuda.device_count(), "mps": mps, "cpu": 1}
     if device == "auto":
-        device = next((name for name, is_there in there.items() if is_there), "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"no device {device!r}; choose auto, cpu, cuda, cuda:1 or mps") from None
-    if not there.get(chosen.type, True):
-        raise ValueError(
-            f"no {chosen.type} device is visible to torch; use --device auto, or see `pcsta doctor`"
-        )
-    return chosen
+        device = next(name for name, count in there.items() if count)
+    kind, _, number = device.partition(":")
+    if kind not in there or not (number or "0").isdecimal():
+        raise ValueError(f"no device {device!r}; choose auto, cpu, cuda, cuda:1 or mps")
+    if int(number or 0) >= there[kind]:
+        raise ValueError(f"torch sees no {device} here; use --device auto, or see `pcsta doctor`")
+    return torch.device(device)
 
 
 def hardware(device: torch.device) -> str:
@@ -70,6 +69,7 @@ def worker_pool(processes: int, begin: Callable[..., Any], *arguments: Any) -> P
 
 
 def _begin(begin: Callable[..., Any], *arguments: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, with which they end
     Thread(target=_end_with_parent, daemon=True).start()
     begin(*arguments)
 

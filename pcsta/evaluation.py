@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
-from pcsta.checkpoint import load
+from pcsta.checkpoint import load, read_record
 from pcsta.data import Clip, read_clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.store import Store
@@ -29,6 +28,7 @@ from pcsta.subsequences import Sampling, frame_indices
 from pcsta.two_stream import Output, TwoStream
 
 SUBSEQUENCES = 10  # per test clip, section 5
+LOOK = "look at the recording with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def confusion(logits: Float[np.ndarray, "C K"], labels: np.ndarray) -> Int[np.ndarray, "K K"]:
     """Numbers of clips: rows are the truth, columns the class of the largest logit."""
-    return np.asarray(confusion_matrix(labels, logits.argmax(-1), labels=range(logits.shape[1])))
+    K = logits.shape[1]
+    return np.bincount(labels * K + logits.argmax(-1), minlength=K * K).reshape(K, K)
 
 
 class ModelInput(NamedTuple):
@@ -117,7 +118,10 @@ def collect(
 def predict_clips(
     model: TwoStream, batches: SubSequences, clips: np.ndarray, count: int = SUBSEQUENCES
 ) -> Prediction:
-    """What `model` says about `clips`, positions in a store, over `count` sub-sequences of each."""
+    """What `model` says about `clips`, positions in a store, over `count` sub-sequences of each.
+
+    Raises ValueError for an answer that is no finite number.
+    """
     if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
         batches = batches.projected_by(model.rgb.scaling, clips, count)
     orders = (False, True) if model.config.either_order else (False,)
@@ -127,7 +131,12 @@ def predict_clips(
         read = [ModelInput(b.pose_tensor, b.glimpses, b.present, batches.projected) for b in views]
         outputs.append(infer(model, *read))
         frames.append(views[0].frames)
-    return collect(outputs, clips, batches.store.labels[clips], np.concatenate(frames))
+    said = collect(outputs, clips, batches.store.labels[clips], np.concatenate(frames))
+    if wrong := [batches.store.clips[i].name for i in clips[~np.isfinite(said.logits).all(-1)]]:
+        raise ValueError(
+            f"the model's answer is no finite number at {', '.join(wrong[:5])}; {LOOK}"
+        )
+    return said
 
 
 def predict_clip(
@@ -170,7 +179,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     store: the store that the run was trained on; by default where it lay then
 
     Raises FileNotFoundError when the run is unfinished or its store unknown, ValueError when the
-    store is another one.
+    store is another one, or has no clip to test on.
 
     >>> from pcsta import evaluate
     >>> result = evaluate(folder / "run")  # a run of `train`
@@ -178,7 +187,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     (3, 'cross-subject', True)
     """
     run = Path(run)
-    model, settings = load(run, device), read_json(run / "config.json")
+    model, settings = load(run, device), read_record(run)
     if store is None and not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
     opened = Store(store or read_json(run / "store.json")["path"])
@@ -187,6 +196,11 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
     protocol = settings["protocol"]
     test = opened.split(protocol)[1]
+    if not len(test):
+        raise ValueError(
+            f"{opened.path} has no usable clip on the test side of {protocol}; `pcsta check "
+            f"{opened.settings['dataset']}` says which clips are left out and why"
+        )
     said = predict_clips(model, SubSequences(opened, model.config, where, sampling), test)
     share, matrix = accuracy(said.logits, said.labels), confusion(said.logits, said.labels)
     rows = zip(opened.classes, matrix.diagonal(), matrix.sum(1), strict=True)
@@ -224,7 +238,7 @@ def predict(
     (3, (60,))
     """
     run = Path(run)
-    model, record = load(run, device), read_json(run / "record.json")
+    model, record = load(run, device), read_record(run)
     clip, expected = read_clip(skeleton, video), record["skeleton"]
     if (found := clip.skeleton.name) != expected:
         raise ValueError(f"{skeleton} is a {found} skeleton, the model was trained on {expected}")
@@ -243,4 +257,6 @@ def predict(
         crops = glimpse_crops(clip, size) if size else frame_crops(clip, sensor.input_size)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
+    if not np.isfinite(said.logits).all():
+        raise ValueError(f"the model's answer to {skeleton} is no finite number; {LOOK}")
     return FilePrediction(clip, said, tuple(record["classes"]), size)

@@ -29,11 +29,17 @@ def atomic(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", "utf-8")
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
+    """Raises ValueError, naming the file, when it is no JSON."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:  # also for bytes that are no text
+        raise ValueError(f"{path} is damaged, or no JSON ({error}); put it back, or delete its "
+                         "folder and make it again") from None  # fmt: skip
 
 
 def fingerprint(value: Any, digits: int = 10) -> str:

@@ -20,6 +20,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from pcsta import tensors
+
 State = dict[str, Tensor]  # weights by name
 
 
@@ -186,9 +188,7 @@ def _read_checkpoint(path: Path) -> State:
         raise MissingWeights(f"{path}: no such checkpoint file")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
+            return tensors.read(path)[0]
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each format has its own errors for a damaged file
         raise ValueError(f"{path}: not a checkpoint that can be read ({error})") from error
@@ -202,13 +202,7 @@ def _load(backbone: _Lite0 | _Inception, state: State, name: str, source: Path |
     """Load what the features need; the classifier's and auxiliary classifier's weights are dropped."""
     dropped = ("fc.", "_fc.", "AuxLogits.")
     state = {k: v for k, v in state.items() if not k.startswith(dropped)}
-    try:
-        backbone.net.load_state_dict(state)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()[:200]
-        raise ValueError(
-            f"{source or 'the installed checkpoint'} does not hold the weights of {name}: {first}"
-        ) from error
+    tensors.load_into(backbone.net, state, source or Path("the installed checkpoint"), name)
 
 
 def _digest(backbone: nn.Module) -> str:

@@ -5,8 +5,11 @@ Heavy imports stand inside the functions, so that `pcsta --help` answers at once
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -15,7 +18,9 @@ import typer
 from pcsta.config import CONFIGS, RECIPES, ModelConfig
 
 if TYPE_CHECKING:
-    from pcsta.data.store import Crops, Store
+    from pcsta.data import Dataset
+    from pcsta.data.store import Crops, Settings, Store
+    from pcsta.glimpse import GlimpseSensor
 
 T = TypeVar("T")
 
@@ -26,7 +31,12 @@ Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default:
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
 Skeleton = Annotated[Path, typer.Option(help="Skeleton file.")]
 Sensor = Annotated[
-    str, typer.Option(help="Glimpse sensor: efficientnet-lite0, inception-v3, or none (pose only).")
+    str,
+    typer.Option(
+        help="Glimpse sensor: efficientnet-lite0 (the usual), inception-v3, or none (poses alone; the "
+        "usual where only poses are read).",
+        show_default=False,
+    ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
 RecipeName = Annotated[str, typer.Option(help=f"Training: {', '.join(RECIPES)}.")]
@@ -35,13 +45,21 @@ From = Annotated[
     typer.Option("--from", help="Run on another dataset to start from: all layers are fine-tuned."),
 ]
 Workers = Annotated[int, typer.Option(help="Processes that read beside the one that computes.")]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        help="Protocols of the dataset, with commas (default: its first); `folds` for all five of SBU's,"
+        " `nested` for each fold held out inside the training clips of another.",
+    ),
+]
+Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 def show(found: T, as_json: bool, describe: Callable[[T], str]) -> None:
     """Print facts as JSON for a script, or as text for a person."""
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else describe(found))
+    typer.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else describe(found))
 
 
 def choice(options: Mapping[str, T], name: str, what: str) -> T:
@@ -62,16 +80,80 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
     return checkpoint.configuration(source)
 
 
-def expand_protocols(store: Store, named: str) -> list[str]:
-    """The protocols that an option names; `folds` stands for all five of SBU's, `nested` for every
-    fold held out inside the training clips of every other, by which a recipe is chosen.
+def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
+    """The protocols that an option names, of those of a dataset; by default the first.
+
+    `folds` stands for all five of SBU's, `nested` for every fold held out inside the training clips of
+    every other, by which a recipe is chosen. Raises ValueError for what the dataset does not have.
     """
-    folds = [p for p in store.settings["splits"] if p.startswith("fold")]
-    if named == "folds":
-        return folds
-    if named == "nested":
-        return [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
-    return named.split(",")
+    folds = [p for p in protocols if p.startswith("fold")]
+    nested = [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
+    several = {None: list(protocols[:1]), "folds": folds, "nested": nested}
+    chosen = several[named] if named in several else str(named).split(",")
+    if not chosen or not {part for name in chosen for part in name.split("/")} <= set(protocols):
+        raise ValueError(f"no protocol {named!r} for this dataset; it has {', '.join(protocols)}")
+    return chosen
+
+
+def writable(folder: Path) -> None:
+    """Raise OSError where this folder cannot be made, or not be written to."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A store before it is made: what can be checked before anything is written."""
+
+    data: Dataset
+    sensor: GlimpseSensor | None
+    crops: Crops
+    path: Path
+    settings: Settings  # of the store
+    usable: dict[str, int]  # samples that have what is to be read, with their labels
+
+    def store(self, workers: int, device: str, shard: tuple[int, int] = (1, 1)) -> Store:
+        """The store, made or continued. Raises StoreError when no sample can be read."""
+        from pcsta.data import prepare
+        from pcsta.data.store import StoreError
+
+        store = prepare.prepare(
+            self.data, self.path, self.sensor, workers, device, crops=self.crops, shard=shard
+        )
+        if store.skipped and not len(store) and not store.missing:
+            name, why = next(iter(store.skipped.items()))
+            raise StoreError(f"no sample can be used; the first of them, {name}: {why}")
+        return store
+
+
+def plan(
+    dataset: str,
+    root: Path | None,
+    sensor: str,
+    weights: Path | None,
+    device: str = "auto",
+    crops: Crops = "hands",
+    out: Path | None = None,
+) -> Plan:
+    """What is to be prepared. Raises, saying what to do, for whatever is not there."""
+    from pcsta.common import resolve_device
+    from pcsta.data import data_root, open_dataset, prepare
+
+    resolve_device(device)
+    data = open_dataset(dataset, root)
+    filmed = [sample for sample in data.samples if sample.video]
+    if sensor != "none" and not filmed:
+        raise ValueError(
+            f"no recording in {data.root} has a video, which the glimpse sensor looks at: train row A, "
+            "or prepare with --sensor none, for poses alone"
+        )
+    f_g = None if sensor == "none" else prepare.sensor_for(crops, sensor, weights)
+    path = out or prepare.store_path(data, f_g, data_root() / "prepared", crops)
+    usable = {s.name: s.label for s in (data.samples if f_g is None else filmed)}
+    return Plan(data, f_g, crops, path, prepare.settings_of(data, f_g, crops), usable)
 
 
 def prepared(
@@ -82,13 +164,6 @@ def prepared(
     workers: int,
     device: str,
     crops: Crops = "hands",
-    out: Path | None = None,
-    shard: tuple[int, int] = (1, 1),
 ) -> Store:
     """The store of a dataset, made or continued."""
-    from pcsta.data import data_root, open_dataset, prepare
-
-    data = open_dataset(dataset, root)
-    f_g = None if sensor == "none" else prepare.sensor_for(crops, sensor, weights)
-    path = out or prepare.store_path(data, f_g, data_root() / "prepared", crops)
-    return prepare.prepare(data, path, f_g, workers, device, crops=crops, shard=shard)
+    return plan(dataset, root, sensor, weights, device, crops).store(workers, device)

@@ -5,9 +5,10 @@ The paper has none of it, and at its configuration everything passes as it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
@@ -75,24 +76,38 @@ class Scaling(nn.Module):
         return (s - self.pose_mean) / self.pose_std
 
     @torch.no_grad()
-    def fit_glimpses(self, glimpses: Float[Tensor, "M D"]) -> None:
-        """Fit the map of V to raw features of hands that are there.
+    def fit_glimpses(self, blocks: Iterable[Float[Tensor, "M D"]]) -> None:
+        """Fit the map of V to glimpses that are there, M in a block; only their sums stay in memory.
 
-        With `glimpse_projection` it projects onto their principal components; where M is smaller than
-        K, the rest is zero. With `standardise` the result has mean 0 and one common scale: unit variance
-        on average, so directions that vary more keep saying more.
+        With `glimpse_projection` it projects onto their principal components; where there are fewer
+        glimpses than K, the rest is zero. With `standardise` the result has mean 0 and one common
+        scale: unit variance on average, so directions that vary more keep saying more.
+        Raises ValueError when there is no glimpse at all.
         """
         if self.glimpse_mean is None:
             return
-        x = glimpses.double().cpu()
-        self.glimpse_mean.copy_(x.mean(0))
+        count, total = 0, torch.zeros_like(self.glimpse_mean, dtype=torch.double, device="cpu")
+        products = total.new_zeros(len(total), len(total))
+        for block in blocks:
+            x = block.double().cpu()
+            count, total = count + len(x), total + x.sum(0)
+            products.addmm_(x.T, x)
+        if not count:
+            raise ValueError("no hand is visible in any training clip: train row A, on poses alone")
+        mean = total / count
+        covariance = products / count - mean.outer(mean)  # (D, D)
+        spread = covariance.trace()
+        self.glimpse_mean.copy_(mean)
         if self.components is not None:
-            found = PCA(min(self.width, len(x)), svd_solver="covariance_eigh").fit(x.numpy())
+            values, vectors = torch.linalg.eigh(covariance)  # in rising order
+            K = min(self.width, count)
+            spread, best = values[-K:].sum(), vectors[:, -K:].flip(1)
+            # a direction has no sign: its largest entry is made positive
+            best = best * best.gather(0, best.abs().argmax(0, keepdim=True)).sign()
             self.components.zero_()
-            self.components[:, : found.n_components_] = torch.from_numpy(found.components_.T)
+            self.components[:, :K] = best
         if self.glimpse_std is not None:
-            self.glimpse_std.fill_(1)
-            self.glimpse_std.copy_(self.project(glimpses).square().mean().clamp(min=1e-12).sqrt())
+            self.glimpse_std.copy_((spread / self.width).clamp(min=1e-12).sqrt())
 
     @torch.no_grad()
     def fit_pose(self, s: Float[Tensor, "M S"]) -> None:

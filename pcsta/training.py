@@ -7,29 +7,81 @@ in `pcsta.checkpoint`.
 from __future__ import annotations
 
 import csv
+import math
 import platform
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
 
 from pcsta import checkpoint, common
 from pcsta.batches import Batch, SubSequences, fit_scaling, project_glimpses, steps_per_epoch
-from pcsta.checkpoint import BODY, POSE_STREAM, Progress, RunSettings, Stage, State, load_part
+from pcsta.checkpoint import BODY, POSE_STREAM, RunSettings, Stage, State, load_part
 from pcsta.config import ModelConfig, TrainConfig, needs_pose
 from pcsta.data.splits import validation_split
-from pcsta.data.store import Store
+from pcsta.data.store import Settings, Store, crops_of, split_names
 from pcsta.files import atomic, fingerprint, write_json
 from pcsta.two_stream import TwoStream
 
 SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
+
+
+def settle(
+    made: Settings,
+    usable: Mapping[str, int],
+    config: ModelConfig,
+    recipe: TrainConfig,
+    protocol: str | None = None,
+    seed: int = 0,
+    source: Path | None = None,
+    skeleton: str | None = None,
+    pose_from: Path | None = None,
+) -> tuple[ModelConfig, RunSettings]:
+    """All that decides a run, before the store is made: the network to train, and the settings.
+
+    made:    what decides the store
+    usable:  samples that are trained or tested on, with their labels
+    others:  as for `train`
+    Raises ValueError, saying what to do, for what cannot be trained; warns when there is nothing to
+    test, or a class to test and not to train.
+    """
+    protocol = protocol or next(iter(made["splits"]))
+    config = _for_store(config, made, skeleton)
+    sides = [{n for n in side if n in usable} for side in split_names(made, protocol)]
+    trained, tested = ({usable[name] for name in names} for names in sides)
+    left_out = f"`pcsta check {made['dataset']}` says which clips are left out and why"
+    if len(sides[0]) < 2:
+        raise ValueError(
+            f"{protocol} leaves {len(sides[0])} usable clips to train on, and two are needed, one of "
+            f"them to validate: {left_out}"
+        )
+    if not tested:
+        warnings.warn(f"{protocol} leaves no usable clip to test on: {left_out}", stacklevel=1)
+    if unknown := sorted(made["classes"][label] for label in tested - trained):
+        warnings.warn(f"{protocol} has no clip to train {', '.join(unknown)}", stacklevel=1)
+    settings: RunSettings = {
+        "model": config.to_dict(),
+        "recipe": asdict(recipe),
+        "store": {"fingerprint": fingerprint(made), "dataset": made["dataset"]},
+        "protocol": protocol,
+        "seed": seed,
+    }
+    if source is not None:
+        checkpoint.check_source(source, config, made)
+        settings["source"] = checkpoint.describe(source)
+    if pose_from is not None:
+        checkpoint.check_pose(pose_from, config, made, protocol)
+        settings["pose_from"] = checkpoint.describe(pose_from)
+    return config, settings
 
 
 def train(
@@ -37,7 +89,7 @@ def train(
     config: ModelConfig,
     recipe: TrainConfig,
     out: Path | str,
-    protocol: str = "cross-subject",
+    protocol: str | None = None,
     seed: int = 0,
     device: str = "auto",
     pose_from: Path | str | None = None,
@@ -45,11 +97,13 @@ def train(
     progress: bool = True,
     source: Path | str | None = None,
     skeleton: str | None = None,
+    command: str = "",
 ) -> Path:
     """Train one model into the folder `out` and return it; a finished run returns at once.
 
     Inside `pcsta.common.distributed_session` several processes train it; the first one writes.
 
+    protocol:  default the dataset's first
     pose_from: a finished run whose pose stream is taken over; by default a configuration that
                needs pose and RGB first trains its pose stream (row A) into `out`/pose
     workers:   processes that read batches ahead, see `SubSequences`
@@ -57,8 +111,8 @@ def train(
                `pcsta.checkpoint`, also for the recipe)
     skeleton:  name of the skeleton that the network reads, to which the joints are converted;
                default the dataset's own
-    Raises ValueError when the folder holds another run, the store lacks the glimpses to train on,
-    or `source` is another network.
+    command:   what continues the run, for who finds it unfinished
+    Raises ValueError as `settle`, when the folder holds another run, or when a loss is not finite.
 
     >>> from pcsta import train
     >>> from pcsta.config import TrainConfig, laptop, row
@@ -68,55 +122,52 @@ def train(
     ['config.json', 'log.csv', 'model.safetensors', 'record.json', 'store.json']
     """
     out, chosen = Path(out), common.resolve_device(device)
-    rank, processes = common.rank_and_world_size()
+    source, pose_from = (None if run is None else Path(run) for run in (source, pose_from))
+    part = rank, processes = common.rank_and_world_size()
     stage: Stage = "pose" if config.streams == "pose" else "rgb"
-    config = _for_store(config, store, skeleton)
-    settings: RunSettings = {
-        "model": config.to_dict(),
-        "recipe": asdict(recipe),
-        "store": {"fingerprint": fingerprint(store.settings), "dataset": store.settings["dataset"]},
-        "protocol": protocol,
-        "seed": seed,
-    }
-    if source is not None:
-        checkpoint.check_source(Path(source), config, store)
-        settings["source"] = checkpoint.describe(Path(source))
+    if stage == "pose" or not needs_pose(config):
+        pose_from = None
+    usable = {clip.name: clip.label for clip in store.clips}
+    config, settings = settle(
+        store.settings, usable, config, recipe, protocol, seed, source, skeleton, pose_from
+    )
+    protocol = settings["protocol"]
     if checkpoint.begun(out, settings) and (out / "record.json").exists():
         return out
-    fitting, validating = training_clips(store, recipe, protocol, seed)  # fails before it writes
+    fitting, validating = training_clips(store, recipe, protocol, seed)
+    steps_per_epoch(len(fitting), recipe.batch, processes)
+    # from here on something is written
     if rank == 0:
         write_json(out / "config.json", settings)
-        write_json(out / "store.json", {"path": str(store.path.resolve())})
+        write_json(out / "store.json", {"path": str(store.path.resolve()), "command": command})
     if stage == "rgb" and needs_pose(config) and pose_from is None:
         pose = replace(config, streams="pose")
         pose_from = train(
             store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress,
-            source, skeleton,
+            source, skeleton, command,
         )  # fmt: skip
 
-    began = time.perf_counter()
     torch.manual_seed(seed)
     model = TwoStream(config).to(chosen)
     if source is not None:
-        load_part(model, Path(source), BODY[stage])
-    if stage == "rgb" and needs_pose(config) and pose_from is not None:
-        load_part(model, Path(pose_from), POSE_STREAM)
+        load_part(model, source, BODY[stage])
+    if pose_from is not None:
+        load_part(model, pose_from, POSE_STREAM)
     features = None
     if model.rgb is not None and source is None:
         features = fit_scaling(model, store, fitting, recipe.sampling)
     elif model.rgb is not None and config.glimpse_projection:  # the frozen map is the source's
         features = project_glimpses(model.rgb.scaling, store)
-    part = (rank, processes)
     batches = SubSequences(store, config, chosen, recipe.sampling, features, workers, part)
-    best = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
+    state = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
     if rank == 0:
         crop_size = store.settings["crop_size"]
         checkpoint.save(out, model, {
             **settings,
             "stage": stage,
-            "best": best,
+            "best": state.progress,
             "clips": {"fitting": len(fitting), "validation": len(validating)},
-            "seconds": round(time.perf_counter() - began, 1),
+            "seconds": round(sum(float(line["seconds"]) for line in state.log), 1),
             "processes": processes,
             "hardware": common.hardware(chosen),
             "classes": list(store.classes),
@@ -132,18 +183,19 @@ def train(
     return out
 
 
-def _for_store(config: ModelConfig, store: Store, skeleton: str | None) -> ModelConfig:
+def _for_store(config: ModelConfig, made: Settings, skeleton: str | None) -> ModelConfig:
     """`config` with the sizes of the store. Raises ValueError when it lacks what is to be read."""
-    config = replace(config, classes=len(store.classes), skeleton=skeleton or store.skeleton.name)
-    if store.glimpse_features:
-        config = replace(config, glimpse_features=store.glimpse_features)
+    classes, skeleton = len(made["classes"]), skeleton or made["skeleton"]
+    config = replace(config, classes=classes, skeleton=skeleton)
+    if features := made["glimpse_features"]:
+        config = replace(config, glimpse_features=features)
     elif config.streams != "pose":
         raise ValueError(
-            f"{store.path} holds poses alone: train row A, or prepare again with a glimpse sensor"
+            "this store has poses alone: train row A, or prepare again with a glimpse sensor"
         )
-    if config.streams != "pose" and config.crops != store.crops:
+    if config.streams != "pose" and config.crops != crops_of(made):
         raise ValueError(
-            f"{store.path} has glimpses of the {store.crops}, this configuration looks at the "
+            f"this store has glimpses of the {crops_of(made)}, this configuration looks at the "
             f"{config.crops}: prepare with --crops {config.crops}"
         )
     return config
@@ -188,7 +240,7 @@ class _Run:
     validating: np.ndarray
     progress: bool
 
-    def fit(self) -> Progress:
+    def fit(self) -> State:
         """Train to the best validation epoch, continuing where an interrupted run stood."""
         recipe, model, (rank, _) = self.recipe, self.model.stage(self.stage), self.batches.part
         epochs = recipe.pose_epochs if self.stage == "pose" else recipe.rgb_epochs
@@ -220,7 +272,7 @@ class _Run:
                 state.save(self.out)
                 saved = time.perf_counter()
         model.load_state_dict(state.best, strict=False)
-        return kept
+        return state
 
     def _state(self, epochs: int) -> State:
         """At the beginning, or where an interrupted run stood."""
@@ -269,11 +321,27 @@ class _Run:
                 (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
                 learns.optimizer.step()
                 learns.schedule.step()
-            loss_sum += loss.item() * len(batch.labels)
+            if not math.isfinite(value := loss.item()):
+                raise self._not_finite(logits.detach(), batch)
+            loss_sum += value * len(batch.labels)
             right += (logits.argmax(-1) == batch.labels).sum().item()
             seen += len(batch.labels)
         loss_sum, right, seen = common.all_reduce(loss_sum, right, seen)
         return loss_sum / seen, right / seen
+
+    def _not_finite(self, logits: Tensor, batch: Batch) -> ValueError:
+        """What to say of a loss that is no number: whose, and where the largest number stands."""
+        store, losses = self.batches.store, cross_entropy(logits, batch.labels, reduction="none")
+        clips = batch.clips[~losses.isfinite().cpu().numpy()]
+        names = ", ".join(store.clips[i].name for i in clips[:5])
+        more = f" and {len(clips) - 5} more" if len(clips) > 5 else ""
+        reach = {i: np.abs(store.joints(i)).max() for i in (*self.fitting, *self.validating)}
+        far = max(reach, key=lambda i: reach[i])
+        return ValueError(
+            f"the loss is no finite number at {names}{more}; the largest coordinate in training is "
+            f"{reach[far]:.3g} m, in {store.clips[far].name}. Look at it with `pcsta inspect FILE`, and "
+            "leave it out if it is absurd; else train with a smaller --rate-share"
+        )
 
 
 def _write(path: Path, log: list[dict[str, str | int]]) -> None:

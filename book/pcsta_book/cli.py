@@ -20,9 +20,11 @@ from pcsta.options import (
     Device,
     From,
     Json,
+    Protocol,
     RecipeName,
     Root,
     Run,
+    Seed,
     Sensor,
     Skeleton,
     Weights,
@@ -32,6 +34,7 @@ from pcsta.options import (
     prepared,
     show,
     sizes,
+    writable,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ def register(commands: typer.Typer) -> None:
 @app.command()
 def book(
     serve: Annotated[bool, typer.Option(help="Serve the pages on localhost.")] = True,
-    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 8000,
 ) -> None:
     """Make the data, train the small models, run every chapter, build and open the book."""
     from pcsta_book.site import serve as site
@@ -67,7 +70,7 @@ def book(
 @data_app.command("make")
 def make_dataset(
     root: Annotated[Path | None, typer.Option(help="Where (default: data/synthetic).")] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     workers: Workers = 2,
 ) -> None:
     """Make the embedded dataset: small videos and skeletons in NTU's own file layout."""
@@ -88,13 +91,7 @@ def ablate(
     ] = "",
     config: ConfigName = "laptop",
     recipe: RecipeName = "laptop",
-    protocol: Annotated[
-        str,
-        typer.Option(
-            help="Protocols, with commas; `folds` for all five of SBU's, `nested` for each fold"
-            " held out inside the training clips of another."
-        ),
-    ] = "cross-subject",
+    protocol: Protocol = None,
     seeds: Seeds = 2,
     sensor: Sensor = "",
     workers: Workers = 2,
@@ -112,15 +109,18 @@ def ablate(
 
     base = choice(CONFIGS, config, "configuration")()
     how = choice(RECIPES, recipe, "recipe")
-    f_g = sensor or ("none" if dataset == "sbu" else "efficientnet-lite0")
-    store = _prepared(dataset, root, f_g, None, workers, device)
-    protocols = expand_protocols(store, protocol)
     names = variants.select(rows.split(",") if rows else variants.VARIANTS)
+    data = _opened(dataset, root)
+    protocols = expand_protocols(data.protocols, protocol)
+    writable(out)
+    filmed = any(sample.video for sample in data.samples)
+    f_g = sensor or ("efficientnet-lite0" if filmed else "none")
+    store = prepared(dataset, root, f_g, None, workers, device)
     frames = None
     if store.glimpse_features and any(variants.VARIANTS[n].reads_frames for n in names):
         frames = prepared(dataset, root, f_g, None, workers, device, "frame")
     command = command_line(
-        "ablate", dataset, config=config, recipe=recipe, protocol=protocol, sensor=sensor,
+        "ablate", dataset, config=config, recipe=recipe, protocol=protocol or protocols[0], sensor=sensor,
         seeds=seeds, out=Path(record.stem if record else "mine"), rows=rows,
     )  # fmt: skip
     found = records.run_and_record(
@@ -194,8 +194,10 @@ def transfer(
     root: Annotated[Path | None, typer.Option(help="Folder of the small dataset.")] = None,
     row: Annotated[str, typer.Option(help="Row of Table 6: A, G or K.")] = "A",
     config: ConfigName = "narrow",
-    pretraining: Annotated[str, typer.Option(help="Recipe for the large dataset.")] = "laptop",
-    recipe: Annotated[str, typer.Option(help="Recipe for the small dataset.")] = "small",
+    pretraining: Annotated[
+        str, typer.Option(help=f"Recipe for the large dataset: {', '.join(RECIPES)}.")
+    ] = "laptop",
+    recipe: Annotated[str, typer.Option(help="Recipe for the small dataset, likewise.")] = "small",
     sensor: Sensor = "",
     weights: Weights = None,
     seeds: Seeds = 2,
@@ -243,8 +245,12 @@ def overlay(
 ) -> None:
     """Write a video of one recording that shows where the model looked."""
     from pcsta import evaluation
+    from pcsta.data.inspect import VIDEOS
     from pcsta_book import figures
 
+    if out.suffix.lower() not in VIDEOS:
+        raise ValueError(f"{out} ends as no video does; choose one of {', '.join(sorted(VIDEOS))}")
+    writable(out.parent)
     said = evaluation.predict(run, skeleton, video, weights, device)
     typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
 

@@ -195,22 +195,26 @@ class Store:
         tests are the test there, and the others train.
         Raises StoreError naming the protocols there are.
         """
-        splits = self.settings["splits"]
-        outer, _, inner = protocol.partition("/")
-        for name in (outer, inner or outer):
-            if name not in splits:
-                raise StoreError(
-                    f"no protocol {name!r} for this dataset; it has {', '.join(splits)}"
-                )
-        train, test = splits[outer]["train"], splits[inner or outer]["test"]
-        if inner:
-            held = set(test)
-            train, test = [n for n in train if n not in held], [n for n in train if n in held]
+        train, test = split_names(self.settings, protocol)
         return self._positions(train), self._positions(test)
 
     def _positions(self, names: Iterable[str]) -> Int[np.ndarray, "n"]:
         """Where these clips stand; those that were skipped stand nowhere."""
         return np.array([self._position[n] for n in names if n in self._position], int)
+
+
+def split_names(settings: Settings, protocol: str) -> tuple[list[str], list[str]]:
+    """Names of the (training, test) samples of a protocol, as `Store.split`; some may be skipped."""
+    splits = settings["splits"]
+    outer, _, inner = protocol.partition("/")
+    for name in (outer, inner or outer):
+        if name not in splits:
+            raise StoreError(f"no protocol {name!r} for this dataset; it has {', '.join(splits)}")
+    train, test = splits[outer]["train"], splits[inner or outer]["test"]
+    if inner:
+        held = set(test)
+        train, test = [n for n in train if n not in held], [n for n in train if n in held]
+    return list(train), list(test)
 
 
 def crops_of(settings: Settings) -> Crops:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -57,6 +58,16 @@ def make_store(path: Path, clips: int = 24, features: int = 6, **changes) -> Sto
                 arrays["glimpses"] = arrays["glimpses"][:, :1]
             writer.add(row(i), **arrays)
     return Store(path)
+
+
+def plan_of(store: Store) -> SimpleNamespace:
+    """What `pcsta.options.plan` returns, of a store that is already there."""
+    return SimpleNamespace(
+        settings=store.settings,
+        usable={clip.name: clip.label for clip in store.clips},
+        data=SimpleNamespace(protocols=tuple(store.settings["splits"])),
+        store=lambda *_: store,
+    )
 
 
 def sbu_store(path, clips=16, features=6, sensor=None):

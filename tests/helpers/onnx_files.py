@@ -14,7 +14,7 @@ def model(letter):
     torch.manual_seed(0)
     net = TwoStream(row(letter, tiny())).eval()
     if net.rgb is not None and net.rgb.scaling.glimpse_mean is not None:
-        net.rgb.scaling.fit_glimpses(torch.rand(30, 6))
+        net.rgb.scaling.fit_glimpses([torch.rand(30, 6)])
     return net
 
 

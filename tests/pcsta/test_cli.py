@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from command import call
-from fakes import make_store, tiny
+from fakes import make_store, plan_of, tiny
 from pcsta import cli, options
 from pcsta.config import CONFIGS, RECIPES, TrainConfig, laptop, row
 from pcsta.data.video import video_info
@@ -82,9 +81,10 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
 
 
 def test_nested_holds_every_fold_out_inside_every_other():
-    store = SimpleNamespace(settings={"splits": dict.fromkeys(["fold-1", "fold-2", "fold-3"])})
-    assert options.expand_protocols(store, "folds") == ["fold-1", "fold-2", "fold-3"]
-    assert options.expand_protocols(store, "nested") == [
+    there = ["fold-1", "fold-2", "fold-3"]
+    assert options.expand_protocols(there, "folds") == there
+    assert options.expand_protocols(there, None) == ["fold-1"]
+    assert options.expand_protocols(there, "nested") == [
         f"fold-{outer}/fold-{inner}" for outer, inner in ("12", "13", "21", "23", "31", "32")
     ]
 
@@ -102,7 +102,7 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
         "fold-2": {"train": split["test"], "test": split["train"]},
     }
     write_json(made.path / "settings.json", settings)
-    monkeypatch.setattr(cli, "prepared", lambda *a: Store(made.path))
+    monkeypatch.setattr(cli, "plan", lambda *a: plan_of(Store(made.path)))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     monkeypatch.setitem(
         RECIPES, "laptop", TrainConfig(pose_epochs=2, rgb_epochs=2, validation=0.2, batch=4)
@@ -150,7 +150,7 @@ def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
 def test_transfer_by_command(tmp_path, monkeypatch):
     """Pretrain with the target's skeleton, fine-tune at a tenth of the rate, without and with --config."""
     made = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr(cli, "prepared", lambda *a: type(made)(made.path))
+    monkeypatch.setattr(cli, "plan", lambda *a: plan_of(made))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, validation=0.2, batch=4, rate=1e-2)
     monkeypatch.setitem(RECIPES, "laptop", recipe)
@@ -168,7 +168,7 @@ def test_transfer_by_command(tmp_path, monkeypatch):
 
 def test_a_misspelt_device_or_protocol_leaves_nothing_behind(tmp_path, monkeypatch):
     made = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr(cli, "prepared", lambda *a: type(made)(made.path))
+    monkeypatch.setattr(cli, "plan", lambda *a: plan_of(made))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     words = ["train", "sbu", "--row", "A", "--out", tmp_path / "run"]
     said = call(*words, "--device", "cdua", ok=False)

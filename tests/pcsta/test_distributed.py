@@ -28,12 +28,13 @@ RECIPE = TrainConfig(pose_epochs=2, rgb_epochs=2, batch=5, rate=1e-2, validation
 COMMAND = """
 import sys
 sys.path.insert(0, {tests!r})
+from fakes import plan_of
 from test_distributed import RECIPE, SIZES, tiny
 from pcsta import cli
 from pcsta.data.store import Store
 from pcsta.config import CONFIGS
 from pcsta.config import RECIPES
-cli.prepared = lambda *_: Store({store!r})
+cli.plan = lambda *_: plan_of(Store({store!r}))
 CONFIGS["laptop"], RECIPES["laptop"] = lambda: tiny(**SIZES), RECIPE
 sys.argv = ["pcsta", "train", "synthetic", "--row", "G", "--device", "cpu", "--out", {out!r}]
 cli.main()

@@ -206,7 +206,7 @@ def test_the_projection_is_the_principal_components():
     x = (torch.randn(200, 9) * torch.arange(1, 10) + 5).double()
     s = torch.randn(50, 7).double() * 3 + 2
     s[:, 4] = 0  # a feature that never fires
-    net.scaling.fit_glimpses(x)
+    net.scaling.fit_glimpses([x])
     net.scaling.fit_pose(s)
     _, values, vectors = torch.linalg.svd(x - x.mean(0), full_matrices=False)
     expected = (x - x.mean(0)) @ vectors[:3].T
@@ -226,7 +226,7 @@ def test_the_projection_is_the_principal_components():
 def test_fewer_glimpses_than_components_leave_the_rest_silent():
     net = scaled_stream()
     x = torch.randn(2, 9).double()
-    net.scaling.fit_glimpses(x)
+    net.scaling.fit_glimpses([x])
     got = net.scaling.project(x)
     assert not got[:, 2:].any()
     torch.testing.assert_close(got.mean(0), torch.zeros(3).double(), atol=1e-9, rtol=0)
@@ -237,7 +237,7 @@ def test_fewer_glimpses_than_components_leave_the_rest_silent():
 def test_absent_hands_stay_zero_and_projected_glimpses_are_taken_as_they_are():
     net = scaled_stream()
     V, s = inputs()
-    net.scaling.fit_glimpses(V.flatten(0, 2))
+    net.scaling.fit_glimpses([V.flatten(0, 2)])
     net.scaling.fit_pose(s)
     V[:, :, 2:] = 0
     projected = net.scaling.project(V)
@@ -253,7 +253,7 @@ def test_absent_hands_stay_zero_and_projected_glimpses_are_taken_as_they_are():
 def test_the_paper_has_no_scaling():
     net = stream()
     V, s = inputs()
-    net.scaling.fit_glimpses(V.flatten(0, 2))
+    net.scaling.fit_glimpses([V.flatten(0, 2)])
     net.scaling.fit_pose(s)
     assert net.scaling.project(V) is V
     assert net.scaling.pose(s) is s
@@ -263,7 +263,7 @@ def test_the_paper_has_no_scaling():
 def test_the_scaling_travels_with_the_weights_and_does_not_learn():
     net, other = scaled_stream(), scaled_stream(seed=5)
     V, s = inputs()
-    net.scaling.fit_glimpses(V.flatten(0, 2))
+    net.scaling.fit_glimpses([V.flatten(0, 2)])
     net.scaling.fit_pose(s)
     other.load_state_dict(net.state_dict())
     torch.testing.assert_close(other(V, s), net(V, s))

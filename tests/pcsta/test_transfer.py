@@ -186,7 +186,7 @@ def test_another_glimpse_sensor_is_refused_for_rgb_alone(stores, pretrained, tmp
 
 
 def test_an_unfinished_source_is_refused(stores, tmp_path):
-    with pytest.raises(FileNotFoundError, match="pretrain one with `pcsta train`"):
+    with pytest.raises(FileNotFoundError, match="holds no run; train one with `pcsta train"):
         run(stores[1], tmp_path / "a", "A", source=tmp_path / "nothing")
 
 
