@@ -26,6 +26,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
@@ -108,12 +109,10 @@ def begun(run: Path, settings: RunSettings) -> bool:
     """
     if not (run / "config.json").exists():
         return False
-    found: RunSettings = _read(run / "config.json", _SETTINGS)
+    found: RunSettings = read_run(run / "config.json", _SETTINGS)
     found["model"] = _model_config(run, found).to_dict()
-    try:
+    with suppress(TypeError):  # of another version: surely another run
         found["recipe"] = asdict(TrainConfig(**found["recipe"]))
-    except TypeError:
-        pass  # another version's: surely another run
     if "pose_from" in settings and (run / "record.json").exists():
         found.setdefault("pose_from", settings["pose_from"])  # older runs do not tell
     if fingerprint(found) != fingerprint(settings):
@@ -127,14 +126,14 @@ def read_record(run: Path) -> RunRecord:
     Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
     """
     if (run / "record.json").exists():
-        record: RunRecord = _read(run / "record.json", _RECORD)
+        record: RunRecord = read_run(run / "record.json", _RECORD)
         return record
     if not (run / "config.json").exists():
         raise FileNotFoundError(
             f"{run} holds no run; train one with `pcsta train DATASET --out {run}`"
         )
     where = run / "store.json"
-    command = read_json(where).get("command") if where.exists() else None
+    command = read_run(where, {"path"}).get("command") if where.exists() else None
     raise FileNotFoundError(
         f"{run} is unfinished; run the same `{command or 'pcsta train'}` again, and it continues"
     )
@@ -145,7 +144,7 @@ def configuration(run: Path) -> ModelConfig:
     return _model_config(run, read_record(run))
 
 
-def _read(path: Path, keys: set[str]) -> Any:
+def read_run(path: Path, keys: set[str]) -> Any:
     """Settings or a record, which have these keys. Raises ValueError for JSON that is neither."""
     found = read_json(path)
     if not isinstance(found, dict) or not found.keys() >= keys:

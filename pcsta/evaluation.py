@@ -17,11 +17,11 @@ from torch import Tensor
 
 from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
-from pcsta.checkpoint import load, read_record
+from pcsta.checkpoint import load, read_record, read_run
 from pcsta.data import Clip, read_clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.store import Store
-from pcsta.files import fingerprint, read_json, write_json
+from pcsta.files import fingerprint, write_json
 from pcsta.people_order import exchange_hands, exchange_people, mean_of_orders
 from pcsta.pose_tensor import PoseTensor
 from pcsta.subsequences import Sampling, frame_indices
@@ -190,7 +190,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     model, settings = load(run, device), read_record(run)
     if store is None and not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
-    opened = Store(store or read_json(run / "store.json")["path"])
+    opened = Store(store or read_run(run / "store.json", {"path"})["path"])
     if fingerprint(opened.settings) != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
     where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
@@ -249,7 +249,7 @@ def predict(
         if clip.video is None:
             raise ValueError("this model sees the hands in the colour video: name it with --video")
         where = next(model.parameters()).device
-        sensor = sensor_for(model.config.crops, record["sensor"], weights).to(where)
+        sensor = sensor_for(model.config.crops, str(record["sensor"]), weights).to(where)
         if sensor.fingerprint != record["sensor_fingerprint"]:
             raise ValueError(
                 f"{run} was trained with other weights of {sensor.name}; name them with --weights"

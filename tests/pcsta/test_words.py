@@ -1,0 +1,288 @@
+"""Whatever a user can do wrong is told in a sentence or two, through the command itself."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pcsta import cli, tensors
+from pcsta.config import RECIPES
+from pcsta.data.ntu import NTU, write_skeleton
+from recordings import person, pixels
+
+TRAIN = ("--row", "A", "--config", "narrow", "--recipe", "small", "--device", "cpu")
+
+
+def recordings(root: Path, people="ann bob cleo dan", absurd=False) -> Path:
+    """Four people who stir and wave, on skeletons alone; two of them train."""
+    root.mkdir(exist_ok=True)
+    lines = ["skeleton,action,subject,side"]
+    for i, name in enumerate(people.split()):
+        for action, wave in (("摇", 0.4), ("stir", 0.1)):
+            joints = person(24, (0, 0, 3), wave=wave, seed=i)[:, None]
+            if absurd and (name, action) == ("ann", "stir"):
+                joints[5, 0, 3, 1] = -3.4e38
+            write_skeleton(root / f"{name}-{action}.skeleton", joints, pixels(joints))
+            lines.append(f"{name}-{action}.skeleton,{action},{name},{'test' if i > 1 else 'train'}")
+    (root / "recordings.csv").write_text("\n".join(lines), "utf-8")
+    return root
+
+
+class Said:
+    """What `pcsta ARGUMENTS` said, as it would in a console: rc, standard output and error."""
+
+    def __init__(self, monkeypatch, capsys):
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments):
+        self.monkeypatch.setattr(sys, "argv", ["pcsta", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        self.out, self.err = self.capsys.readouterr()
+        self.rc = ended.value.code or 0
+        if isinstance(self.rc, str):
+            self.rc, self.err = 1, f"{self.err}{self.rc}\n"
+        return self
+
+
+@pytest.fixture
+def said(monkeypatch, capsys):
+    handler, warned = signal.getsignal(signal.SIGINT), cli.warnings.showwarning
+    yield Said(monkeypatch, capsys)
+    signal.signal(signal.SIGINT, handler)
+    cli.warnings.showwarning = warned
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Recordings, and a run trained on them by the command."""
+    root = tmp_path_factory.mktemp("words")
+    recordings(root / "own")
+    environment = os.environ | {"PCSTA_DATA": str(root / "data")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PCSTA_DATA", environment["PCSTA_DATA"])
+        patch.setitem(RECIPES, "small", replace(RECIPES["small"], pose_epochs=2))
+        words = ["pcsta", "train", "own", "--root", root / "own", *TRAIN, "--out", root / "run"]
+        patch.setattr(sys, "argv", [str(word) for word in words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert not ended.value.code
+    return root
+
+
+@pytest.fixture
+def here(made, tmp_path, monkeypatch):
+    """A copy of these recordings and this run, to spoil."""
+    shutil.copytree(made / "own", tmp_path / "own")
+    shutil.copytree(made / "run", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PCSTA_DATA", str(made / "data"))
+    monkeypatch.setitem(RECIPES, "small", replace(RECIPES["small"], pose_epochs=2))
+    return tmp_path
+
+
+PREDICT = ("predict", "run", "--skeleton", "own/ann-stir.skeleton")
+AGAIN = ("train", "own", "--root", "own", *TRAIN, "--out", "run")
+NEW = (*AGAIN[:-1], "new")
+
+
+def cut(name):
+    return lambda here: os.truncate(here / "run" / name, 1000)
+
+
+def text(name, said):
+    return lambda here: (here / "run" / name).write_text(said)
+
+
+def unfinished(here):
+    for name in ("model.safetensors", "record.json"):
+        (here / "run" / name).unlink()
+
+
+def half_a_state(here):
+    unfinished(here)
+    (here / "run/state.safetensors").write_bytes(b"half")
+
+
+def other_tensors(here):
+    save_file({"weight": torch.zeros(2)}, here / "run/model.safetensors")
+
+
+def nobody_to_train(here):
+    for path in here.glob("own/[ab]*.skeleton"):
+        path.unlink()
+
+
+def file_in_the_way(here):
+    (here / "new").write_text("")
+
+
+def nothing(here):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "words"),
+    [
+        (nothing, (*PREDICT, "--device", "gpu"), ["no device 'gpu'", "choose auto"]),
+        (nothing, (*PREDICT, "--device", "cuda:99"), ["torch sees no cuda:99", "pcsta doctor"]),
+        (cut("model.safetensors"), PREDICT, ["run/model.safetensors is cut short"]),
+        (other_tensors, PREDICT, ["does not hold the weights of the network of run", "Missing key"]),
+        (text("record.json", "{"), PREDICT, ["run/record.json is damaged, or no JSON"]),
+        (text("record.json", "[1]"), ("evaluate", "run"), ["record.json does not describe a run"]),
+        (text("config.json", "{}"), AGAIN, ["config.json does not describe a run"]),
+        (text("store.json", "{}"), ("evaluate", "run"), ["store.json does not describe a run"]),
+        (half_a_state, AGAIN, ["run/state.safetensors is cut short"]),
+        (unfinished, ("evaluate", "run"), ["run is unfinished", "pcsta train own --root", "continues"]),
+        (unfinished, PREDICT, ["run is unfinished"]),
+        (unfinished, ("export", "run", "--out", "a.onnx"), ["run is unfinished"]),
+        (unfinished, (*NEW, "--from", "run", "--config", "narrow"), ["leave --config out"]),
+        (nothing, ("evaluate", "nowhere"), ["nowhere holds no run", "pcsta train DATASET"]),
+        (nothing, (*AGAIN, "--seed", "5"), ["run holds another run", "another --out"]),
+        (nothing, (*NEW, "--row", "K"), ["no recording in own has a video", "train row A"]),
+        (nothing, (*NEW, "--row", "K", "--sensor", "none"), ["poses alone", "train row A"]),
+        (nothing, (*NEW, "--protocol", "folds"), ["no protocol 'folds'", "cross-subject"]),
+        (nothing, (*NEW, "--protocol", "cross-view"), ["no protocol 'cross-view'", "cross-subject"]),
+        (nobody_to_train, NEW, ["0 usable clips to train on", "pcsta check own"]),
+        (file_in_the_way, NEW, ["new: Not a directory"]),
+        (nothing, ("predict", "run", "--skeleton", "no.skeleton"), ["no.skeleton"]),
+        (nothing, ("ablate", "--rows", "A,Z", "--out", "new"), ["no variant 'Z'"]),
+        (
+            nothing,
+            ("ablate", "own", "--root", "own", "--protocol", "folds", "--out", "new"),
+            ["no protocol 'folds'"],
+        ),
+        (nothing, ("overlay", *PREDICT[1:], "--video", "a.avi", "--out", "o.txt"), ["o.txt", ".mp4"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_and_what_to_do(here, said, spoil, arguments, words):
+    spoil(here)
+    there = (here / "new").exists()
+    told = said(*arguments)
+    assert told.rc in (1, 2), told.err
+    last = told.err.strip().splitlines()[-1]
+    for word in words:
+        assert word in last
+    assert "Traceback" not in told.err and last.startswith("pcsta: ")
+    assert len(re.findall(r"[.;:] ", last)) <= 4
+    assert (here / "new").exists() == there, "nothing is written"
+
+
+def test_a_port_that_is_none_is_refused_before_the_build(said):
+    told = said("book", "--port", "99999")
+    assert told.rc == 2 and "65535" in told.err and "Traceback" not in told.err
+
+
+def test_nobody_to_test_and_a_class_that_nobody_trains_are_told_first(here, said):
+    for path in here.glob("own/[ab]*-stir.skeleton"):
+        path.unlink()
+    told = said(*NEW)
+    assert told.rc == 0 and "pcsta: cross-subject has no clip to train stir\n" in told.err
+    for path in here.glob("own/[cd]*.skeleton"):
+        path.unlink()
+    told = said(*AGAIN[:-1], "lonely")
+    assert told.rc == 0 and "no usable clip to test on" in told.err
+    told = said("evaluate", "lonely")
+    assert told.rc == 1 and "no usable clip on the test side" in told.err
+
+
+def test_a_loss_that_is_no_number_names_the_clip(here, said):
+    recordings(here / "own", absurd=True)
+    told = said(*NEW)
+    assert told.rc == 1 and "3.4e+38 m, in ann-stir" in told.err
+    assert not (here / "new/model.safetensors").exists()
+    told = said(*PREDICT, "--json")
+    assert told.rc == 1 and "no finite number" in told.err and not told.out
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_takes_nothing(here, said, monkeypatch, number):
+    def full(*_):
+        raise OSError(number, os.strerror(number), "new/model.safetensors")
+
+    monkeypatch.setattr(tensors.Path, "write_bytes", full)
+    told = said(*NEW)
+    assert told.rc == 1
+    last = told.err.strip().splitlines()[-1]
+    assert last.startswith(f"pcsta: new/model.safetensors: {os.strerror(number)}; ")
+    assert not list((here / "new").glob(".*part*"))
+
+
+def test_a_killed_reader(here, said, monkeypatch):
+    monkeypatch.setenv("PCSTA_DATA", str(here / "data"))
+    monkeypatch.setattr(NTU, "tracks", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr("pcsta.data.ntu.tracks", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    told = said("prepare", "own", "--root", "own", "--sensor", "none", "--workers", "1")
+    assert told.rc == 1 and "a process that reads was killed" in told.err
+    assert "fewer --workers" in told.err and "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("[..gloo/transport/tcp/pair.cc:534] Connection closed by peer"), "beside this"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "too little free memory"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
+        (
+            OSError("Caught OSError in DataLoader worker process 0.\nOriginal Traceback (most recent"
+                    " call last):\n  File x\nOSError: [Errno 5] Input/output error: 'a.npy'\n"),
+            "Input/output error: 'a.npy'",
+        ),
+    ],
+)  # fmt: skip
+def test_words_of_libraries(error, words):
+    found = cli.words(error)
+    assert found == "" if words is None else words in found and "\n" not in found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_labels_outside_the_consoles_code_page_are_printed_with_a_replacement(made, encoding):
+    done = subprocess.run(
+        [sys.executable, "-m", "pcsta", "evaluate", made / "run"],
+        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shown = {"ascii": "摇".encode(), "cp1252": b"?"}[encoding]  # typer takes ASCII for a mistake
+    assert b"  " + shown + b"  " in done.stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_at_once_and_says_how_to_go_on(made, tmp_path):
+    arguments = ["train", "own", "--root", str(made / "own"), *TRAIN, "--out", str(tmp_path / "r")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pcsta", *arguments],
+        env=os.environ | {"PCSTA_DATA": str(made / "data"), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while not (tmp_path / "r/log.csv").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 2
+    assert process.returncode == 130
+    assert f"pcsta: stopped; to go on: pcsta {' '.join(arguments)}" in err
+    assert "Traceback" not in err
+    assert not list((tmp_path / "r").glob(".*part*"))
+
+
+def test_json_is_json(here, said):
+    told = said("evaluate", "run", "--json")
+    found = json.loads(told.out, parse_constant=pytest.fail)
+    assert np.sum(found["runs"]["run"]["confusion"]) == 4
+    assert set(found["runs"]["run"]["per_class"]) == {"摇", "stir"}
