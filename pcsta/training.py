@@ -12,6 +12,7 @@ import platform
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -29,7 +30,7 @@ from pcsta.checkpoint import BODY, POSE_STREAM, RunSettings, Stage, State, load_
 from pcsta.config import ModelConfig, TrainConfig, needs_pose
 from pcsta.data.splits import validation_split
 from pcsta.data.store import Settings, Store, crops_of, split_names
-from pcsta.files import atomic, fingerprint, write_json
+from pcsta.files import atomic, exclusive, fingerprint, write_json
 from pcsta.two_stream import TwoStream
 
 SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
@@ -136,49 +137,50 @@ def train(
         return out
     fitting, validating = training_clips(store, recipe, protocol, seed)
     steps_per_epoch(len(fitting), recipe.batch, processes)
-    # from here on something is written
-    if rank == 0:
-        write_json(out / "config.json", settings)
-        write_json(out / "store.json", {"path": str(store.path.resolve()), "command": command})
-    if stage == "rgb" and needs_pose(config) and pose_from is None:
-        pose = replace(config, streams="pose")
-        pose_from = train(
-            store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress,
-            source, skeleton, command,
-        )  # fmt: skip
+    alone = exclusive(out / ".lock", f"another process trains in {out}")
+    with nullcontext() if rank else alone:
+        if rank == 0:
+            write_json(out / "config.json", settings)
+            write_json(out / "store.json", {"path": str(store.path.resolve()), "command": command})
+        if stage == "rgb" and needs_pose(config) and pose_from is None:
+            pose = replace(config, streams="pose")
+            pose_from = train(
+                store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress,
+                source, skeleton, command,
+            )  # fmt: skip
 
-    torch.manual_seed(seed)
-    model = TwoStream(config).to(chosen)
-    if source is not None:
-        load_part(model, source, BODY[stage])
-    if pose_from is not None:
-        load_part(model, pose_from, POSE_STREAM)
-    features = None
-    if model.rgb is not None and source is None:
-        features = fit_scaling(model, store, fitting, recipe.sampling)
-    elif model.rgb is not None and config.glimpse_projection:  # the frozen map is the source's
-        features = project_glimpses(model.rgb.scaling, store)
-    batches = SubSequences(store, config, chosen, recipe.sampling, features, workers, part)
-    state = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
-    if rank == 0:
-        crop_size = store.settings["crop_size"]
-        checkpoint.save(out, model, {
-            **settings,
-            "stage": stage,
-            "best": state.progress,
-            "clips": {"fitting": len(fitting), "validation": len(validating)},
-            "seconds": round(sum(float(line["seconds"]) for line in state.log), 1),
-            "processes": processes,
-            "hardware": common.hardware(chosen),
-            "classes": list(store.classes),
-            "skeleton": store.skeleton.name,
-            "sensor": store.settings["sensor_name"],
-            "sensor_fingerprint": store.settings["sensor"],
-            "crop_share": crop_size and crop_size / store.settings["image_width"],
-            "parameters": model.parameter_counts(),
-            "date": time.strftime("%Y-%m-%d"),
-            "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        })  # fmt: skip
+        torch.manual_seed(seed)
+        model = TwoStream(config).to(chosen)
+        if source is not None:
+            load_part(model, source, BODY[stage])
+        if pose_from is not None:
+            load_part(model, pose_from, POSE_STREAM)
+        features = None
+        if model.rgb is not None and source is None:
+            features = fit_scaling(model, store, fitting, recipe.sampling)
+        elif model.rgb is not None and config.glimpse_projection:  # the frozen map is the source's
+            features = project_glimpses(model.rgb.scaling, store)
+        batches = SubSequences(store, config, chosen, recipe.sampling, features, workers, part)
+        state = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
+        if rank == 0:
+            crop_size = store.settings["crop_size"]
+            checkpoint.save(out, model, {
+                **settings,
+                "stage": stage,
+                "best": state.progress,
+                "clips": {"fitting": len(fitting), "validation": len(validating)},
+                "seconds": round(sum(float(line["seconds"]) for line in state.log), 1),
+                "processes": processes,
+                "hardware": common.hardware(chosen),
+                "classes": list(store.classes),
+                "skeleton": store.skeleton.name,
+                "sensor": store.settings["sensor_name"],
+                "sensor_fingerprint": store.settings["sensor"],
+                "crop_share": crop_size and crop_size / store.settings["image_width"],
+                "parameters": model.parameter_counts(),
+                "date": time.strftime("%Y-%m-%d"),
+                "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            })  # fmt: skip
     common.all_reduce(0)  # nobody goes on before the run is whole
     return out
 

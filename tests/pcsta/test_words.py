@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from pcsta import cli, tensors
 from pcsta.config import RECIPES
 from pcsta.data.ntu import NTU, write_skeleton
+from pcsta.files import exclusive
 from recordings import person, pixels
 
 TRAIN = ("--row", "A", "--config", "narrow", "--recipe", "small", "--device", "cpu")
@@ -286,3 +287,20 @@ def test_json_is_json(here, said):
     found = json.loads(told.out, parse_constant=pytest.fail)
     assert np.sum(found["runs"]["run"]["confusion"]) == 4
     assert set(found["runs"]["run"]["per_class"]) == {"摇", "stir"}
+
+
+def test_a_second_train_into_one_folder_is_refused(here, said):
+    unfinished(here)
+    with exclusive(here / "run/.lock", "never"):
+        told = said(*AGAIN)
+    assert told.rc == 1 and "another process trains in run; wait for it" in told.err
+    assert said(*AGAIN).rc == 0
+
+
+def test_a_run_obeys_the_umask(here, said):
+    before = os.umask(0o027)
+    try:
+        assert said(*NEW).rc == 0
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (here / "new").iterdir()} == {0o640}
