@@ -89,7 +89,7 @@ class SpatialAttention(_Attention):
         pose_term: Float[Tensor, "B A"] | None = None,
         present: Bool[Tensor, "B N"] | None = None,
     ) -> Float[Tensor, "B N"]:
-        """Spatial attention p_t, which sums to 1 over the hands.
+        """Spatial attention p_t; it sums to 1 over the hands, unless `config.weights` is "sigmoid".
 
         hidden:     h_{t-1}
         pose_term:  `pose_term(s)`, computed once per sub-sequence
@@ -110,7 +110,7 @@ class TemporalAttention(_Attention):
     def forward(
         self, P: Float[Tensor, "B TN"], s: Float[Tensor, "B S"] | None = None
     ) -> Float[Tensor, "B T"]:
-        """Temporal attention p', which sums to 1 over time.
+        """Temporal attention p'; it sums to 1 over time, unless `config.weights` is "sigmoid".
 
         P:  spatial attention of every step, `spatial_attention.flatten(1)`: time, then hand
         s:  pose features, or None when not conditioned

@@ -11,13 +11,6 @@ A run is a folder of tensors by name (safetensors) and JSON; reading it runs no 
     model.safetensors   the trained model, `TwoStream.state_dict()`: parameters, the frozen scaling
                         of glimpses and s, statistics of batch normalisation
     record.json         `RunRecord`; its presence says that the run is finished
-
-Knowledge transfer (section 5): "The target networks were initialized with models pretrained on
-NTU. Skeleton definitions are different and were adapted. All layers were finetuned on the smaller
-datasets with an initial learning rate 10 times smaller."  What is taken over is the body: f_sk, and
-f_p, f_h, f_u, f_p' with the frozen scaling of what they read. The classifiers start anew, as the
-classes are others. The joints are adapted by reading a dataset in another skeleton, on either side:
-the large one in the small one's (25 joints -> 15, then both networks are alike), or the reverse.
 """
 
 from __future__ import annotations
@@ -25,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,7 +30,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from pcsta import tensors
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
-from pcsta.data.store import Settings
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.two_stream import TwoStream
 
@@ -49,11 +40,6 @@ POSE_STREAM = ("pose_net.", "pose_head.")
 BODY: dict[Stage, tuple[str, ...]] = {"pose": ("pose_net.",), "rgb": ("rgb.",)}
 
 RATE_SHARE = 0.1  # of the recipe's learning rate, after a transfer
-
-# What X and f_sk depend on; and what a target of transfer decides for itself.
-_POSE = {"skeleton", "order", "order_seed", "origin", "derivatives", "view", "coordinates", "frames",
-         "people", "pose_model", "pose_widths", "batch_norm"}  # fmt: skip
-_OWN = {"classes", "streams", "dropout", "glimpse_dropout"}
 
 # What is read of a run's two files, whatever else they tell.
 _SETTINGS = {"model", "recipe", "store", "protocol", "seed"}
@@ -244,7 +230,6 @@ def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
     tensors.load_into(model, own | taken, path, "this network")
 
 
-# --- knowledge transfer (section 5) -------------------------------------------------------------
 def describe(source: Path) -> dict[str, str | int]:
     """What a run that starts from `source` remembers of it; the weights by their hash."""
     settings = read_record(source)
@@ -255,52 +240,3 @@ def describe(source: Path) -> dict[str, str | int]:
         "seed": settings["seed"],
         "weights": hashlib.sha256(weights).hexdigest()[:16],
     }
-
-
-def check_source(source: Path, config: ModelConfig, store: Settings) -> None:
-    """Raise ValueError, saying what to do, when `source` cannot start the training of `config`.
-
-    store: what made the store that is trained on
-    """
-    theirs, pose_alone = configuration(source), config.streams == "pose"
-    if theirs.skeleton != config.skeleton:
-        raise ValueError(
-            f"{source} reads {theirs.skeleton} joints, this run {config.skeleton} joints: read "
-            f"this dataset as `--skeleton {theirs.skeleton}`, or pretrain with `--skeleton "
-            f"{config.skeleton}`"
-        )
-    if not pose_alone and theirs.streams == "pose":
-        raise ValueError(f"{source} has no RGB stream to start from: pretrain row G or K")
-    _refuse_another(source, theirs, config, _POSE if pose_alone else config.to_dict().keys() - _OWN)
-    sensor, fingerprint = (read_record(source)[name] for name in ("sensor", "sensor_fingerprint"))
-    if not pose_alone and fingerprint != store["sensor"]:
-        raise ValueError(
-            f"{source} looks through {sensor}, this dataset is prepared with "
-            f"{store['sensor_name']} or with other weights of it: prepare it with the same --sensor "
-            "and --weights"
-        )
-
-
-def check_pose(pose_from: Path, config: ModelConfig, store: Settings, protocol: str) -> None:
-    """Raise ValueError when the pose stream of `pose_from` is not one for this run.
-
-    One of another dataset or protocol may have seen the clips that are tested here.
-    """
-    _refuse_another(pose_from, configuration(pose_from), config, _POSE | {"classes"})
-    record = read_record(pose_from)
-    theirs, ours = (record["store"]["dataset"], record["protocol"]), (store["dataset"], protocol)
-    if theirs != ours:
-        raise ValueError(f"{pose_from} was trained on {' '.join(theirs)}, not on {' '.join(ours)}")
-
-
-def _refuse_another(
-    run: Path, theirs: ModelConfig, ours: ModelConfig, fields: Iterable[str]
-) -> None:
-    there, here = theirs.to_dict(), ours.to_dict()
-    other = [
-        f"{name} is {there[name]} there and {here[name]} here"
-        for name in sorted(fields)
-        if there[name] != here[name]
-    ]
-    if other:
-        raise ValueError(f"{run} is another network: {', '.join(other)}")

@@ -6,46 +6,20 @@ by the entry-point group `pcsta.commands`: each entry is a function that takes t
 
 from __future__ import annotations
 
-import errno
 import functools
 import importlib.metadata
 import json
 import os
-import re
-import shlex
-import signal
 import sys
-import threading
-import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pcsta import console, options
 from pcsta.config import CONFIGS, RECIPES
 from pcsta.config import row as table_row
-from pcsta.options import (
-    DatasetName,
-    Device,
-    From,
-    Json,
-    Protocol,
-    RecipeName,
-    Root,
-    Run,
-    Seed,
-    Sensor,
-    Skeleton,
-    Weights,
-    Workers,
-    choice,
-    expand_protocols,
-    plan,
-    show,
-    sizes,
-    writable,
-)  # fmt: skip
 
 if TYPE_CHECKING:  # `--help` needs neither numpy nor torch
     from pcsta.data.store import Crops
@@ -61,46 +35,50 @@ app = typer.Typer(
 
 # --- commands -------------------------------------------------------------------------------------
 @app.command()
-def check(dataset: DatasetName, root: Root = None, as_json: Json = False) -> None:
+def check(
+    dataset: options.DatasetName, root: options.Root = None, as_json: options.Json = False
+) -> None:
     """Count a dataset before anyone trains: files, missing pairs, unusable samples, splits."""
     from pcsta.data import check, open_dataset
 
-    show(check.check_dataset(open_dataset(dataset, root)), as_json, check.format_report)
+    options.show(check.check_dataset(open_dataset(dataset, root)), as_json, check.format_report)
 
 
 @app.command()
 def inspect(
     file: Annotated[Path, typer.Argument(help="Skeleton file of any dataset, or a video.")],
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Say what a skeleton or video file holds."""
     from pcsta.data import inspect
 
-    show(inspect.inspect_file(file), as_json, inspect.format_report)
+    options.show(inspect.inspect_file(file), as_json, inspect.format_report)
 
 
 @app.command()
 def prepare(
-    dataset: DatasetName,
-    root: Root = None,
+    dataset: options.DatasetName,
+    root: options.Root = None,
     out: Annotated[Path | None, typer.Option(help="Store (default: data/prepared/...).")] = None,
-    sensor: Sensor = "efficientnet-lite0",
+    sensor: options.Sensor = "efficientnet-lite0",
     crops: Annotated[
         str, typer.Option(help="What the sensor sees: hands, or frame (whole).")
     ] = "hands",
-    weights: Weights = None,
+    weights: options.Weights = None,
     shard: Annotated[
         str, typer.Option(help="i/n: part i of n, for several processes or machines at once.")
     ] = "1/1",
-    workers: Workers = 2,
-    device: Device = "auto",
+    workers: options.Workers = 2,
+    device: options.Device = "auto",
 ) -> None:
     """Raw files -> store: poses and glimpse features, memory-mapped. Continues if interrupted."""
     from pcsta.data.prepare import parse_shard
 
-    seen: Crops = choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
+    seen: Crops = options.choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
     part = parse_shard(shard)
-    store = plan(dataset, root, sensor, weights, device, seen, out).store(workers, device, part)
+    store = options.plan(dataset, root, sensor, weights, device, seen, out).store(
+        workers, device, part
+    )
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     to_go = f", {store.missing} samples to go in other parts" if store.missing else ""
     typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}{to_go}: {store.path}")
@@ -108,9 +86,9 @@ def prepare(
 
 @app.command()
 def train(
-    dataset: DatasetName,
+    dataset: options.DatasetName,
     out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
-    root: Root = None,
+    root: options.Root = None,
     row: Annotated[
         str, typer.Option(help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned.")
     ] = "K",
@@ -120,9 +98,9 @@ def train(
             help=f"Sizes: {', '.join(CONFIGS)} (default laptop); with --from, that run's."
         ),
     ] = None,
-    recipe: RecipeName = "laptop",
-    protocol: Protocol = None,
-    source: From = None,
+    recipe: options.RecipeName = "laptop",
+    protocol: options.Protocol = None,
+    source: options.From = None,
     rate_share: Annotated[
         float | None,
         typer.Option(help="Share of the recipe's learning rate; with --from a tenth, else all."),
@@ -131,36 +109,36 @@ def train(
         str | None,
         typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
     ] = None,
-    sensor: Sensor = "",
-    weights: Weights = None,
-    seed: Seed = 0,
+    sensor: options.Sensor = "",
+    weights: options.Weights = None,
+    seed: options.Seed = 0,
     workers: Annotated[
         int | None, typer.Option(help="Processes that read (default: 2, none to train on a CPU).")
     ] = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Train one row of Table 6, pose stream first. Continues if interrupted.
 
     On several GPUs, one process each: `torchrun --nproc-per-node 4 -m pcsta train ...`
     """
-    from pcsta import checkpoint, common, skeletons, training
+    from pcsta import checkpoint, common, preflight, skeletons, training
 
-    model = table_row(row, sizes(source, config, "laptop"))
+    model = table_row(row, options.sizes(source, config, "laptop"))
     if skeleton is not None:
-        choice(skeletons.SKELETONS, skeleton, "skeleton")
+        options.choice(skeletons.SKELETONS, skeleton, "skeleton")
     if rate_share is None:
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
-    how = choice(RECIPES, recipe, "recipe").at(rate_share)
+    how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
-    planned = plan(dataset, root, f_g, weights, device, model.crops)
-    protocols = expand_protocols(planned.data.protocols, protocol)
+    planned = options.plan(dataset, root, f_g, weights, device, model.crops)
+    protocols = options.expand_protocols(planned.data.protocols, protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
-        _, settings = training.settle(
+        _, settings = preflight.settle(
             planned.settings, planned.usable, model, how, name, seed, source, skeleton
         )
         if not checkpoint.begun(folder, settings):
-            writable(folder)
+            options.writable(folder)
     with common.distributed_session():
         reading = 2 if workers is None else workers
         store = planned.store(reading, device)
@@ -169,7 +147,7 @@ def train(
         for name, folder in zip(protocols, folders, strict=True):
             run = training.train(
                 store, model, how, folder, name, seed, device, workers=reading, source=source,
-                skeleton=skeleton, command=command_line(),
+                skeleton=skeleton, command=console.command_line(),
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:
                 typer.echo(f"trained: {run}")
@@ -179,8 +157,8 @@ def train(
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or of several (folds).")],
     store: Annotated[Path | None, typer.Option(help="Store, if it has moved.")] = None,
-    device: Device = "auto",
-    as_json: Json = False,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
 ) -> None:
     """Test a run by its protocol: accuracy, of each class as well; with --json also the confusion."""
     from pcsta import evaluation
@@ -199,18 +177,18 @@ def evaluate(
         shares = next(iter(found.values())).per_class.items()
         lines += [f"  {label:<32} {100 * share:5.1f} %" for label, share in shares]
     results = {name: asdict(result) for name, result in found.items()}
-    show({"runs": results, "mean": mean}, as_json, lambda _: "\n".join(lines))
+    options.show({"runs": results, "mean": mean}, as_json, lambda _: "\n".join(lines))
 
 
 @app.command()
 def predict(
-    run: Run,
-    skeleton: Skeleton,
+    run: options.Run,
+    skeleton: options.Skeleton,
     video: Annotated[Path | None, typer.Option(help="Its colour video.")] = None,
-    weights: Weights = None,
+    weights: options.Weights = None,
     top: Annotated[int, typer.Option(help="How many classes.")] = 5,
-    device: Device = "auto",
-    as_json: Json = False,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
 ) -> None:
     """Name the action of one recording."""
     from pcsta import evaluation
@@ -219,12 +197,14 @@ def predict(
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
     found |= {"repairs": list(said.clip.repairs)}
-    show(found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best))
+    options.show(
+        found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best)
+    )
 
 
 @app.command()
 def export(
-    run: Run, out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")]
+    run: options.Run, out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")]
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
     from pcsta import checkpoint, export
@@ -236,11 +216,11 @@ def export(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: options.Json = False) -> None:
     """Versions, device, datasets and weights found, and what to do about what is missing."""
     from pcsta import doctor
 
-    show(doctor.examine(), as_json, doctor.format_report)
+    options.show(doctor.examine(), as_json, doctor.format_report)
 
 
 @functools.cache
@@ -251,67 +231,11 @@ def full_app() -> typer.Typer:
     return app
 
 
-def command_line() -> str:
-    """What was typed, to be typed again."""
-    return shlex.join(["pcsta", *sys.argv[1:]])
-
-
-# --- what a reader is told ------------------------------------------------------------------------
-_ADVICE = {
-    errno.ENOSPC: "make room and run the same command again, and it continues",
-    errno.EACCES: "choose another place, or change who may read and write there",
-    errno.EROFS: "choose another place",
-    errno.ENOENT: "check the name",
-    errno.ENOTDIR: "check the name",
-    errno.EISDIR: "name a file in it",
-}
-# What libraries say when it is not the program that is wrong.
-_SIGNS = {
-    "DataLoader worker": "a process that reads was killed, as happens when memory runs out; run the "
-    "same command again with fewer --workers, and it continues",
-    "process pool": "a process that computes was killed, as happens when memory runs out; run the same "
-    "command again, and it continues",
-    "out of memory": "the GPU has too little free memory; end what else uses it, or take --device cpu",
-    "gloo": "a process that trains beside this one has ended, and its own message says why; run the "
-    "same command again, and it continues",
-}
-_SIGNS |= {"NCCL": _SIGNS["gloo"], "can't allocate memory": _SIGNS["DataLoader worker"]}
-
-
-def words(error: Exception) -> str:
-    """What to tell of an error that is not ours, in a line; nothing of one that is."""
-    text = str(error)
-    if "Original Traceback" in text:  # of a process that reads: its last line is the error
-        text = re.sub(r"^\S+: (\[Errno \d+\] )?", "", text.strip().splitlines()[-1])
-    elif isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        own = error.strerror != os.strerror(error.errno or 0)  # then it says what to do
-        advice = "" if own else _ADVICE.get(error.errno or 0, "")
-        return f"{where}{error.strerror}" + (f"; {advice}" if advice else "")
-    if isinstance(error, RuntimeError):
-        return next((said for sign, said in _SIGNS.items() if sign in text), "")
-    return text
-
-
-def _interrupted(number: int, frame: Any, main: int = os.getpid()) -> None:
-    """Ctrl-C: unwind, so that nothing half-written stays, but do not wait for who computes beside."""
-    if os.getpid() == main:
-        os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
-        timer = threading.Timer(1.5, os._exit, [130])
-        timer.daemon = True
-        timer.start()
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Entry point: a reader's mistake is one line, a mistake of ours keeps its traceback."""
     if "TORCHELASTIC_RUN_ID" in os.environ and sys.argv[1:2] != ["train"]:
         sys.exit("pcsta: torchrun is for `pcsta train`; the other commands start once, without it")
-    for stream in (sys.stdout, sys.stderr):  # a label may have letters that the console has not
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupted)
-    warnings.showwarning = lambda said, *_: typer.echo(f"pcsta: {said}", err=True)
+    console.begin()
     try:
         full_app()()
     except ModuleNotFoundError as error:
@@ -319,6 +243,6 @@ def main() -> None:
             raise
         sys.exit(f'pcsta: {error.name} is not installed; `pip install "pcsta[book]"` brings it')
     except (ValueError, OSError, RuntimeError) as error:
-        if not (said := words(error)):
+        if not (said := console.words(error)):
             raise
         sys.exit(f"pcsta: {said}")

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any
 
 import torch
 from torchvision.models import Inception_V3_Weights
@@ -18,53 +18,36 @@ from pcsta.glimpse import GlimpseSensor, MissingWeights
 _PACKAGES = ("torch", "torchvision", "numpy", "av", "jupyter-book", "ipywidgets", "nbval")
 
 
-class Finding(TypedDict):
-    """One thing looked for: whether it is there, what was found, and what to do if it is not."""
-
-    ok: bool
-    what: str
-    do: NotRequired[str]
+Finding = tuple[bool, str, str]  # whether it is there, what was found, what to do if it is not
 
 
-class Examination(TypedDict):
-    versions: dict[str, str | None]
-    device: Finding
-    data: Finding
-    datasets: dict[str, Finding]
-    weights: dict[str, Finding]
-    browser: Finding
-
-
-def examine() -> Examination:
-    """Everything `pcsta doctor` says, as data."""
-    weights = {"efficientnet-lite0": _lite0(), "inception-v3": _inception()}
+def examine() -> dict[str, dict[str, Any]]:
+    """Everything `pcsta doctor` says, as data: "versions", and "findings" with ok, what and do."""
+    packages = {name: _version(name) for name in _PACKAGES}
+    found = {"device": (True, _device(), ""), "data folder": _data()}
+    found |= {name: _dataset(name) for name in DATASETS}
+    found |= {"efficientnet-lite0": _lite0(), "inception-v3": _inception()}
+    found["browser for tests"] = _browser()
     return {
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
-        "device": {"ok": True, "what": _device()},
-        "data": _data(),
-        "datasets": {name: _dataset(name) for name in DATASETS},
-        "weights": weights,
-        "browser": _browser(),
+        "versions": {"python": platform.python_version(), **packages},
+        "findings": {k: {"ok": ok, "what": what, "do": do} for k, (ok, what, do) in found.items()},
     }
 
 
-def format_report(found: Examination) -> str:
+def format_report(found: dict[str, dict[str, Any]]) -> str:
     """The same as text for a person."""
-    versions = ", ".join(f"{k} {v or 'missing'}" for k, v in found["versions"].items())
-    entries = {"device": found["device"], "data folder": found["data"]}
-    entries |= {**found["datasets"], **found["weights"], "browser for tests": found["browser"]}
-    lines = [f"versions   {versions}"]
-    for name, entry in entries.items():
+    lines = ["versions   " + ", ".join(f"{k} {v}" for k, v in found["versions"].items())]
+    for name, entry in found["findings"].items():
         lines.append(f"{'ok ' if entry['ok'] else '-- '} {name:<19} {entry['what']}")
-        lines += [f"{'':<24}{entry['do']}"] if "do" in entry else []
+        lines += [] if entry["ok"] else [f"{'':<24}{entry['do']}"]
     return "\n".join(lines)
 
 
-def _version(package: str) -> str | None:
+def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return None
+        return "missing"
 
 
 def _device() -> str:
@@ -81,46 +64,44 @@ def _data() -> Finding:
     root = data_root().absolute()
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(there).free / 2**30
-    what = f"{root}, {free:.0f} GiB free"
-    if free > 1:
-        return {"ok": True, "what": what}
     do = "the embedded dataset needs 1 GiB; set PCSTA_DATA to a folder with room"
-    return {"ok": False, "what": what, "do": do}
+    return free > 1, f"{root}, {free:.0f} GiB free", do
 
 
 def _dataset(name: str) -> Finding:
+    root = data_root() / name
+    do = {
+        "synthetic": "`pcsta data make` makes it in two minutes",
+        "own": f"if you have recordings: data/README.md says what {root} should hold",
+    }.get(name, f"data/README.md says how to get it; then put it under {root}")
     try:
         data = open_dataset(name)
-        return {"ok": True, "what": f"{len(data.samples)} clips in {data.root}"}
+        return True, f"{len(data.samples)} clips in {data.root}", ""
     except DataError as error:
-        do = {
-            "synthetic": "`pcsta data make` makes it in two minutes",
-            "own": f"if you have recordings: data/README.md says what {data_root() / name} should hold",
-        }.get(name, f"data/README.md says how to get it; then put it under {data_root() / name}")
-        return {"ok": False, "what": error.problem, "do": do}
+        return False, error.problem, do
 
 
 def _lite0() -> Finding:
     try:
         GlimpseSensor("efficientnet-lite0")
-        return {"ok": True, "what": "ImageNet weights found"}
+        return True, "ImageNet weights found", ""
     except MissingWeights as error:
-        return {"ok": False, "what": "no weights", "do": str(error)}
+        return False, "no weights", str(error)
 
 
 def _inception() -> Finding:
     """Only looks: examining a machine must not download 100 MB."""
     file = Path(Inception_V3_Weights.IMAGENET1K_V1.url).name
     cached = Path(torch.hub.get_dir()) / "checkpoints" / file
-    if cached.exists():
-        return {"ok": True, "what": f"ImageNet weights in {cached}"}
-    what = "not downloaded (only the paper's configuration needs them)"
+    there, none = (
+        f"ImageNet weights in {cached}",
+        "not downloaded (only the paper's sizes need them)",
+    )
     do = f"the first use downloads them (104 MB); without network name a copy of {file} with --weights"
-    return {"ok": False, "what": what, "do": do}
+    return cached.exists(), there if cached.exists() else none, do
 
 
 def _browser() -> Finding:
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    if path := next(filter(None, map(shutil.which, names)), None):
-        return {"ok": True, "what": path}
-    return {"ok": False, "what": "no Chromium", "do": "the browser tests will be skipped"}
+    path = next(filter(None, map(shutil.which, names)), None)
+    return path is not None, path or "no Chromium", "the browser tests will be skipped"

@@ -17,12 +17,11 @@ from pcsta.scaling import Scaling
 
 
 class RGBStream(nn.Module):
-    """Glimpses of all steps -> u~ (eq. 6; baselines, pooling, section 3).
+    """Glimpses of all steps -> u~ (eq. 6; baselines, pooling, section 3), as in Figures 3 and 4.
 
-    Attention over hands, LSTM, attention over time, as in Figures 3 and 4.
-
-    `config.hands` chooses the integration of the hands (Table 6): "attention" (eq. 5), their "sum"
-    (row B), or "concat" (row C). `config.temporal` chooses p' (eq. 7) or the mean over time.
+    `config.hands` chooses how the LSTM sees the hands (Table 6): weighed by "attention" (eq. 5), as
+    their "sum" (row B), or as their "concat"enation (row C). `config.temporal` chooses how u~ is pooled
+    from the u_t: by p' (eq. 7), or as their mean.
 
     Attribute `features`: the width of u~.
     """
@@ -59,7 +58,7 @@ class RGBStream(nn.Module):
         """(features u~, spatial attention p or None, temporal attention p' or None).
 
         glimpses:      V_t for all t, one row per hand (eq. 2); zero rows for absent hands
-        s:             pose features; None when the configuration is not conditioned on pose
+        s:             pose features as f_sk gives them, scaled here; None when not conditioned on pose
         present:       which hands exist; read with `mask_absent` only
         projected:     True when `scaling.project` has already been applied (training does it once)
         intervention:  attention in place of the networks' own

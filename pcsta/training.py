@@ -10,10 +10,9 @@ import csv
 import math
 import platform
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,63 +25,14 @@ from tqdm.auto import tqdm
 
 from pcsta import checkpoint, common
 from pcsta.batches import Batch, SubSequences, fit_scaling, project_glimpses, steps_per_epoch
-from pcsta.checkpoint import BODY, POSE_STREAM, RunSettings, Stage, State, load_part
+from pcsta.checkpoint import BODY, POSE_STREAM, Stage, State, load_part
 from pcsta.config import ModelConfig, TrainConfig, needs_pose
-from pcsta.data.splits import validation_split
-from pcsta.data.store import Settings, Store, crops_of, split_names
-from pcsta.files import atomic, exclusive, fingerprint, write_json
+from pcsta.data.store import Store
+from pcsta.files import atomic, exclusive, write_json
+from pcsta.preflight import settle, training_clips
 from pcsta.two_stream import TwoStream
 
 SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
-
-
-def settle(
-    made: Settings,
-    usable: Mapping[str, int],
-    config: ModelConfig,
-    recipe: TrainConfig,
-    protocol: str | None = None,
-    seed: int = 0,
-    source: Path | None = None,
-    skeleton: str | None = None,
-    pose_from: Path | None = None,
-) -> tuple[ModelConfig, RunSettings]:
-    """All that decides a run, before the store is made: the network to train, and the settings.
-
-    made:    what decides the store
-    usable:  samples that are trained or tested on, with their labels
-    others:  as for `train`
-    Raises ValueError, saying what to do, for what cannot be trained; warns when there is nothing to
-    test, or a class to test and not to train.
-    """
-    protocol = protocol or next(iter(made["splits"]))
-    config = _for_store(config, made, skeleton)
-    sides = [{n for n in side if n in usable} for side in split_names(made, protocol)]
-    trained, tested = ({usable[name] for name in names} for names in sides)
-    left_out = f"`pcsta check {made['dataset']}` says which clips are left out and why"
-    if len(sides[0]) < 2:
-        raise ValueError(
-            f"{protocol} leaves {len(sides[0])} usable clips to train on, and two are needed, one of "
-            f"them to validate: {left_out}"
-        )
-    if not tested:
-        warnings.warn(f"{protocol} leaves no usable clip to test on: {left_out}", stacklevel=1)
-    if unknown := sorted(made["classes"][label] for label in tested - trained):
-        warnings.warn(f"{protocol} has no clip to train {', '.join(unknown)}", stacklevel=1)
-    settings: RunSettings = {
-        "model": config.to_dict(),
-        "recipe": asdict(recipe),
-        "store": {"fingerprint": fingerprint(made), "dataset": made["dataset"]},
-        "protocol": protocol,
-        "seed": seed,
-    }
-    if source is not None:
-        checkpoint.check_source(source, config, made)
-        settings["source"] = checkpoint.describe(source)
-    if pose_from is not None:
-        checkpoint.check_pose(pose_from, config, made, protocol)
-        settings["pose_from"] = checkpoint.describe(pose_from)
-    return config, settings
 
 
 def train(
@@ -151,10 +101,9 @@ def train(
 
         torch.manual_seed(seed)
         model = TwoStream(config).to(chosen)
-        if source is not None:
-            load_part(model, source, BODY[stage])
-        if pose_from is not None:
-            load_part(model, pose_from, POSE_STREAM)
+        for run, parts in ((source, BODY[stage]), (pose_from, POSE_STREAM)):
+            if run is not None:
+                load_part(model, run, parts)
         features = None
         if model.rgb is not None and source is None:
             features = fit_scaling(model, store, fitting, recipe.sampling)
@@ -183,36 +132,6 @@ def train(
             })  # fmt: skip
     common.all_reduce(0)  # nobody goes on before the run is whole
     return out
-
-
-def _for_store(config: ModelConfig, made: Settings, skeleton: str | None) -> ModelConfig:
-    """`config` with the sizes of the store. Raises ValueError when it lacks what is to be read."""
-    classes, skeleton = len(made["classes"]), skeleton or made["skeleton"]
-    config = replace(config, classes=classes, skeleton=skeleton)
-    if features := made["glimpse_features"]:
-        config = replace(config, glimpse_features=features)
-    elif config.streams != "pose":
-        raise ValueError(
-            "this store has poses alone: train row A, or prepare again with a glimpse sensor"
-        )
-    if config.streams != "pose" and config.crops != crops_of(made):
-        raise ValueError(
-            f"this store has glimpses of the {crops_of(made)}, this configuration looks at the "
-            f"{config.crops}: prepare with --crops {config.crops}"
-        )
-    return config
-
-
-def training_clips(
-    store: Store, recipe: TrainConfig, protocol: str, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the clips that are fitted and of those kept for early stopping (section 5)."""
-    training, _ = store.split(protocol)
-    subjects = [store.clips[i].subject for i in training]
-    held = validation_split(
-        store.labels[training], subjects, recipe.validation, seed, recipe.validation_by
-    )
-    return training[~held], training[held]
 
 
 def learning_rates(
@@ -256,7 +175,8 @@ class _Run:
             if recipe.keep == "best" and epoch - kept["epoch"] > recipe.patience:
                 break
             began = time.perf_counter()
-            figures = self._epoch(learner, state, epoch) | self._validate()
+            rate = float(state.schedule.get_last_lr()[0])
+            figures = {**self._learn(learner, state, epoch), "rate": rate, **self._validate()}
             loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]
             kept["epochs"] = epoch + 1
             if recipe.keep == "last" or loss <= kept["loss"]:
@@ -266,7 +186,7 @@ class _Run:
             bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
             if rank:
                 continue  # the first process writes for all
-            figures |= {"seconds": time.perf_counter() - began}
+            figures["seconds"] = time.perf_counter() - began
             line = {"stage": self.stage, "epoch": epoch}
             state.log.append(line | {k: f"{v:.6g}" for k, v in figures.items()})
             _write(self.out / "log.csv", state.log)
@@ -290,27 +210,28 @@ class _Run:
         return state
 
     @torch.enable_grad()  # also for a caller that has switched gradients off
-    def _epoch(self, learner: torch.nn.Module, state: State, epoch: int) -> dict[str, float]:
+    def _learn(self, learner: torch.nn.Module, state: State, epoch: int) -> dict[str, float]:
         # Randomness comes from (seed, stage, epoch) alone: a resumed run repeats it exactly.
         rng = np.random.default_rng([self.seed, 0 if self.stage == "pose" else 1, epoch])
-        rank, _ = self.batches.part
-        torch.manual_seed(int(rng.integers(2**62)) + rank)  # dropout differs by process
-        rate = float(state.schedule.get_last_lr()[0])
+        # dropout differs by process
+        torch.manual_seed(int(rng.integers(2**62)) + self.batches.part[0])
         self.model.train()
         batches = self.batches.training(self.fitting, self.recipe.batch, rng)
-        loss, accuracy = self._figures(learner, batches, state)
-        return {"loss": loss, "accuracy": accuracy, "rate": rate}
+        return self._figures("", learner, batches, state)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Loss and accuracy of this stage's own logits, three sub-sequences a clip."""
+        """Figures of this stage's own logits, three sub-sequences a clip."""
         self.model.eval()
-        loss, accuracy = self._figures(self.model, self.batches.testing(self.validating, 3))
-        return {"validation_loss": loss, "validation_accuracy": accuracy}
+        return self._figures("validation_", self.model, self.batches.testing(self.validating, 3))
 
     def _figures(
-        self, model: torch.nn.Module, batches: Iterator[Batch], learns: State | None = None
-    ) -> tuple[float, float]:
+        self,
+        kind: str,
+        model: torch.nn.Module,
+        batches: Iterator[Batch],
+        learns: State | None = None,
+    ) -> dict[str, float]:
         """Mean loss and accuracy over all processes' batches; with `learns`, a step on each."""
         smoothing = self.recipe.label_smoothing if learns else 0.0
         loss_sum = right = seen = 0.0
@@ -329,20 +250,19 @@ class _Run:
             right += (logits.argmax(-1) == batch.labels).sum().item()
             seen += len(batch.labels)
         loss_sum, right, seen = common.all_reduce(loss_sum, right, seen)
-        return loss_sum / seen, right / seen
+        return {f"{kind}loss": loss_sum / seen, f"{kind}accuracy": right / seen}
 
     def _not_finite(self, logits: Tensor, batch: Batch) -> ValueError:
         """What to say of a loss that is no number: whose, and where the largest number stands."""
         store, losses = self.batches.store, cross_entropy(logits, batch.labels, reduction="none")
-        clips = batch.clips[~losses.isfinite().cpu().numpy()]
-        names = ", ".join(store.clips[i].name for i in clips[:5])
-        more = f" and {len(clips) - 5} more" if len(clips) > 5 else ""
-        reach = {i: np.abs(store.joints(i)).max() for i in (*self.fitting, *self.validating)}
-        far = max(reach, key=lambda i: reach[i])
+        names = [store.clips[i].name for i in batch.clips[~losses.isfinite().cpu().numpy()]]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        clips = (*self.fitting, *self.validating)
+        reach, far = max((float(np.abs(store.joints(i)).max()), i) for i in clips)
         return ValueError(
-            f"the loss is no finite number at {names}{more}; the largest coordinate in training is "
-            f"{reach[far]:.3g} m, in {store.clips[far].name}. Look at it with `pcsta inspect FILE`, and "
-            "leave it out if it is absurd; else train with a smaller --rate-share"
+            f"the loss is no finite number at {', '.join(names[:5])}{more}; the largest coordinate in "
+            f"training is {reach:.3g} m, in {store.clips[far].name}. Look at it with `pcsta inspect "
+            "FILE`, and leave it out if it is absurd; else train with a smaller --rate-share"
         )
 
 

@@ -16,8 +16,8 @@ attention scaling rgb_stream two_stream people_order
 data.clip data.bodies data.dataset data.text data.truth data.video data.splits
 data.ntu data.sbu data.msr_daily data.own data
 data.report data.store data.store_writer data.prepare data.check data.inspect
-batches checkpoint training evaluation export doctor
-options cli __main__ __init__
+batches checkpoint preflight training evaluation export doctor
+options console cli __main__ __init__
 """
 PCSTA_BOOK = """
 places

@@ -9,7 +9,7 @@ import pytest
 
 from command import call
 from fakes import make_store, plan_of, tiny
-from pcsta import cli, options
+from pcsta import options
 from pcsta.config import CONFIGS, RECIPES, TrainConfig, laptop, row
 from pcsta.data.video import video_info
 from pcsta.glimpse import GlimpseSensor
@@ -74,9 +74,9 @@ def test_wrong_words_say_what_is_wrong(arguments, said, tmp_path, monkeypatch):
 def test_doctor_says_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path))
     found = json.loads(call("doctor", "--json").output)
-    assert found["versions"]["torch"] and found["weights"]["efficientnet-lite0"]["ok"]
-    assert not found["datasets"]["synthetic"]["ok"]
-    assert "pcsta data make" in found["datasets"]["synthetic"]["do"]
+    assert found["versions"]["torch"] and found["findings"]["efficientnet-lite0"]["ok"]
+    assert not found["findings"]["synthetic"]["ok"]
+    assert "pcsta data make" in found["findings"]["synthetic"]["do"]
     assert "pcsta data make" in call("doctor").output
 
 
@@ -102,7 +102,7 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
         "fold-2": {"train": split["test"], "test": split["train"]},
     }
     write_json(made.path / "settings.json", settings)
-    monkeypatch.setattr(cli, "plan", lambda *a: plan_of(Store(made.path)))
+    monkeypatch.setattr(options, "plan", lambda *a: plan_of(Store(made.path)))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     monkeypatch.setitem(
         RECIPES, "laptop", TrainConfig(pose_epochs=2, rgb_epochs=2, validation=0.2, batch=4)
@@ -150,7 +150,7 @@ def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
 def test_transfer_by_command(tmp_path, monkeypatch):
     """Pretrain with the target's skeleton, fine-tune at a tenth of the rate, without and with --config."""
     made = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr(cli, "plan", lambda *a: plan_of(made))
+    monkeypatch.setattr(options, "plan", lambda *a: plan_of(made))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, validation=0.2, batch=4, rate=1e-2)
     monkeypatch.setitem(RECIPES, "laptop", recipe)
@@ -168,7 +168,7 @@ def test_transfer_by_command(tmp_path, monkeypatch):
 
 def test_a_misspelt_device_or_protocol_leaves_nothing_behind(tmp_path, monkeypatch):
     made = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr(cli, "plan", lambda *a: plan_of(made))
+    monkeypatch.setattr(options, "plan", lambda *a: plan_of(made))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     words = ["train", "sbu", "--row", "A", "--out", tmp_path / "run"]
     said = call(*words, "--device", "cdua", ok=False)

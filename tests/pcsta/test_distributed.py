@@ -30,11 +30,10 @@ import sys
 sys.path.insert(0, {tests!r})
 from fakes import plan_of
 from test_distributed import RECIPE, SIZES, tiny
-from pcsta import cli
+from pcsta import cli, options
 from pcsta.data.store import Store
-from pcsta.config import CONFIGS
-from pcsta.config import RECIPES
-cli.plan = lambda *_: plan_of(Store({store!r}))
+from pcsta.config import CONFIGS, RECIPES
+options.plan = lambda *_: plan_of(Store({store!r}))
 CONFIGS["laptop"], RECIPES["laptop"] = lambda: tiny(**SIZES), RECIPE
 sys.argv = ["pcsta", "train", "synthetic", "--row", "G", "--device", "cpu", "--out", {out!r}]
 cli.main()

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pcsta import cli, tensors
+from pcsta import cli, console, tensors
 from pcsta.config import RECIPES
 from pcsta.data.ntu import NTU, write_skeleton
 from pcsta.files import exclusive
@@ -60,10 +60,10 @@ class Said:
 
 @pytest.fixture
 def said(monkeypatch, capsys):
-    handler, warned = signal.getsignal(signal.SIGINT), cli.warnings.showwarning
+    handler, warned = signal.getsignal(signal.SIGINT), console.warnings.showwarning
     yield Said(monkeypatch, capsys)
     signal.signal(signal.SIGINT, handler)
-    cli.warnings.showwarning = warned
+    console.warnings.showwarning = warned
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,7 @@ def test_a_killed_reader(here, said, monkeypatch):
     ],
 )  # fmt: skip
 def test_words_of_libraries(error, words):
-    found = cli.words(error)
+    found = console.words(error)
     assert found == "" if words is None else words in found and "\n" not in found
 
 
@@ -275,7 +275,7 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(made, tmp_path):
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     _, err = process.communicate(timeout=60)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3  # two seconds, and a busy machine
     assert process.returncode == 130
     assert f"pcsta: stopped; to go on: pcsta {' '.join(arguments)}" in err
     assert "Traceback" not in err

@@ -1,0 +1,152 @@
+"""What decides a run, known and checked before anything is computed or written.
+
+Knowledge transfer (section 5): "The target networks were initialized with models pretrained on
+NTU. Skeleton definitions are different and were adapted. All layers were finetuned on the smaller
+datasets with an initial learning rate 10 times smaller."  What is taken over is the body: f_sk, and
+f_p, f_h, f_u, f_p' with the frozen scaling of what they read. The classifiers start anew, as the
+classes are others. The joints are adapted by reading a dataset in another skeleton, on either side:
+the large one in the small one's (25 joints -> 15, then both networks are alike), or the reverse.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Set
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from pcsta.checkpoint import RunSettings, configuration, describe, read_record
+from pcsta.config import ModelConfig, TrainConfig
+from pcsta.data.splits import validation_split
+from pcsta.data.store import Settings, Store, crops_of, split_names
+from pcsta.files import fingerprint
+
+# What X and f_sk depend on; and what a target of transfer decides for itself.
+_POSE = {"skeleton", "order", "order_seed", "origin", "derivatives", "view", "coordinates", "frames",
+         "people", "pose_model", "pose_widths", "batch_norm"}  # fmt: skip
+_OWN = {"classes", "streams", "dropout", "glimpse_dropout"}
+
+
+def settle(
+    made: Settings,
+    usable: Mapping[str, int],
+    config: ModelConfig,
+    recipe: TrainConfig,
+    protocol: str | None = None,
+    seed: int = 0,
+    source: Path | None = None,
+    skeleton: str | None = None,
+    pose_from: Path | None = None,
+) -> tuple[ModelConfig, RunSettings]:
+    """All that decides a run, before the store is made: the network to train, and the settings.
+
+    made:    what decides the store
+    usable:  samples that are trained or tested on, with their labels
+    others:  as for `train`
+    Raises ValueError, saying what to do, for what cannot be trained; warns when there is nothing to
+    test, or a class to test and not to train.
+    """
+    protocol = protocol or next(iter(made["splits"]))
+    config = _for_store(config, made, skeleton)
+    sides = [{n for n in side if n in usable} for side in split_names(made, protocol)]
+    trained, tested = ({usable[name] for name in names} for names in sides)
+    left_out = f"`pcsta check {made['dataset']}` says which clips are left out and why"
+    if len(sides[0]) < 2:
+        raise ValueError(
+            f"{protocol} leaves {len(sides[0])} usable clips to train on, and two are needed, one of "
+            f"them to validate: {left_out}"
+        )
+    if not tested:
+        warnings.warn(f"{protocol} leaves no usable clip to test on: {left_out}", stacklevel=1)
+    if unknown := sorted(made["classes"][label] for label in tested - trained):
+        warnings.warn(f"{protocol} has no clip to train {', '.join(unknown)}", stacklevel=1)
+    settings: RunSettings = {
+        "model": config.to_dict(),
+        "recipe": asdict(recipe),
+        "store": {"fingerprint": fingerprint(made), "dataset": made["dataset"]},
+        "protocol": protocol,
+        "seed": seed,
+    }
+    if source is not None:
+        _check_source(source, config, made)
+        settings["source"] = describe(source)
+    if pose_from is not None:
+        _check_pose(pose_from, config, made, protocol)
+        settings["pose_from"] = describe(pose_from)
+    return config, settings
+
+
+def _for_store(config: ModelConfig, made: Settings, skeleton: str | None) -> ModelConfig:
+    """`config` with the sizes of the store. Raises ValueError when it lacks what is to be read."""
+    classes, skeleton = len(made["classes"]), skeleton or made["skeleton"]
+    config = replace(config, classes=classes, skeleton=skeleton)
+    if features := made["glimpse_features"]:
+        config = replace(config, glimpse_features=features)
+    elif config.streams != "pose":
+        raise ValueError(
+            "this store has poses alone: train row A, or prepare again with a glimpse sensor"
+        )
+    if config.streams != "pose" and config.crops != crops_of(made):
+        raise ValueError(
+            f"this store has glimpses of the {crops_of(made)}, this configuration looks at the "
+            f"{config.crops}: prepare with --crops {config.crops}"
+        )
+    return config
+
+
+def training_clips(
+    store: Store, recipe: TrainConfig, protocol: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the clips that are fitted and of those kept for early stopping (section 5)."""
+    training, _ = store.split(protocol)
+    subjects = [store.clips[i].subject for i in training]
+    held = validation_split(
+        store.labels[training], subjects, recipe.validation, seed, recipe.validation_by
+    )
+    return training[~held], training[held]
+
+
+def _check_source(source: Path, config: ModelConfig, store: Settings) -> None:
+    """Raise ValueError, saying what to do, when `source` cannot start the training of `config`.
+
+    store: what made the store that is trained on
+    """
+    theirs, pose_alone = configuration(source), config.streams == "pose"
+    if theirs.skeleton != config.skeleton:
+        raise ValueError(
+            f"{source} reads {theirs.skeleton} joints, this run {config.skeleton} joints: read "
+            f"this dataset as `--skeleton {theirs.skeleton}`, or pretrain with `--skeleton "
+            f"{config.skeleton}`"
+        )
+    if not pose_alone and theirs.streams == "pose":
+        raise ValueError(f"{source} has no RGB stream to start from: pretrain row G or K")
+    fields = _POSE if pose_alone else config.to_dict().keys() - _OWN
+    _refuse_another(source, theirs, config, fields)
+    record = read_record(source)
+    if not pose_alone and record["sensor_fingerprint"] != store["sensor"]:
+        raise ValueError(
+            f"{source} looks through {record['sensor']}, this dataset is prepared with "
+            f"{store['sensor_name']} or with other weights of it: prepare it with the same --sensor "
+            "and --weights"
+        )
+
+
+def _check_pose(pose_from: Path, config: ModelConfig, store: Settings, protocol: str) -> None:
+    """Raise ValueError when the pose stream of `pose_from` is not one for this run.
+
+    One of another dataset or protocol may have seen the clips that are tested here.
+    """
+    _refuse_another(pose_from, configuration(pose_from), config, _POSE | {"classes"})
+    record = read_record(pose_from)
+    theirs, ours = (record["store"]["dataset"], record["protocol"]), (store["dataset"], protocol)
+    if theirs != ours:
+        raise ValueError(f"{pose_from} was trained on {' '.join(theirs)}, not on {' '.join(ours)}")
+
+
+def _refuse_another(run: Path, theirs: ModelConfig, ours: ModelConfig, fields: Set[str]) -> None:
+    pairs = ((name, getattr(theirs, name), getattr(ours, name)) for name in sorted(fields))
+    if other := [f"{name} is {there} there and {here} here" for name, there, here in pairs
+                 if there != here]:  # fmt: skip
+        raise ValueError(f"{run} is another network: {', '.join(other)}")
