@@ -142,13 +142,9 @@ class SubSequences:
         reads, loader = self._idle.pop() if self._idle else self._loader()
         reads[:] = [tuple(a[rank::processes] for a in item) for item in items]
         try:
-            for whole, (glimpses, *arrays, clips, frames) in zip(items, loader, strict=True):
+            for whole, (seen, *arrays, clips, frames) in zip(items, loader, strict=True):
                 joints, present, labels = (a.to(self.device, non_blocking=True) for a in arrays)
-                V = (
-                    None
-                    if glimpses is None
-                    else glimpses.to(self.device, non_blocking=True).float()
-                )
+                V = None if seen is None else seen.to(self.device, non_blocking=True).float()
                 weight = len(clips) * processes / len(whole[0])
                 yield Batch(self.build(joints), V, present, labels, clips, frames, weight)
         finally:

@@ -24,9 +24,8 @@ class ModelConfig:
     order: Literal["tour", "single", "random", "random-doubles"] = "tour"
     order_seed: int = 0
     origin: Literal["first", "own"] = "first"
-    derivatives: Literal["sampled", "video", "none"] = (
-        "sampled"  # of which frames, or X is positions
-    )
+    # of which frames; "none": X is positions alone
+    derivatives: Literal["sampled", "video", "none"] = "sampled"
     view: Literal["camera", "people"] = "camera"  # "people": turned so that 1 looks at 2 along x
     coordinates: Literal["columns", "channels"] = "columns"  # where x, y, z of an entry stand in X
     frames: int = 20
@@ -82,14 +81,12 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
         """Inverse of `to_dict`, also after a round trip through JSON (lists become tuples)."""
-        values = dict(values)
-        values["pose_widths"] = tuple(values["pose_widths"])
-        return cls(**values)
+        return cls(**values | {"pose_widths": tuple(values["pose_widths"])})
 
 
 def paper(**changes: Any) -> ModelConfig:
     """The sizes of section 4."""
-    return replace(ModelConfig(), **changes)
+    return ModelConfig(**changes)
 
 
 def laptop(**changes: Any) -> ModelConfig:

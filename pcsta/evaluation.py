@@ -20,15 +20,13 @@ from pcsta.batches import SubSequences
 from pcsta.checkpoint import load, read_record, read_run
 from pcsta.data import Clip, read_clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
-from pcsta.data.store import Store
+from pcsta.data.store import Crops, Store, StoredClip
 from pcsta.files import fingerprint, write_json
-from pcsta.people_order import exchange_hands, exchange_people, mean_of_orders
-from pcsta.pose_tensor import PoseTensor
-from pcsta.subsequences import Sampling, frame_indices
+from pcsta.people_order import mean_of_orders
+from pcsta.subsequences import Sampling
 from pcsta.two_stream import Output, TwoStream
 
 SUBSEQUENCES = 10  # per test clip, section 5
-LOOK = "look at the recording with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
 
 
 @dataclass(frozen=True)
@@ -139,26 +137,29 @@ def predict_clips(
     return said
 
 
+class _Alone(Store):
+    """One clip as a store that holds nothing else."""
+
+    def __init__(self, clip: Clip, glimpses: np.ndarray | None, crops: Crops) -> None:
+        self.clips = [StoredClip(clip.name, clip.label, "", 0, 0, length=len(clip))]
+        self.labels, self.frames_total = np.array([clip.label]), len(clip)
+        self.skeleton, self.crops = clip.skeleton, crops
+        self.arrays = {"joints": clip.joints, "hands": clip.hands, "glimpses": glimpses}
+
+    def take(self, name: str, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(self.arrays[name])[rows]
+
+
 def predict_clip(
     model: TwoStream, clip: Clip, glimpses: np.ndarray | None, sampling: Sampling = "segments"
 ) -> Prediction:
-    """What `model` says about one clip, over ten sub-sequences.
+    """What `model` says about one clip, over ten sub-sequences, as `predict_clips`.
 
     glimpses: (T, N, D) features of every frame's hands, or of the frame; None without RGB
     """
-    device = next(model.parameters()).device
-    frames = frame_indices(len(clip), model.config.frames, sampling, count=SUBSEQUENCES)  # (S, 20)
-    build = PoseTensor.from_config(model.config, clip.skeleton)
-    joints = torch.from_numpy(clip.joints[build.frames(frames, len(clip))]).to(device)
-    V = None if glimpses is None else torch.from_numpy(glimpses[frames]).float().to(device)
-    present = torch.from_numpy(np.isfinite(clip.hands[frames]).all(-1)).to(device)  # (S, 20, 4)
-    if model.config.crops == "frame":
-        present = torch.ones_like(present[..., :1])
-    orders = [ModelInput(build(joints), V, present)]
-    if model.config.either_order:
-        V = V if V is None else exchange_hands(V, 2)
-        orders.append(ModelInput(build(exchange_people(joints)), V, exchange_hands(present, 2)))
-    return collect([infer(model, *orders)], np.zeros(1, int), np.array([clip.label]), frames)[0]
+    store, device = _Alone(clip, glimpses, model.config.crops), next(model.parameters()).device
+    batches = SubSequences(store, model.config, device, sampling)
+    return predict_clips(model, batches, np.zeros(1, int))[0]
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,4 @@ def predict(
         crops = glimpse_crops(clip, size) if size else frame_crops(clip, sensor.input_size)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
-    if not np.isfinite(said.logits).all():
-        raise ValueError(f"the model's answer to {skeleton} is no finite number; {LOOK}")
     return FilePrediction(clip, said, tuple(record["classes"]), size)

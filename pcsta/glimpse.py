@@ -93,7 +93,9 @@ class GlimpseSensor(nn.Module):
         source = Path(weights) if weights else None
         state = _read_checkpoint(source) if source else read()
         backbone = build(self.input_size)
-        _load(backbone, state, name, source)
+        # the features need neither the classifier nor the auxiliary one
+        kept = {k: t for k, t in state.items() if not k.startswith(("fc.", "_fc.", "AuxLogits."))}
+        tensors.load_into(backbone.net, kept, source or Path("the installed checkpoint"), name)
         self.fingerprint = f"{name}-{_digest(backbone)}-{self.input_size}"
         _fold_batch_norm(backbone)
         _fold_padding(backbone)
@@ -143,9 +145,7 @@ class _Inception(nn.Module):
 
         if size < 75:
             raise ValueError(f"Inception V3 needs crops of at least 75 pixels, not {size}")
-        self.net = inception_v3(
-            weights=None, aux_logits=False, transform_input=False, init_weights=False
-        )
+        self.net = inception_v3(aux_logits=False, init_weights=False)
         self.net.fc = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -177,8 +177,8 @@ def _inception_weights() -> State:
         return state
     except (OSError, RuntimeError) as error:
         raise MissingWeights(
-            f"Inception V3's ImageNet weights could not be downloaded ({error}).\n"
-            f"Fetch {weights.url} on a machine with network access, then name the file "
+            f"Inception V3's ImageNet weights could not be downloaded ({error}); "
+            f"fetch {weights.url} on a machine with network access, then name the file "
             "(weights=FILE, or --weights FILE), or use the sensor efficientnet-lite0."
         ) from error
 
@@ -196,13 +196,6 @@ def _read_checkpoint(path: Path) -> State:
         raise ValueError(f"{path}: holds a {type(state).__name__}, not a network's weights by name")
     weights: State = state.get("state_dict", state)
     return weights
-
-
-def _load(backbone: _Lite0 | _Inception, state: State, name: str, source: Path | None) -> None:
-    """Load what the features need; the classifier's and auxiliary classifier's weights are dropped."""
-    dropped = ("fc.", "_fc.", "AuxLogits.")
-    state = {k: v for k, v in state.items() if not k.startswith(dropped)}
-    tensors.load_into(backbone.net, state, source or Path("the installed checkpoint"), name)
 
 
 def _digest(backbone: nn.Module) -> str:

@@ -98,10 +98,9 @@ def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
 def writable(folder: Path) -> None:
     """Raise OSError where this folder cannot be made, or not be written to."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
-    if not os.access(there, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+    fault = errno.EACCES if there.is_dir() else errno.ENOTDIR
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise OSError(fault, os.strerror(fault), str(there))
 
 
 @dataclass(frozen=True)

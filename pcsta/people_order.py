@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from pcsta.two_stream import Output
@@ -46,4 +45,4 @@ def mean_of_orders(plain: Output, exchanged: Output | None = None) -> Output:
         back = exchange_hands(exchanged.spatial_attention, 2)
         exchanged = exchanged._replace(spatial_attention=back)
     pairs = zip(plain, exchanged, strict=True)
-    return Output(*(None if a is None else torch.stack([a, b]).mean(0) for a, b in pairs))  # type: ignore[list-item,arg-type]
+    return Output(*(None if a is None else (a + b) / 2 for a, b in pairs))  # type: ignore[arg-type,operator]
