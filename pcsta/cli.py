@@ -39,7 +39,7 @@ from pcsta.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:  # `--help` needs neither numpy nor torch
-    from pcsta.data.store import Crops
+    from pcsta.data.shard import Crops
 
 app = typer.Typer(
     no_args_is_help=True,

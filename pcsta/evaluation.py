@@ -22,7 +22,7 @@ from pcsta.checkpoint import load
 from pcsta.data import Clip, read_clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.store import Store
-from pcsta.files import fingerprint, read_json, write_json
+from pcsta.files import read_json, write_json
 from pcsta.people_order import exchange_hands, exchange_people, mean_of_orders
 from pcsta.pose_tensor import PoseTensor
 from pcsta.subsequences import Sampling, frame_indices
@@ -182,7 +182,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     if store is None and not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
     opened = Store(store or read_json(run / "store.json")["path"])
-    if fingerprint(opened.settings) != settings["store"]["fingerprint"]:
+    if opened.fingerprint != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
     where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
     protocol = settings["protocol"]

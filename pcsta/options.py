@@ -15,7 +15,8 @@ import typer
 from pcsta.config import CONFIGS, RECIPES, ModelConfig
 
 if TYPE_CHECKING:
-    from pcsta.data.store import Crops, Store
+    from pcsta.data.shard import Crops
+    from pcsta.data.store import Store
 
 T = TypeVar("T")
 

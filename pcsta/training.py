@@ -26,7 +26,7 @@ from pcsta.checkpoint import BODY, POSE_STREAM, Progress, RunSettings, Stage, St
 from pcsta.config import ModelConfig, TrainConfig, needs_pose
 from pcsta.data.splits import validation_split
 from pcsta.data.store import Store
-from pcsta.files import atomic, fingerprint, write_json
+from pcsta.files import atomic, write_json
 from pcsta.two_stream import TwoStream
 
 SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
@@ -74,7 +74,7 @@ def train(
     settings: RunSettings = {
         "model": config.to_dict(),
         "recipe": asdict(recipe),
-        "store": {"fingerprint": fingerprint(store.settings), "dataset": store.settings["dataset"]},
+        "store": {"fingerprint": store.fingerprint, "dataset": store.settings["dataset"]},
         "protocol": protocol,
         "seed": seed,
     }
