@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pcsta.config import ModelConfig, row
-from pcsta.data.store import GLIMPSES, Store
+from pcsta.data.shard import GLIMPSES
+from pcsta.data.store import Store
 from pcsta.people_order import exchange_hands, exchange_people
 from pcsta.pose_tensor import PoseTensor
 from pcsta.scaling import Scaling

@@ -91,12 +91,14 @@ class RunRecord(RunSettings):
 def begun(run: Path, settings: RunSettings) -> bool:
     """Whether the folder holds this run. Raises ValueError when it holds another.
 
-    An option younger than the run has its default there, which changes nothing.
+    An option younger than the run has its default there, which changes nothing; what the settings do
+    not tell of the store is not asked.
     """
     if not (run / "config.json").exists():
         return False
     found: RunSettings = read_run(run / "config.json", _SETTINGS)
     found["model"] = _model_config(run, found).to_dict()
+    found["store"] = {name: found["store"].get(name, "") for name in settings["store"]}
     with suppress(TypeError):  # of another version: surely another run
         found["recipe"] = asdict(TrainConfig(**found["recipe"]))
     if "pose_from" in settings and (run / "record.json").exists():

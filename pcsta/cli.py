@@ -22,7 +22,7 @@ from pcsta.config import CONFIGS, RECIPES
 from pcsta.config import row as table_row
 
 if TYPE_CHECKING:  # `--help` needs neither numpy nor torch
-    from pcsta.data.store import Crops
+    from pcsta.data.shard import Crops
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -20,8 +20,9 @@ from pcsta.batches import SubSequences
 from pcsta.checkpoint import load, read_record, read_run
 from pcsta.data import Clip, read_clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
-from pcsta.data.store import Crops, Store, StoredClip
-from pcsta.files import fingerprint, write_json
+from pcsta.data.shard import Crops, StoredClip
+from pcsta.data.store import Store
+from pcsta.files import write_json
 from pcsta.people_order import mean_of_orders
 from pcsta.subsequences import Sampling
 from pcsta.two_stream import Output, TwoStream
@@ -192,7 +193,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     if store is None and not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
     opened = Store(store or read_run(run / "store.json", {"path"})["path"])
-    if fingerprint(opened.settings) != settings["store"]["fingerprint"]:
+    if opened.fingerprint != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
     where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
     protocol = settings["protocol"]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+PATIENCE = 3  # seconds that a process waits for another before it says so
 
 
 @contextmanager
@@ -32,19 +36,45 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock file alone. Raises BlockingIOError, saying `what`, while another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def hold(path: Path, wait: bool = True) -> FileLock:
+    """Acquire the lock file `path`, which names its holder to whoever comes second.
+
+    Others wait, and say for whom; without `wait` they raise BlockingIOError.
+    """
     lock = FileLock(path)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=PATIENCE if wait else 0)
     except Timeout:
-        raise BlockingIOError(f"{what}; wait for it, or stop it") from None
+        holder = ""
+        with suppress(OSError):
+            holder = path.read_text("utf-8").strip()
+        holder = holder or "another process"
+        if not wait:
+            raise BlockingIOError(
+                f"{holder} is at work in {path.parent}: wait until it has ended, or choose "
+                "another folder"
+            ) from None
+        print(f"waiting for {holder}, at work in {path.parent}", file=sys.stderr)
+        lock.acquire()
+        print(f"{holder} has ended: going on", file=sys.stderr)
+    with suppress(OSError):  # Windows locks the text as well
+        path.write_text(f"process {os.getpid()} on {platform.node()}\n", "utf-8")
+    return lock
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """One process at a time in the folder of the lock file `path`: the next is refused.
+
+    Raises BlockingIOError that names who is at work there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = hold(path, wait=False)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows keeps it while somebody looks
+            path.unlink()
         lock.release()
 
 

@@ -19,7 +19,8 @@ from pcsta.config import CONFIGS, RECIPES, ModelConfig
 
 if TYPE_CHECKING:
     from pcsta.data import Dataset
-    from pcsta.data.store import Crops, Settings, Store
+    from pcsta.data.shard import Crops, Settings
+    from pcsta.data.store import Store
     from pcsta.glimpse import GlimpseSensor
 
 T = TypeVar("T")

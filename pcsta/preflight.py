@@ -19,9 +19,9 @@ import numpy as np
 
 from pcsta.checkpoint import RunSettings, configuration, describe, read_record
 from pcsta.config import ModelConfig, TrainConfig
+from pcsta.data.shard import Settings, crops_of
 from pcsta.data.splits import validation_split
-from pcsta.data.store import Settings, Store, crops_of, split_names
-from pcsta.files import fingerprint
+from pcsta.data.store import Store, split_names
 
 # What X and f_sk depend on; and what a target of transfer decides for itself.
 _POSE = {"skeleton", "order", "order_seed", "origin", "derivatives", "view", "coordinates", "frames",
@@ -39,12 +39,14 @@ def settle(
     source: Path | None = None,
     skeleton: str | None = None,
     pose_from: Path | None = None,
+    fingerprint: str = "",
 ) -> tuple[ModelConfig, RunSettings]:
     """All that decides a run, before the store is made: the network to train, and the settings.
 
-    made:    what decides the store
-    usable:  samples that are trained or tested on, with their labels
-    others:  as for `train`
+    made:         what decides the store
+    usable:       samples that are trained or tested on, with their labels
+    fingerprint:  of the store, once it is made
+    others:       as for `train`
     Raises ValueError, saying what to do, for what cannot be trained; warns when there is nothing to
     test, or a class to test and not to train.
     """
@@ -62,10 +64,11 @@ def settle(
         warnings.warn(f"{protocol} leaves no usable clip to test on: {left_out}", stacklevel=1)
     if unknown := sorted(made["classes"][label] for label in tested - trained):
         warnings.warn(f"{protocol} has no clip to train {', '.join(unknown)}", stacklevel=1)
+    store = {"dataset": made["dataset"]}
     settings: RunSettings = {
         "model": config.to_dict(),
         "recipe": asdict(recipe),
-        "store": {"fingerprint": fingerprint(made), "dataset": made["dataset"]},
+        "store": store | {"fingerprint": fingerprint} if fingerprint else store,
         "protocol": protocol,
         "seed": seed,
     }

@@ -80,15 +80,15 @@ def train(
         pose_from = None
     usable = {clip.name: clip.label for clip in store.clips}
     config, settings = settle(
-        store.settings, usable, config, recipe, protocol, seed, source, skeleton, pose_from
-    )
+        store.settings, usable, config, recipe, protocol, seed, source, skeleton, pose_from,
+        store.fingerprint,
+    )  # fmt: skip
     protocol = settings["protocol"]
     if checkpoint.begun(out, settings) and (out / "record.json").exists():
         return out
     fitting, validating = training_clips(store, recipe, protocol, seed)
     steps_per_epoch(len(fitting), recipe.batch, processes)
-    alone = exclusive(out / ".lock", f"another process trains in {out}")
-    with nullcontext() if rank else alone:
+    with nullcontext() if rank else exclusive(out / ".lock"):
         if rank == 0:
             write_json(out / "config.json", settings)
             write_json(out / "store.json", {"path": str(store.path.resolve()), "command": command})

@@ -15,12 +15,12 @@ files common tensors config skeletons subsequences pose_tensor pose_net glimpse
 attention scaling rgb_stream two_stream people_order
 data.clip data.bodies data.dataset data.text data.truth data.video data.splits
 data.ntu data.sbu data.msr_daily data.own data
-data.report data.store data.store_writer data.prepare data.check data.inspect
+data.report data.shard data.store data.store_writer data.sources data.prepare data.check data.inspect
 batches checkpoint preflight training evaluation export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """
-places
+places exercises
 synthetic.actions synthetic.actors synthetic.camera synthetic.canvas synthetic.tracking
 synthetic.motions synthetic.two_people synthetic.brush synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.clip_plan synthetic.ntu_files synthetic.generate synthetic

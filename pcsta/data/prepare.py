@@ -6,6 +6,8 @@ Everything that does not change during training is done here, once (section 4 fr
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,8 +18,10 @@ from tqdm.auto import tqdm
 
 from pcsta.common import resolve_device
 from pcsta.data.clip import Clip
-from pcsta.data.dataset import DataError, Dataset, Sample
-from pcsta.data.store import GLIMPSES, Crops, Settings, Source, Store, StoredClip
+from pcsta.data.dataset import DataError, Dataset
+from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip
+from pcsta.data.sources import review, sources
+from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 from pcsta.data.video import clip_frames
 from pcsta.files import fingerprint
@@ -94,19 +98,29 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
     """Samples -> prepared arrays, for a DataLoader's workers. A sample's fault is its result."""
 
     def __init__(
-        self, dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops, device: torch.device
+        self,
+        dataset: Dataset,
+        sensor: GlimpseSensor | None,
+        crops: Crops,
+        device: torch.device,
+        kept: dict[int, tuple[Path, StoredClip]],
     ):
         self.dataset, self.samples = dataset, dataset.samples
         self.sensor, self.crops, self.device = sensor, crops, device
+        self.kept = kept  # samples whose arrays are taken over: their shard and line in it
 
     def __getitem__(self, i: int) -> _Prepared:
+        if i in self.kept:
+            shard, stored = self.kept[i]
+            frames = slice(stored.start, stored.start + stored.length)
+            return stored, {p.stem: np.load(p, "r")[frames] for p in shard.glob("*.npy")}
         sample = self.samples[i]
         stored = StoredClip(
             sample.name, sample.label, sample.subject, sample.camera, sample.replication,
             video=str(sample.video) if sample.video else None,
         )  # fmt: skip
         try:
-            stored = replace(stored, sources=sources(sample))
+            stored = replace(stored, sources=sources(sample, bool(self.sensor)))
             clip = self.dataset.read(sample)
             active = clip.truth.active if clip.truth else np.full(len(clip), -2)
             arrays = {"joints": clip.joints, "hands": clip.hands, "active": active}
@@ -115,7 +129,8 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
             elif self.sensor:
                 arrays["crops"], arrays["where"] = frame_crops(clip, self.sensor.input_size)
         except (DataError, OSError) as error:
-            return replace(stored, skipped=str(error)), {}
+            passing = isinstance(error, OSError) or isinstance(error.__context__, OSError)
+            return replace(stored, skipped=str(error), passing=passing), {}
         faults = clip.truth.faults if clip.truth else ()
         stored = replace(stored, length=len(clip), repairs=clip.repairs, faults=faults)
         # an accelerator belongs to the process that started this one
@@ -129,18 +144,6 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
             V = glimpse_features(self.sensor, crops, where, clip.length, self.device, N)
             arrays["glimpses"] = V
         return clip, arrays
-
-
-def sources(sample: Sample) -> dict[str, Source]:
-    """The files of a sample as they are now: "skeleton" and "video", where they are there."""
-    found = {}
-    for kind, path in (("skeleton", sample.skeleton_file), ("video", sample.video)):
-        if path is not None and path.exists():
-            files = [f.stat() for f in (path.glob("rgb*") if path.is_dir() else [path])]
-            newest = max((f.st_mtime_ns for f in files), default=0)
-            size = sum(f.st_size for f in files)
-            found[kind] = Source(files=len(files), size=size, modified=newest)
-    return found
 
 
 def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands") -> Settings:
@@ -167,11 +170,15 @@ def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "
 def store_path(
     dataset: Dataset, sensor: GlimpseSensor | None, under: Path, crops: Crops = "hands"
 ) -> Path:
-    """Default folder of a store: its name carries the fingerprint of its settings."""
+    """Default folder of a store: its name carries the fingerprint of its settings and its source."""
     kind = sensor.name if sensor else "poses"
     if crops == "frame":
         kind += "-frame"
-    return under / f"{dataset.name}-{kind}-{fingerprint(settings_of(dataset, sensor, crops))}"
+    root = dataset.root.resolve()
+    with suppress(ValueError):  # another drive of Windows
+        root = Path(os.path.relpath(root, under.resolve()))  # both may move together
+    made = fingerprint([settings_of(dataset, sensor, crops), root.as_posix()])
+    return under / f"{dataset.name}-{kind}-{made}"
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -198,8 +205,10 @@ def prepare(
     workers:  processes that parse and decode, 0 for none; on a CPU they compute features as well
     crops:    what f_g looks at: the hands (section 3.2), or the whole frame, a baseline
     shard:    (i, n): fill part i of n, beside others, and return what is whole so far
-    Raises StoreError for a folder made with other settings, OSError (disk full) with all whole shards
-    kept. Samples that cannot be read are recorded with their reason.
+    Samples that cannot be read are recorded with their reason. Those whose files have changed since,
+    and shards that are damaged, are made anew.
+    Raises StoreError for a folder made with other settings, OSError (disk full, a worker ended) with
+    all whole shards kept.
 
     >>> from pcsta import open_dataset, prepare
     >>> store = prepare(open_dataset("ntu", folder), folder / "store", workers=0, progress=False)
@@ -207,8 +216,10 @@ def prepare(
     (8, (24, 2, 25, 3))
     """
     chosen = resolve_device(device)
-    with StoreWriter(path, settings_of(dataset, sensor, crops)) as writer:
-        clips = _Clips(dataset, sensor, crops, chosen)
+    settings = settings_of(dataset, sensor, crops)
+    with StoreWriter(path, settings) as writer:
+        writer.renew, kept, why = review(writer, dataset.samples, sensor is not None)
+        clips = _Clips(dataset, sensor, crops, chosen, kept)
         if sensor is not None:
             sensor.to(chosen)
         missing = sum(map(len, writer.missing(shard)))
@@ -219,12 +230,22 @@ def prepare(
         )  # fmt: skip
         with tqdm(total=missing, unit="clip", desc=f"prepare {dataset.name}",
                   disable=not (progress and missing)) as bar:  # fmt: skip
-            for prepared in loader:
-                clip, arrays = clips.with_glimpses(*prepared)
-                if clip.skipped is not None:
-                    bar.write(f"skipped: {clip.skipped}")
-                writer.add(clip, **arrays)
-                bar.update()
+            for reason in why if progress else ():
+                bar.write(reason)
+            try:
+                for prepared in loader:
+                    clip, arrays = clips.with_glimpses(*prepared)
+                    if clip.skipped is not None:
+                        bar.write(f"skipped: {clip.skipped}")
+                    writer.add(clip, **arrays)
+                    bar.update()
+            except RuntimeError as error:
+                if "DataLoader worker" not in str(error):
+                    raise
+                raise ChildProcessError(
+                    "a process that reads was ended, perhaps for want of memory; what is whole is "
+                    "kept: run the same command again, with fewer --workers if memory is short"
+                ) from error
     return Store(path, unfinished=shard[1] > 1)
 
 

@@ -1,85 +1,28 @@
-"""Store: prepared clips on disk in shards, each written once, and read as one row of frames.
-
-    settings.json     what made this store: dataset, glimpse sensor, crop size, classes, splits
-    shards/000032/    samples 32 to 63 of the dataset, in order of name
-      index.jsonl     one line a sample: the fields of StoredClip, `start` counted in this shard
-      joints.npy      (F, 2, J, 3) float32   poses of all its clips, one after the other
-      hands.npy       (F, 4, 2) float32      hand pixels, NaN where absent
-      active.npy      (F,) int8              planted hand: 0..3, -1 in no interval, -2 no truth known
-      glimpses.npy    (F, N, D) float16      features of the N = 4 hands, zero where absent; or, where
-                      the settings say a crop size of null, of the N = 1 whole frame
-
-`store_writer` makes it: a shard is written beside its place, renamed when whole, and never changed.
-"""
+"""Store: prepared clips on disk, in shards (see `shard`), read as one row of frames."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NotRequired, SupportsIndex, TypedDict
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pcsta.files import read_json
+from pcsta.data.shard import (
+    Settings,
+    StoredClip,
+    StoreError,
+    crops_of,
+    damage,
+    read_index,
+    read_settings,
+)
+from pcsta.files import fingerprint
 from pcsta.skeletons import SKELETONS, Skeleton
-
-Crops = Literal["hands", "frame"]
-GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
-
-
-class Settings(TypedDict):
-    """All that decides a store's content; the rules of its reader (`Dataset.reads`) join them."""
-
-    dataset: str
-    samples: int
-    names: NotRequired[str]  # hash of the samples' names
-    made: NotRequired[str | None]  # hash of the description of a dataset that was made
-    skeleton: str
-    classes: list[str]
-    crop_size: int | None  # None: the whole frame
-    image_width: int
-    sensor_name: str | None
-    sensor: str | None  # fingerprint of f_g
-    glimpse_features: int  # D, 0 for poses alone
-    splits: dict[str, dict[Literal["train", "test"], list[str]]]
-
-
-class Source(TypedDict):
-    """A file when it was read; of a folder of images their number, all bytes, the newest."""
-
-    files: int
-    size: int  # bytes
-    modified: int  # nanoseconds since 1970
-
-
-@dataclass(frozen=True)
-class StoredClip:
-    """One line of the index: a clip's place in the store and what its file name says.
-
-    skipped:  why it cannot be used; it then has no frames, and is none of `Store.clips`
-    sources:  "skeleton" and "video", as far as these files were there
-    """
-
-    name: str
-    label: int
-    subject: str
-    camera: int
-    replication: int
-    start: int = 0
-    length: int = 0
-    video: str | None = None
-    repairs: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-    skipped: str | None = None
-    sources: dict[str, Source] = field(default_factory=dict, hash=False)
-
-
-class StoreError(ValueError):
-    """A store that is missing, unfinished or damaged; the message says what to do."""
 
 
 class Store:
@@ -98,7 +41,9 @@ class Store:
         self.samples: list[StoredClip] = []
         starts = [0]
         for shard in self._shards:
-            lines = _read_index(shard / "index.jsonl")
+            lines = read_index(shard)
+            if fault := damage(shard, lines, self.settings):
+                raise StoreError(f"{fault}; run the same `pcsta prepare` again, which mends it")
             self.samples += [replace(s, start=starts[-1] + s.start) for s in lines]
             starts.append(starts[-1] + sum(s.length for s in lines))
         self._starts = np.array(starts)  # (shards + 1,) frames before each
@@ -128,6 +73,15 @@ class Store:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_arrays": {}}  # each process maps its own
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the settings and of all that was read: the same wherever and whenever it was read."""
+        read = [
+            (s.name, s.skipped is None, [f["digest"] for f in s.sources.values()])
+            for s in self.samples
+        ]
+        return fingerprint([self.settings, read])
+
     def index(self, name: str) -> int:
         """Position of a clip by its sample name. Raises KeyError."""
         return self._position[name]
@@ -137,11 +91,7 @@ class Store:
         if (name, shard) not in self._arrays:
             if name == "glimpses" and not self.glimpse_features:
                 raise StoreError(f"{self.path} holds poses alone (prepared without a sensor)")
-            file = self._shards[shard] / f"{name}.npy"
-            array = _memory_map(file)
-            if len(array) != self._starts[shard + 1] - self._starts[shard]:
-                raise StoreError(f"{file} is damaged: delete its folder and prepare again")
-            self._arrays[name, shard] = array
+            self._arrays[name, shard] = _memory_map(self._shards[shard] / f"{name}.npy")
         return self._arrays[name, shard]
 
     def take(self, name: str, rows: Int[np.ndarray, "*rows"]) -> np.ndarray:
@@ -215,29 +165,6 @@ def split_names(settings: Settings, protocol: str) -> tuple[list[str], list[str]
         held = set(test)
         train, test = [n for n in train if n not in held], [n for n in train if n in held]
     return list(train), list(test)
-
-
-def crops_of(settings: Settings) -> Crops:
-    return "frame" if settings["crop_size"] is None else "hands"
-
-
-def read_settings(path: Path) -> Settings:
-    """What made the store at `path`. Raises StoreError where there is none, or an older form."""
-    if (path / "index.jsonl").exists():
-        raise StoreError(
-            f"{path} is of an older form, without shards: delete this folder and make it again with "
-            "the same `pcsta prepare`"
-        )
-    if not (path / "settings.json").exists():
-        raise StoreError(f"{path} holds no prepared data; make it with `pcsta prepare`")
-    settings: Settings = read_json(path / "settings.json")
-    return settings
-
-
-def _read_index(path: Path) -> list[StoredClip]:
-    lines = map(json.loads, path.read_text("utf-8").split("\n")[:-1])
-    tuples = ("repairs", "faults")
-    return [StoredClip(**line | {name: tuple(line[name]) for name in tuples}) for line in lines]
 
 
 def _memory_map(path: Path) -> np.ndarray:

@@ -7,12 +7,13 @@ these, so that nobody makes what another is making; the locks of a killed writer
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -20,9 +21,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from pcsta.data.store import GLIMPSES, Settings, StoredClip, StoreError, crops_of, read_settings
-from pcsta.files import fingerprint, write_json
-from pcsta.skeletons import SKELETONS
+from pcsta.data.shard import Settings, StoredClip, StoreError, empty_arrays, read_settings
+from pcsta.files import fingerprint, hold, write_json
 
 BLOCK = 32  # samples a shard; all writers of a store must agree on it
 
@@ -37,26 +37,24 @@ class StoreWriter:
             writer.add(StoredClip(...), joints=..., hands=..., active=..., glimpses=...)
 
     block: samples a shard
+    renew: shards to make anew, by their first sample: when the one was `written` that is there now
     Raises StoreError if `path` holds a store of an older form, or one made with other settings.
     """
 
     def __init__(self, path: Path, settings: Settings, block: int = BLOCK):
-        self.path, self.samples, self.block = path, settings["samples"], block
-        path.mkdir(parents=True, exist_ok=True)
-        with FileLock(path / ".lock"):
-            if not any((path / name).exists() for name in ("settings.json", "index.jsonl")):
-                write_json(path / "settings.json", settings)
-            elif fingerprint(read_settings(path)) != fingerprint(settings):
-                raise StoreError(f"{path} was prepared with other settings; choose another folder")
-        (path / "shards").mkdir(exist_ok=True)
-        N, D = GLIMPSES[crops_of(settings)], settings["glimpse_features"]
-        J = len(SKELETONS[settings["skeleton"]])
-        self._empty: dict[str, np.ndarray] = {  # arrays of no frames: their shapes and types
-            "joints": np.empty((0, 2, J, 3), np.float32),
-            "hands": np.empty((0, 4, 2), np.float32),
-            "active": np.empty(0, np.int8),
-            **({"glimpses": np.empty((0, N, D), np.float16)} if D else {}),
-        }
+        self.path, self.settings, self.block = path, settings, block
+        self.samples = settings["samples"]
+        self.renew: dict[int, int] = {}
+        if not any((path / name).exists() for name in ("settings.json", "index.jsonl")):
+            with _writable(path):
+                (path / "shards").mkdir(parents=True, exist_ok=True)
+                lock = hold(path / ".lock")
+                if not (path / "settings.json").exists():
+                    write_json(path / "settings.json", settings)
+                lock.release()
+        if fingerprint(read_settings(path)) != fingerprint(settings):
+            raise StoreError(f"{path} was prepared with other settings; choose another folder")
+        self._empty = empty_arrays(settings)
         self._locks: dict[int, FileLock] = {}  # of the claimed shards, by their first sample
         self._rows: list[tuple[StoredClip, dict[str, np.ndarray]]] = []  # of the first of them
 
@@ -70,8 +68,17 @@ class StoreWriter:
     def _shard(self, first: int) -> Path:
         return self.path / "shards" / f"{first:06d}"
 
+    def shards(self) -> list[Path]:
+        """Those that are there, by their first sample."""
+        return sorted(p for p in (self.path / "shards").glob("*") if p.name.isdigit())
+
+    def _whole(self, first: int) -> bool:
+        """Whether a shard is there, and is not one of those to make anew."""
+        there = self._shard(first).exists()
+        return there and self.renew.get(first) != written(self._shard(first))
+
     def missing(self, part: Part = (1, 1)) -> list[range]:
-        """Samples of each shard of this part that is not whole. ValueError if there is no such part."""
+        """Samples of each shard of this part that is to be made. ValueError if there is no such part."""
         i, n = part
         if not 1 <= i <= n:
             raise ValueError(f"there is no part {i} of {n}")
@@ -79,7 +86,7 @@ class StoreWriter:
         return [
             range(first, min(first + self.block, self.samples))
             for first in starts
-            if not self._shard(first).exists()
+            if not self._whole(first)
         ]
 
     def claim(self, part: Part = (1, 1)) -> Iterator[int]:
@@ -88,10 +95,9 @@ class StoreWriter:
         May run ahead of `add`. All writers claim in rising order, so none waits in a circle.
         """
         for block in self.missing(part):
-            lock = FileLock(self._shard(block[0]).with_suffix(".lock"))
-            lock.acquire()
-            self._locks[block[0]] = lock
-            if self._shard(block[0]).exists():
+            with _writable(self.path):
+                self._locks[block[0]] = hold(self._shard(block[0]).with_suffix(".lock"))
+            if self._whole(block[0]):
                 self._release(block[0])
             else:
                 yield from block
@@ -99,7 +105,7 @@ class StoreWriter:
     def _release(self, first: int) -> None:
         lock = self._locks.pop(first)
         lock.release()
-        if self._shard(first).exists():  # whoever waits for this lock finds nothing left to do
+        if self._whole(first):  # whoever waits for this lock finds nothing left to do
             with suppress(OSError):  # Windows keeps it while somebody waits
                 Path(lock.lock_file).unlink()
 
@@ -121,10 +127,11 @@ class StoreWriter:
             self._write_shard(first)
 
     def _write_shard(self, first: int) -> None:
-        shard = self._shard(first)
-        for left in shard.parent.glob(f"{shard.name}.*.part"):  # by a writer that was killed
+        shard, host = self._shard(first), platform.node()
+        for left in shard.parent.glob(f"{shard.name}.{host}-*"):  # by a writer that was killed
             shutil.rmtree(left, ignore_errors=True)
-        part = shard.with_name(f"{shard.name}.{platform.node()}-{os.getpid()}.part")
+        part = shard.with_name(f"{shard.name}.{host}-{os.getpid()}.part")
+        old = part.with_suffix(".old")
         rows, self._rows = self._rows, []
         try:
             part.mkdir()
@@ -135,9 +142,11 @@ class StoreWriter:
                 _write(part / f"{name}.npy", file.getbuffer())
             lines = (json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip, _ in rows)
             _write(part / "index.jsonl", "".join(lines).encode())
+            if shard.exists() and not self._whole(first):
+                shard.rename(old)
             part.rename(shard)
         except OSError as error:
-            if not shard.exists():  # else another was first, where locks do not reach
+            if not self._whole(first):  # else another was first, where locks do not reach
                 raise OSError(
                     error.errno,
                     f"{error.strerror} while writing a shard; the whole ones are kept: make room and "
@@ -145,8 +154,29 @@ class StoreWriter:
                     str(self.path),
                 ) from error
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            for left in (part, old):
+                shutil.rmtree(left, ignore_errors=True)
             self._release(first)
+
+
+def written(shard: Path) -> int:
+    """When a shard was written, in nanoseconds; 0 where its index is missing."""
+    index = shard / "index.jsonl"
+    return index.stat().st_mtime_ns if index.exists() else 0
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Say what to do about a folder that is not ours to write to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise StoreError(
+            f"{path} cannot be written to ({error.strerror}): let its owner run this command, or "
+            "name another folder with --out"
+        ) from error
 
 
 def _write(path: Path, data: bytes | memoryview) -> None:

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from pcsta.config import ModelConfig, laptop
-from pcsta.data.store import Settings, Store, StoredClip
+from pcsta.data.shard import Settings, StoredClip
+from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 from pcsta.skeletons import KINECT_V2, SBU, conversion
 

@@ -291,9 +291,9 @@ def test_json_is_json(here, said):
 
 def test_a_second_train_into_one_folder_is_refused(here, said):
     unfinished(here)
-    with exclusive(here / "run/.lock", "never"):
+    with exclusive(here / "run/.lock"):
         told = said(*AGAIN)
-    assert told.rc == 1 and "another process trains in run; wait for it" in told.err
+    assert told.rc == 1 and "is at work in run: wait until it has ended" in told.err
     assert said(*AGAIN).rc == 0
 
 

@@ -56,7 +56,8 @@ def paper_table(number: int) -> Markdown:
         notes = "\no: pose is used for the attention mechanism only.\n" + notes
     title, where = table.title[0].lower() + table.title[1:], paper.PROTOCOLS[table.dataset].dataset
     on = "" if where in title else f" on {where}"
-    caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed."
+    words = "; its rows in our words" if "Conditional" in marks else ""
+    caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed{words}."
     return _markdown(f"{caption}\n\n{markdown_table(lines, tight=len(head) > 8)}\n{notes}")
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import hashlib
 import os
 import subprocess
 import sys
@@ -23,11 +24,12 @@ from pcsta.data.prepare import (
     parse_shard,
     prepare,
     settings_of,
-    sources,
     store_path,
 )
 from pcsta.data.sbu import SBUInteraction
-from pcsta.data.store import Store, StoreError
+from pcsta.data.shard import StoreError
+from pcsta.data.sources import sources
+from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 from pcsta.data.video import clip_frames, write_video
 from pcsta.glimpse import GlimpseSensor, crop, squeeze
@@ -249,13 +251,16 @@ def test_a_line_knows_the_files_it_was_made_from(tmp_path):
     os.utime(second.skeleton_file, ns=(1, 1_700_000_000_123_456_789))
     second.video.unlink()
     del data._inventory  # looked for again
-    store = prepare(data, tmp_path / "s", None, 0, progress=False)
-    first, second = store.clips
+    poses = prepare(data, tmp_path / "p", None, 0, progress=False)
+    assert [clip.sources.keys() for clip in poses.clips] == [{"skeleton"}] * 2, "what was read"
+    store = prepare(data, tmp_path / "s", MeanColour(), 0, progress=False)
+    first, second = store.samples
     assert first.sources.keys() == {"skeleton", "video"} and second.sources.keys() == {"skeleton"}
     assert second.sources["skeleton"]["modified"] == 1_700_000_000_123_456_789
     video = data[first.name].video
     assert first.sources["video"] == {
         "files": 1, "size": video.stat().st_size, "modified": video.stat().st_mtime_ns,
+        "digest": hashlib.blake2b(video.read_bytes(), digest_size=8).hexdigest(),
     }  # fmt: skip
 
 
@@ -267,8 +272,8 @@ def test_images_in_a_folder_are_one_source(tmp_path):
         image = folder / f"rgb_{k:06d}.png"
         image.write_bytes(bytes(size))
         os.utime(image, ns=(1, 1000 - k))
-    found = sources(SBUInteraction(tmp_path).samples[0])
-    assert found["video"] == {"files": 3, "size": 60, "modified": 1000}
+    found = sources(SBUInteraction(tmp_path).samples[0], video=True, digest=False)
+    assert found["video"] == {"files": 3, "size": 60, "modified": 1000, "digest": ""}
     assert found["skeleton"]["size"] == 5
 
 
@@ -356,3 +361,131 @@ def test_the_real_ntu_clip(real_data, tmp_path):
             np.testing.assert_array_equal(
                 crops[k].transpose(1, 2, 0), image[y - 25 : y + 25, x - 25 : x + 25]
             )
+
+
+def test_a_file_that_was_fetched_again_is_read_again(tmp_path, capsys, two_a_shard):
+    """Of its shard's other clips nothing is computed anew."""
+    data, path = dataset(tmp_path / "raw", clips=4), tmp_path / "s"
+    good = data["S001C002P001R001A001"].skeleton_file
+    whole = good.read_bytes()
+    good.write_bytes(whole[: len(whole) // 2])
+    assert len(prepare(data, path, MeanColour(), 0, progress=False)) == 3
+    before = Store(path, unfinished=True).fingerprint
+    good.write_bytes(whole)
+    sensor = MeanColour()
+    store = prepare(data, path, sensor, 0)
+    assert (
+        "read again, as their files have changed: 1 (S001C002P001R001A001)"
+        in capsys.readouterr().out
+    )
+    assert len(store) == 4 and not store.skipped and store.fingerprint != before
+    assert sensor.crops_seen == 2 * FRAMES, "one clip"
+    prepare(data, tmp_path / "fresh", MeanColour(), 0, progress=False)
+    assert same_files(tmp_path / "fresh", path)
+
+
+def test_videos_that_arrive_later_are_taken_in(tmp_path):
+    data = dataset(tmp_path / "raw", clips=2)
+    film = data.samples[1].video
+    away = film.rename(tmp_path / "away.avi")
+    later = NTU(tmp_path / "raw")
+    assert list(prepare(later, tmp_path / "s", MeanColour(), 0, progress=False).skipped) == [
+        data.samples[1].name
+    ]
+    away.rename(film)
+    assert len(prepare(data, tmp_path / "s", MeanColour(), 0, progress=False)) == 2
+
+
+def test_another_time_of_the_same_bytes_changes_nothing(tmp_path):
+    data, path = dataset(tmp_path / "raw", clips=2), tmp_path / "s"
+    before = prepare(data, path, MeanColour(), 0, progress=False).fingerprint
+    written = (path / "shards/000000/index.jsonl").stat().st_mtime_ns
+    for sample in data.samples:
+        os.utime(sample.skeleton_file), os.utime(sample.video)
+    sensor = MeanColour()
+    assert prepare(data, path, sensor, 0, progress=False).fingerprint == before
+    assert sensor.crops_seen == 0
+    assert (path / "shards/000000/index.jsonl").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("name", ["joints.npy", "glimpses.npy", "index.jsonl"])
+def test_a_shard_cut_by_a_broken_copy_is_refused_and_mended(tmp_path, capsys, two_a_shard, name):
+    data, path = dataset(tmp_path / "raw", clips=4), tmp_path / "s"
+    prepare(data, path, MeanColour(), 0, progress=False)
+    prepare(data, tmp_path / "whole", MeanColour(), 0, progress=False)
+    file = path / "shards/000002" / name
+    content = file.read_bytes()
+    for cut in (len(content) - 1, len(content) // 2, 0):
+        file.write_bytes(content[:cut])
+        with pytest.raises(StoreError, match=r"000002.*run the same `pcsta prepare`"):
+            Store(path)
+        prepare(data, path, MeanColour(), 0)
+        assert f"made anew: {file.parent}" in capsys.readouterr().out
+        assert same_files(tmp_path / "whole", path)
+    file.unlink()
+    prepare(data, path, MeanColour(), 0, progress=False)
+    assert same_files(tmp_path / "whole", path)
+
+
+def test_an_index_cut_between_two_lines_is_mended(tmp_path, two_a_shard):
+    """A skipped clip has no frames, so that the arrays do not miss it."""
+    data, path = dataset(tmp_path / "raw", clips=2), tmp_path / "s"
+    data.samples[1].skeleton_file.write_text("no skeleton")
+    assert len(prepare(data, path, None, 0, progress=False).skipped) == 1
+    index = path / "shards/000000/index.jsonl"
+    index.write_text(index.read_text().splitlines(keepends=True)[0])
+    assert len(prepare(data, path, None, 0, progress=False).skipped) == 1
+
+
+def test_a_reason_that_may_pass_is_no_reason_the_next_time(tmp_path, monkeypatch):
+    data = dataset(tmp_path / "raw", clips=2)
+
+    def away(self, sample):
+        raise OSError(errno.EIO, "Input/output error", str(sample.skeleton_file))
+
+    read = NTU.read
+    monkeypatch.setattr(NTU, "read", away)
+    assert len(prepare(data, tmp_path / "s", None, 0, progress=False).skipped) == 2
+    monkeypatch.setattr(NTU, "read", read)
+    assert len(prepare(data, tmp_path / "s", None, 0, progress=False)) == 2
+
+
+def test_folders_of_equal_names_have_stores_of_their_own(tmp_path):
+    one, other = dataset(tmp_path / "a", clips=1), dataset(tmp_path / "b", clips=1)
+    assert store_path(one, None, tmp_path) != store_path(other, None, tmp_path)
+    (tmp_path / "moved").mkdir()
+    moved = (tmp_path / "a").rename(tmp_path / "moved/a")
+    assert store_path(NTU(moved), None, tmp_path / "moved").name == store_path(
+        one, None, tmp_path
+    ).name, "data and stores may move together"  # fmt: skip
+
+
+def test_a_whole_store_is_only_read(tmp_path, monkeypatch):
+    data, path = dataset(tmp_path / "raw", clips=2), tmp_path / "s"
+    prepare(data, path, None, 0, progress=False)
+
+    def no_writing(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(store_writer, "hold", no_writing)
+    assert len(prepare(data, path, None, 0, progress=False)) == 2
+    with pytest.raises(StoreError, match=r"cannot be written to .Permission denied.*--out"):
+        prepare(data, tmp_path / "other", None, 0, progress=False)
+
+
+class Killed(NTU):
+    """Its second sample ends the process that reads it."""
+
+    def read(self, sample):
+        if sample.name == self.samples[1].name:
+            os.kill(os.getpid(), 9)
+        return super().read(sample)
+
+
+def test_a_worker_that_is_killed_says_what_to_do(tmp_path):
+    dataset(tmp_path / "raw", clips=3)
+    with pytest.raises(
+        ChildProcessError, match=r"run the same command again, with fewer --workers"
+    ):
+        prepare(Killed(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)
+    assert len(prepare(NTU(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)) == 3

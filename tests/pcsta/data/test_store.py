@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from fakes import BLOCK, clip_arrays, make_store, row, settings
 from pcsta.data import store_writer as module
-from pcsta.data.store import Store, StoredClip, StoreError
+from pcsta.data.shard import StoredClip, StoreError
+from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 
 ARRAYS = ("joints", "hands", "active", "glimpses")
@@ -220,7 +221,7 @@ def test_processes_that_fill_one_store_share_the_work(tmp_path):
 def test_who_comes_second_to_a_shard_gives_way(tmp_path, monkeypatch):
     """Where locks do not reach from machine to machine, the rename decides."""
     path = tmp_path / "s"
-    monkeypatch.setattr(module, "FileLock", NoLock)
+    monkeypatch.setattr(module, "hold", NoLock)
     with StoreWriter(path, settings(2), 2) as second:
         assert next(second.claim()) == 0
         fill(path, 2)
@@ -298,8 +299,10 @@ def test_a_store_of_the_older_form_says_how_to_make_the_new_one(tmp_path):
 def test_a_damaged_shard_is_named(tmp_path):
     fill(tmp_path / "s", 4)
     np.save(tmp_path / "s/shards/000002/joints.npy", clip_arrays(2)["joints"])
-    with pytest.raises(StoreError, match=r"000002.joints.npy is damaged: delete its folder"):
-        Store(tmp_path / "s").joints(2)
+    with pytest.raises(
+        StoreError, match=r"000002.joints.npy has 14,528 bytes, whole it has 28,928"
+    ):
+        Store(tmp_path / "s")
 
 
 def test_skipped_clips_keep_their_reason_and_leave_the_split(tmp_path):

@@ -1,0 +1,156 @@
+"""What a store is made of: its settings, and shards of a few dozen clips.
+
+    settings.json     what made this store: dataset, glimpse sensor, crop size, classes, splits
+    shards/000032/    samples 32 to 63 of the dataset, in order of name
+      index.jsonl     one line a sample: the fields of StoredClip, `start` counted in this shard
+      joints.npy      (F, 2, J, 3) float32   poses of all its clips, one after the other
+      hands.npy       (F, 4, 2) float32      hand pixels, NaN where absent
+      active.npy      (F,) int8              planted hand: 0..3, -1 in no interval, -2 no truth known
+      glimpses.npy    (F, N, D) float16      features of the N = 4 hands, zero where absent; or, where
+                      the settings say a crop size of null, of the N = 1 whole frame
+
+`store_writer` makes it: a shard is written beside its place, renamed when whole, and never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Literal, NotRequired, TypedDict
+
+import numpy as np
+
+from pcsta.files import read_json
+from pcsta.skeletons import SKELETONS
+
+Crops = Literal["hands", "frame"]
+GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
+READ = {"samples", "skeleton", "classes", "crop_size", "glimpse_features", "splits"}  # of Settings
+HEADER = 128  # bytes before the numbers in the files of np.save
+
+
+class Settings(TypedDict):
+    """All that decides a store's content; the rules of its reader (`Dataset.reads`) join them."""
+
+    dataset: str
+    samples: int
+    names: NotRequired[str]  # hash of the samples' names
+    made: NotRequired[str | None]  # hash of the description of a dataset that was made
+    skeleton: str
+    classes: list[str]
+    crop_size: int | None  # None: the whole frame
+    image_width: int
+    sensor_name: str | None
+    sensor: str | None  # fingerprint of f_g
+    glimpse_features: int  # D, 0 for poses alone
+    splits: dict[str, dict[Literal["train", "test"], list[str]]]
+
+
+class Source(TypedDict):
+    """A file when it was read; of a folder of images their number, all bytes, the newest."""
+
+    files: int
+    size: int  # bytes
+    modified: int  # nanoseconds since 1970
+    digest: str  # of the bytes
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """One line of the index: a clip's place in the store and what its file name says.
+
+    skipped:  why it cannot be used; it then has no frames, and is none of `Store.clips`
+    passing:  the reason may pass without a change of its files (a disk that was away)
+    sources:  "skeleton", and "video" where there are glimpses, as far as these files were there
+    """
+
+    name: str
+    label: int
+    subject: str
+    camera: int
+    replication: int
+    start: int = 0
+    length: int = 0
+    video: str | None = None
+    repairs: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    skipped: str | None = None
+    passing: bool = False
+    sources: dict[str, Source] = field(default_factory=dict, hash=False)
+
+
+class StoreError(ValueError):
+    """A store that is missing, unfinished or damaged; the message says what to do."""
+
+
+def crops_of(settings: Settings) -> Crops:
+    return "frame" if settings["crop_size"] is None else "hands"
+
+
+def read_settings(path: Path) -> Settings:
+    """What made the store at `path`. Raises StoreError where there is none, or an older form."""
+    if (path / "index.jsonl").exists():
+        raise StoreError(
+            f"{path} is of an older form, without shards: delete this folder and make it again with "
+            "the same `pcsta prepare`"
+        )
+    if not (path / "settings.json").exists():
+        raise StoreError(f"{path} holds no prepared data; make it with `pcsta prepare`")
+    settings: Settings | None = None
+    with suppress(ValueError):
+        settings = read_json(path / "settings.json")
+    if not isinstance(settings, dict) or not settings.keys() >= READ:
+        raise StoreError(
+            f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
+            "same `pcsta prepare`"
+        )
+    return settings
+
+
+def read_index(shard: Path) -> list[StoredClip]:
+    """The lines of a shard. Raises StoreError when they are missing or damaged."""
+    path = shard / "index.jsonl"
+    try:
+        *lines, end = path.read_text("utf-8").split("\n")
+        if end:
+            raise ValueError("its last line is cut")
+        found, frames = [], 0
+        for values in map(json.loads, lines):
+            tuples = {name: tuple(values[name]) for name in ("repairs", "faults")}
+            found.append(StoredClip(**values | tuples))
+            if found[-1].start != frames:
+                raise ValueError(f"{found[-1].name} does not begin at frame {frames}")
+            frames += found[-1].length
+        return found
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(
+            f"{path} is damaged ({error}); run the same `pcsta prepare` again, which mends it"
+        ) from error
+
+
+def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
+    """The arrays of a shard without frames: what they hold for each frame, and its type."""
+    N, D = GLIMPSES[crops_of(settings)], settings["glimpse_features"]
+    J = len(SKELETONS[settings["skeleton"]])
+    return {
+        "joints": np.empty((0, 2, J, 3), np.float32),
+        "hands": np.empty((0, 4, 2), np.float32),
+        "active": np.empty(0, np.int8),
+        **({"glimpses": np.empty((0, N, D), np.float16)} if D else {}),
+    }
+
+
+def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
+    """Which file of a shard is missing, cut or too long for its index; "" where none is."""
+    frames = sum(line.length for line in lines)
+    for name, empty in empty_arrays(settings).items():
+        file = shard / f"{name}.npy"
+        whole = HEADER + frames * empty.itemsize * prod(empty.shape[1:])
+        size = file.stat().st_size if file.exists() else 0
+        if size != whole:
+            return f"{file} has {size:,} bytes, whole it has {whole:,}"
+    return ""
