@@ -70,4 +70,12 @@ def begin() -> None:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
-    warnings.showwarning = lambda said, *_: print(f"pcsta: {said}", file=sys.stderr)
+    usual = warnings.showwarning
+
+    def show(said: Warning | str, kind: type[Warning], *where: Any) -> None:
+        if kind is UserWarning:  # ours
+            print(f"pcsta: {said}", file=sys.stderr)
+        else:
+            usual(said, kind, *where)
+
+    warnings.showwarning = show

@@ -133,7 +133,8 @@ def predict_clips(
     said = collect(outputs, clips, batches.store.labels[clips], np.concatenate(frames))
     if wrong := [batches.store.clips[i].name for i in clips[~np.isfinite(said.logits).all(-1)]]:
         raise ValueError(
-            f"the model's answer is no finite number at {', '.join(wrong[:5])}; {LOOK}"
+            f"the model's answer is no finite number at {', '.join(wrong[:5])}; look at the recording "
+            "with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
         )
     return said
 
