@@ -97,7 +97,7 @@ def begun(run: Path, settings: RunSettings) -> bool:
     if not (run / "config.json").exists():
         return False
     found: RunSettings = read_run(run / "config.json", _SETTINGS)
-    found["model"] = _model_config(run, found).to_dict()
+    found["model"] = configuration(run, found).to_dict()
     found["store"] = {name: found["store"].get(name, "") for name in settings["store"]}
     with suppress(TypeError):  # of another version: surely another run
         found["recipe"] = asdict(TrainConfig(**found["recipe"]))
@@ -127,11 +127,6 @@ def read_record(run: Path) -> RunRecord:
     )
 
 
-def configuration(run: Path) -> ModelConfig:
-    """The configuration of a finished run. Raises as `read_record`."""
-    return _model_config(run, read_record(run))
-
-
 def read_run(path: Path, keys: set[str]) -> Any:
     """Settings or a record, which have these keys. Raises ValueError for JSON that is neither."""
     found = read_json(path)
@@ -140,9 +135,10 @@ def read_run(path: Path, keys: set[str]) -> Any:
     return found
 
 
-def _model_config(run: Path, settings: RunSettings) -> ModelConfig:
+def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig:
+    """The configuration of a run, by default a finished one. Raises as `read_record`, or ValueError."""
     try:
-        return ModelConfig.from_dict(settings["model"])
+        return ModelConfig.from_dict((settings or read_record(run))["model"])
     except (TypeError, KeyError) as error:
         raise ValueError(
             f"{run} is of another version of pcsta ({error}); train it again in another folder"

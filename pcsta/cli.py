@@ -76,9 +76,8 @@ def prepare(
 
     seen: Crops = options.choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
     part = parse_shard(shard)
-    store = options.plan(dataset, root, sensor, weights, device, seen, out).store(
-        workers, device, part
-    )
+    plan = options.Plan(dataset, root, sensor, weights, device, seen, out)
+    store = plan.store(workers, part)
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     to_go = f", {store.missing} samples to go in other parts" if store.missing else ""
     typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}{to_go}: {store.path}")
@@ -130,18 +129,18 @@ def train(
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
-    planned = options.plan(dataset, root, f_g, weights, device, model.crops)
-    protocols = options.expand_protocols(planned.data.protocols, protocol)
+    plan = options.Plan(dataset, root, f_g, weights, device, model.crops)
+    protocols = options.expand_protocols(plan.data.protocols, protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
         _, settings = preflight.settle(
-            planned.settings, planned.usable, model, how, name, seed, source, skeleton
+            plan.settings, plan.usable, model, how, name, seed, source, skeleton
         )
         if not checkpoint.begun(folder, settings):
             options.writable(folder)
     with common.distributed_session():
         reading = 2 if workers is None else workers
-        store = planned.store(reading, device)
+        store = plan.store(reading)
         if workers is None and common.resolve_device(device).type == "cpu":
             reading = 0  # what reads would take the cores that compute
         for name, folder in zip(protocols, folders, strict=True):

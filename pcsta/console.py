@@ -78,4 +78,4 @@ def begin() -> None:
         else:
             usual(said, kind, *where)
 
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]

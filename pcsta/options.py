@@ -9,7 +9,6 @@ import errno
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -18,10 +17,8 @@ import typer
 from pcsta.config import CONFIGS, RECIPES, ModelConfig
 
 if TYPE_CHECKING:
-    from pcsta.data import Dataset
-    from pcsta.data.shard import Crops, Settings
+    from pcsta.data.shard import Crops
     from pcsta.data.store import Store
-    from pcsta.glimpse import GlimpseSensor
 
 T = TypeVar("T")
 
@@ -104,56 +101,52 @@ def writable(folder: Path) -> None:
         raise OSError(fault, os.strerror(fault), str(there))
 
 
-@dataclass(frozen=True)
 class Plan:
-    """A store before it is made: what can be checked before anything is written."""
+    """A store before it is made: what can be checked before anything is written.
 
-    data: Dataset
-    sensor: GlimpseSensor | None
-    crops: Crops
-    path: Path
-    settings: Settings  # of the store
-    usable: dict[str, int]  # samples that have what is to be read, with their labels
+    settings: those of the store
+    usable:   the samples that have what is to be read, with their labels
+    Raises, saying what to do, for whatever is not there.
+    """
 
-    def store(self, workers: int, device: str, shard: tuple[int, int] = (1, 1)) -> Store:
-        """The store, made or continued. Raises StoreError when no sample can be read."""
+    def __init__(
+        self,
+        dataset: str,
+        root: Path | None,
+        sensor: str,
+        weights: Path | None,
+        device: str = "auto",
+        crops: Crops = "hands",
+        out: Path | None = None,
+    ) -> None:
+        from pcsta.common import resolve_device
+        from pcsta.data import data_root, open_dataset, prepare
+
+        resolve_device(device)
+        self.data, self.device, self.crops = open_dataset(dataset, root), device, crops
+        read = self.data.samples
+        if sensor != "none" and not (read := [sample for sample in read if sample.video]):
+            raise ValueError(
+                f"no recording in {self.data.root} has a video, which the glimpse sensor looks at: train "
+                "row A, or prepare with --sensor none, for poses alone"
+            )
+        self.usable = {sample.name: sample.label for sample in read}
+        self.sensor = None if sensor == "none" else prepare.sensor_for(crops, sensor, weights)
+        self.settings = prepare.settings_of(self.data, self.sensor, crops)
+        under = data_root() / "prepared"
+        self.path = out or prepare.store_path(self.data, self.sensor, under, crops)
+
+    def store(self, workers: int, shard: tuple[int, int] = (1, 1)) -> Store:
+        """The store, made or continued. Raises ValueError when no sample can be read."""
         from pcsta.data import prepare
-        from pcsta.data.store import StoreError
 
         store = prepare.prepare(
-            self.data, self.path, self.sensor, workers, device, crops=self.crops, shard=shard
+            self.data, self.path, self.sensor, workers, self.device, crops=self.crops, shard=shard
         )
         if store.skipped and not len(store) and not store.missing:
             name, why = next(iter(store.skipped.items()))
-            raise StoreError(f"no sample can be used; the first of them, {name}: {why}")
+            raise ValueError(f"no sample can be used; the first of them, {name}: {why}")
         return store
-
-
-def plan(
-    dataset: str,
-    root: Path | None,
-    sensor: str,
-    weights: Path | None,
-    device: str = "auto",
-    crops: Crops = "hands",
-    out: Path | None = None,
-) -> Plan:
-    """What is to be prepared. Raises, saying what to do, for whatever is not there."""
-    from pcsta.common import resolve_device
-    from pcsta.data import data_root, open_dataset, prepare
-
-    resolve_device(device)
-    data = open_dataset(dataset, root)
-    filmed = [sample for sample in data.samples if sample.video]
-    if sensor != "none" and not filmed:
-        raise ValueError(
-            f"no recording in {data.root} has a video, which the glimpse sensor looks at: train row A, "
-            "or prepare with --sensor none, for poses alone"
-        )
-    f_g = None if sensor == "none" else prepare.sensor_for(crops, sensor, weights)
-    path = out or prepare.store_path(data, f_g, data_root() / "prepared", crops)
-    usable = {s.name: s.label for s in (data.samples if f_g is None else filmed)}
-    return Plan(data, f_g, crops, path, prepare.settings_of(data, f_g, crops), usable)
 
 
 def prepared(
@@ -166,4 +159,4 @@ def prepared(
     crops: Crops = "hands",
 ) -> Store:
     """The store of a dataset, made or continued."""
-    return plan(dataset, root, sensor, weights, device, crops).store(workers, device)
+    return Plan(dataset, root, sensor, weights, device, crops).store(workers)

@@ -62,7 +62,7 @@ def make_store(path: Path, clips: int = 24, features: int = 6, **changes) -> Sto
 
 
 def plan_of(store: Store) -> SimpleNamespace:
-    """What `pcsta.options.plan` returns, of a store that is already there."""
+    """What `pcsta.options.Plan` is, of a store that is already there."""
     return SimpleNamespace(
         settings=store.settings,
         usable={clip.name: clip.label for clip in store.clips},

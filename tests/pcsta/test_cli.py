@@ -102,7 +102,7 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
         "fold-2": {"train": split["test"], "test": split["train"]},
     }
     write_json(made.path / "settings.json", settings)
-    monkeypatch.setattr(options, "plan", lambda *a: plan_of(Store(made.path)))
+    monkeypatch.setattr(options, "Plan", lambda *a: plan_of(Store(made.path)))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     monkeypatch.setitem(
         RECIPES, "laptop", TrainConfig(pose_epochs=2, rgb_epochs=2, validation=0.2, batch=4)
@@ -150,7 +150,7 @@ def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
 def test_transfer_by_command(tmp_path, monkeypatch):
     """Pretrain with the target's skeleton, fine-tune at a tenth of the rate, without and with --config."""
     made = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr(options, "plan", lambda *a: plan_of(made))
+    monkeypatch.setattr(options, "Plan", lambda *a: plan_of(made))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, validation=0.2, batch=4, rate=1e-2)
     monkeypatch.setitem(RECIPES, "laptop", recipe)
@@ -168,7 +168,7 @@ def test_transfer_by_command(tmp_path, monkeypatch):
 
 def test_a_misspelt_device_or_protocol_leaves_nothing_behind(tmp_path, monkeypatch):
     made = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr(options, "plan", lambda *a: plan_of(made))
+    monkeypatch.setattr(options, "Plan", lambda *a: plan_of(made))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     words = ["train", "sbu", "--row", "A", "--out", tmp_path / "run"]
     said = call(*words, "--device", "cdua", ok=False)

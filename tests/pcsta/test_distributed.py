@@ -33,7 +33,7 @@ from test_distributed import RECIPE, SIZES, tiny
 from pcsta import cli, options
 from pcsta.data.store import Store
 from pcsta.config import CONFIGS, RECIPES
-options.plan = lambda *_: plan_of(Store({store!r}))
+options.Plan = lambda *_: plan_of(Store({store!r}))
 CONFIGS["laptop"], RECIPES["laptop"] = lambda: tiny(**SIZES), RECIPE
 sys.argv = ["pcsta", "train", "synthetic", "--row", "G", "--device", "cpu", "--out", {out!r}]
 cli.main()
