@@ -11,7 +11,7 @@ from pcsta.batches import SubSequences
 from pcsta.checkpoint import load
 from pcsta.config import TrainConfig
 from pcsta.evaluation import accuracy, predict_clips
-from pcsta.files import fingerprint, read_json
+from pcsta.files import read_json
 from pcsta_book.experiments import grid as module
 from pcsta_book.experiments.grid import accuracy_per_seed, format_table, run_grid
 
@@ -56,7 +56,7 @@ def test_whole_frames_come_from_their_own_store(store, tmp_path):
     whole = make_store(tmp_path / "frames", clips=24, crop_size=None)
     lines = grid_of(store, tmp_path / "with", names, seeds=(0,), frames=whole)
     run = read_json(tmp_path / "with/cross-subject/seed-0/frame/record.json")
-    assert run["store"]["fingerprint"] == fingerprint(whole.settings)
+    assert run["store"]["fingerprint"] == whole.fingerprint
     assert set(lines) == {"A", "B", "mean", "frame"}
 
 
