@@ -66,6 +66,17 @@ def test_every_frame_is_projected_once(store, monkeypatch):
     np.testing.assert_allclose(once.logits, logits, rtol=1e-5, atol=1e-6)
 
 
+def test_glimpses_that_do_not_fit_in_memory_are_projected_batch_by_batch(store, monkeypatch):
+    torch.manual_seed(0)
+    model = TwoStream(row("K", tiny())).eval()
+    batches, clips = SubSequences(store, model.config, CPU), np.array([3, 5])
+    once = predict_clips(model, batches, clips)
+    monkeypatch.setattr("pcsta.batches.PROJECTED_BYTES", 0)
+    assert batches.projected_by(model.rgb.scaling, clips, 10) is batches
+    again = predict_clips(model, batches, clips)
+    np.testing.assert_allclose(again.logits, once.logits, rtol=1e-5, atol=1e-6)
+
+
 def test_logits_are_the_mean_over_sub_sequences(store):
     """Against each alone (mean of ten, section 5)."""
     torch.manual_seed(0)

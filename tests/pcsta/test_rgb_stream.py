@@ -223,6 +223,18 @@ def test_the_projection_is_the_principal_components():
 
 
 @torch.no_grad()
+def test_the_projection_does_not_depend_on_the_blocks():
+    whole, parts = scaled_stream().scaling, scaled_stream().scaling
+    x = (torch.randn(200, 9) * torch.arange(1, 10) + 5).double()
+    whole.fit_glimpses([x])
+    parts.fit_glimpses(x.split(7))
+    for a, b in zip(whole.buffers(), parts.buffers(), strict=True):
+        torch.testing.assert_close(a, b)
+    with pytest.raises(ValueError, match="no hand is visible"):
+        parts.fit_glimpses([])
+
+
+@torch.no_grad()
 def test_fewer_glimpses_than_components_leave_the_rest_silent():
     net = scaled_stream()
     x = torch.randn(2, 9).double()

@@ -233,6 +233,33 @@ def test_a_folder_of_another_run_is_refused(store, tmp_path):
         run(store, tmp_path / "a", "A", seed=5)
 
 
+def test_a_pose_stream_that_is_taken_over_is_recorded_and_checked(store, tmp_path):
+    short = replace(RECIPE, pose_epochs=1, rgb_epochs=1)
+    pose = run(store, tmp_path / "a", "A", short)
+    folder = run(store, tmp_path / "k", "K", short, pose_from=pose)
+    record = json.loads((folder / "record.json").read_text())
+    assert record["pose_from"]["protocol"] == "cross-subject" and not (folder / "pose").exists()
+    with pytest.raises(ValueError, match="holds another run"):
+        run(store, folder, "K", short)
+    wide = row("K", tiny(pose_widths=(4, 4, 12)))
+    with pytest.raises(ValueError, match="pose_widths is"):
+        train(store, wide, short, tmp_path / "w", device="cpu", pose_from=pose)
+    splits = store.settings["splits"]
+    swapped = {"train": splits["cross-subject"]["test"], "test": splits["cross-subject"]["train"]}
+    other = make_store(tmp_path / "other", clips=40, splits=splits | {"swapped": swapped})
+    with pytest.raises(ValueError, match="was trained on fake cross-subject, not on fake swapped"):
+        run(other, tmp_path / "s", "K", short, pose_from=pose, protocol="swapped")
+    assert not (tmp_path / "w").exists() and not (tmp_path / "s").exists()
+
+
+def test_seconds_are_those_of_all_epochs(store, tmp_path):
+    folder = run(store, tmp_path / "a", "A")
+    rows = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()]
+    seconds = sum(float(line[rows[0].index("seconds")]) for line in rows[1:])
+    assert len(rows) == 5
+    assert json.loads((folder / "record.json").read_text())["seconds"] == round(seconds, 1)
+
+
 def test_a_run_from_before_an_option_existed_is_the_same_run(store, tmp_path):
     folder = run(store, tmp_path / "a", "A")
     settings = json.loads((folder / "config.json").read_text())
