@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -70,8 +71,19 @@ def worker_pool(processes: int, begin: Callable[..., Any], *arguments: Any) -> P
 
 
 def _begin(begin: Callable[..., Any], *arguments: Any) -> None:
-    Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     begin(*arguments)
+
+
+def begin_worker(_: int = 0) -> None:
+    """Begin a process that serves another: one torch thread, and it ends with its parent.
+
+    Also with a killed one: it would wait for ever for somebody to take what it has made. Ctrl-C
+    goes to all processes of a command; what to do about it is the parent's to decide.
+    """
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
