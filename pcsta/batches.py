@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pcsta.common import begin_worker
 from pcsta.config import ModelConfig, row
 from pcsta.data.shard import GLIMPSES
 from pcsta.data.store import Store
@@ -132,6 +133,7 @@ class SubSequences:
         return items, DataLoader(
             self._gather, sampler=items, batch_size=None, collate_fn=tuple,
             num_workers=self.workers, persistent_workers=self.workers > 0,
+            worker_init_fn=begin_worker,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # its own: the model's dropout draws from torch's
         )  # fmt: skip

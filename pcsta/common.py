@@ -69,9 +69,19 @@ def worker_pool(processes: int, begin: Callable[..., Any], *arguments: Any) -> P
 
 
 def _begin(begin: Callable[..., Any], *arguments: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, with which they end
-    Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     begin(*arguments)
+
+
+def begin_worker(_: int = 0) -> None:
+    """Begin a process that serves another: one torch thread, and it ends with its parent.
+
+    Also with a killed one: it would wait for ever for somebody to take what it has made. Ctrl-C
+    goes to all processes of a command; what to do about it is the parent's to decide.
+    """
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

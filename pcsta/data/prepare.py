@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from pcsta.common import resolve_device
+from pcsta.common import begin_worker, resolve_device
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset
 from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip
@@ -226,7 +226,7 @@ def prepare(
         workers = min(workers, missing)
         loader = torch.utils.data.DataLoader(
             clips, sampler=writer.claim(shard), batch_size=None, collate_fn=tuple,
-            num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=_one_thread,
+            num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
         )  # fmt: skip
         with tqdm(total=missing, unit="clip", desc=f"prepare {dataset.name}",
                   disable=not (progress and missing)) as bar:  # fmt: skip
@@ -247,7 +247,3 @@ def prepare(
                     "kept: run the same command again, with fewer --workers if memory is short"
                 ) from error
     return Store(path, unfinished=shard[1] > 1)
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)

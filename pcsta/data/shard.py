@@ -103,7 +103,8 @@ def read_settings(path: Path) -> Settings:
     settings: Settings | None = None
     with suppress(ValueError):
         settings = read_json(path / "settings.json")
-    if not isinstance(settings, dict) or not settings.keys() >= READ:
+    whole = isinstance(settings, dict) and settings.keys() >= READ
+    if settings is None or not whole or str(settings["skeleton"]) not in SKELETONS:
         raise StoreError(
             f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
             "same `pcsta prepare`"

@@ -171,7 +171,14 @@ def _memory_map(path: Path) -> np.ndarray:
     """An .npy file, mapped. numpy's own map keeps its file open: thousands of shards forbid that."""
     import torch  # late: `pcsta --help` comes by here and does without
 
-    array = np.load(path, mmap_mode="r")
+    try:
+        array = np.load(path, mmap_mode="r")
+    except (
+        Exception
+    ) as error:  # numpy reads the header as Python's own reader does, with its errors
+        raise StoreError(
+            f"{path} is damaged ({error}); delete its folder and prepare again"
+        ) from error
     size = path.stat().st_size
     data = torch.from_file(str(path), size=size, dtype=torch.uint8).numpy()
     data.flags.writeable = False
