@@ -147,7 +147,7 @@ def train(
         store = prepared(dataset, root, f_g, weights, reading, device, model.crops)
         if workers is None and common.resolve_device(device).type == "cpu":
             reading = 0  # what reads would take the cores that compute
-        protocols = expand_protocols(store, protocol)
+        protocols = expand_protocols(store.settings["splits"], protocol)
         for name in protocols:
             folder = out / name if len(protocols) > 1 else out
             run = training.train(

@@ -6,7 +6,7 @@ Heavy imports stand inside the functions, so that `pcsta --help` answers at once
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -62,15 +62,19 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
     return checkpoint.configuration(source)
 
 
-def expand_protocols(store: Store, named: str) -> list[str]:
+def expand_protocols(there: Iterable[str], named: str) -> list[str]:
     """The protocols that an option names; `folds` stands for all five of SBU's, `nested` for every
     fold held out inside the training clips of every other, by which a recipe is chosen.
+
+    Raises ValueError for one that is not `there`.
     """
-    folds = [p for p in store.settings["splits"] if p.startswith("fold")]
-    if named == "folds":
+    folds = [p for p in there if p.startswith("fold")]
+    if folds and named == "folds":
         return folds
-    if named == "nested":
+    if folds and named == "nested":
         return [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
+    for name in named.replace("/", ",").split(","):
+        choice(dict.fromkeys(there), name, "protocol")
     return named.split(",")
 
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -82,11 +81,19 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
 
 
 def test_nested_holds_every_fold_out_inside_every_other():
-    store = SimpleNamespace(settings={"splits": dict.fromkeys(["fold-1", "fold-2", "fold-3"])})
-    assert options.expand_protocols(store, "folds") == ["fold-1", "fold-2", "fold-3"]
-    assert options.expand_protocols(store, "nested") == [
+    folds = ["fold-1", "fold-2", "fold-3"]
+    assert options.expand_protocols(folds, "folds") == folds
+    assert options.expand_protocols(folds, "nested") == [
         f"fold-{outer}/fold-{inner}" for outer, inner in ("12", "13", "21", "23", "31", "32")
     ]
+
+
+@pytest.mark.parametrize("named", ["cross-setup", "cross-subject,cross-setup", "folds", "a/b"])
+def test_a_protocol_that_the_dataset_lacks_is_refused(named):
+    there = ["cross-subject", "cross-view"]
+    assert options.expand_protocols(there, "cross-view,cross-subject") == there[::-1]
+    with pytest.raises(ValueError, match="choose cross-subject, cross-view"):
+        options.expand_protocols(there, named)
 
 
 def test_train_and_evaluate_folds(tmp_path, monkeypatch):

@@ -32,7 +32,6 @@ def grouped_mean(
     sums: Num[np.ndarray, "*figures C"],
     counts: Num[np.ndarray, "C"] | None = None,
     groups: Sequence[str] | np.ndarray | None = None,
-    level: float = LEVEL,
     seed: int = 0,
 ) -> Estimate:
     """sum(sums) / sum(counts) over C units, with the percentile bootstrap interval over groups.
@@ -56,7 +55,7 @@ def grouped_mean(
     observed = drawn @ counts  # (R,)
     kept = observed > 0
     means = (sums @ drawn[kept].T) / observed[kept]  # (*figures, R)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=-1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
     return Estimate(sums.sum(-1) / counts.sum(), low, high)
 
 

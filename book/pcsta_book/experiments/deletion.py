@@ -58,19 +58,13 @@ def deleted(
     return np.asarray(rank < number).reshape(importance.shape)
 
 
-def average_glimpse(model: TwoStream, store: Store, clips: np.ndarray) -> Float[Tensor, "K"]:
-    """The mean glimpse of hands that are there, behind the model's frozen map.
-
-    A model with that map has subtracted the mean of its training set: the average is 0.
-    """
-    assert model.rgb is not None
-    mean = model.rgb.scaling.glimpse_mean
-    if mean is not None:
-        return torch.zeros(model.rgb.scaling.width, device=mean.device)
-    seen = (store.glimpses(i)[store.present(i)] for i in clips)  # (hands, K) of each clip
-    total, number = zip(*((V.sum(0, dtype=float), len(V)) for V in seen), strict=True)
-    device = next(model.parameters()).device
-    return torch.from_numpy(np.sum(total, 0) / sum(number)).float().to(device)
+def average_glimpse(model: TwoStream, inputs: Inputs) -> Float[Tensor, "K"]:
+    """The mean glimpse of hands that are there. 0 behind the frozen map: it has subtracted that of its
+    training set."""
+    V = inputs.glimpses
+    if model.rgb is not None and model.rgb.scaling.glimpse_mean is not None:
+        return V.new_zeros(V.shape[-1])
+    return V[inputs.present].mean(0)
 
 
 def other_glimpses(inputs: Inputs, store: Store, seed: int = 0) -> Float[Tensor, "M T N K"]:

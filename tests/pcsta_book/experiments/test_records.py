@@ -2,8 +2,8 @@
 
 import json
 from copy import deepcopy
-from functools import partial
 
+import numpy as np
 import pytest
 
 from command import parses
@@ -20,13 +20,10 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     store = make_store(folder / "store", clips=12)
     recipe = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
-    run = partial(grid.run_grid, processes=1, progress=False)
-    lines = records.run_and_record(
-        run, folder / "mine.json", "A test", "pcsta ablate --rows A --out runs/x",
-        store, tiny(), recipe, folder / "runs", ("A",), ("cross-subject",), (0, 1),
-        source={"dataset": "large"},
-    )  # fmt: skip
-    record = records.read("mine", folder)
+    asked = grid.Experiment(store, tiny(), recipe, folder / "runs", ("A",), processes=1)
+    lines, command = grid.run_grid(asked), "pcsta ablate --rows A --out runs/x"
+    told = records.describe(asked, lines, "A test", command, source={"dataset": "large"})
+    record = records.read("mine", records.write(folder / "mine.json", told).parent)
     assert record["lines"] == json.loads(json.dumps(lines))
     return record
 
@@ -93,6 +90,17 @@ def test_each_fold_picks_what_is_best_inside_it():
     }
     nested = {"protocols": list(inner), "lines": lines}
     assert records.best_inside(nested) == {"fold-1": "B", "fold-2": "A"}  # the first of equals
+
+
+def test_the_text_shows_mean_and_spread(found):
+    values = records.accuracies(found, "A")
+    assert values == pytest.approx(
+        [100 * one["accuracy"] for one in found["lines"]["A"]["results"]["cross-subject"]]
+    )
+    head, line = records.format_table(found).splitlines()
+    assert head.split() == ["cross-subject"]
+    spread = np.std(values, ddof=1)
+    assert line.split()[:4] == ["A", f"{values.mean():.1f}", "±", f"{spread:.1f}"]
 
 
 def test_what_was_not_run_says_so(tmp_path):

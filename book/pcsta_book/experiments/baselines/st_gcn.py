@@ -86,22 +86,17 @@ class Unit(nn.Module):
         self.importance = nn.Parameter(torch.ones_like(adjacency))
         # W_k for the three partitions side by side; no bias, as a normalisation follows
         self.spatial = nn.Conv2d(3 * inputs, outputs, 1, bias=False)
+        size, padding = (TEMPORAL_KERNEL, 1), (TEMPORAL_KERNEL // 2, 0)
         self.temporal = nn.Sequential(
             nn.BatchNorm2d(outputs),
             nn.ReLU(),
-            nn.Conv2d(
-                outputs, outputs, (TEMPORAL_KERNEL, 1), (stride, 1), (TEMPORAL_KERNEL // 2, 0),
-                bias=False,
-            ),
+            nn.Conv2d(outputs, outputs, size, (stride, 1), padding, bias=False),
             nn.BatchNorm2d(outputs),
-        )  # fmt: skip
-        self.shortcut = (
-            nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, (stride, 1), bias=False), nn.BatchNorm2d(outputs)
-            )
-            if residual
-            else None
         )
+        self.shortcut = None
+        if residual:
+            narrowed = nn.Conv2d(inputs, outputs, 1, (stride, 1), bias=False)
+            self.shortcut = nn.Sequential(narrowed, nn.BatchNorm2d(outputs))
 
     def forward(self, x: Float[Tensor, "M C T J"]) -> Float[Tensor, "M C2 T2 J"]:
         """Features of every joint: C to C2 channels, T to T/stride frames."""
