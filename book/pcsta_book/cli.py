@@ -90,7 +90,7 @@ def ablate(
     Without video (SBU) it computes the rows that read poses alone.
     """
     command = command_line("ablate", locals())
-    from pcsta_book.experiments import grid, records, variants
+    from pcsta_book.experiments import grid, records, tables, variants
 
     base, how = choice(CONFIGS, config, "configuration")(), choice(RECIPES, recipe, "recipe")
     names = variants.select(rows.split(",") if rows else variants.VARIANTS)
@@ -106,7 +106,7 @@ def ablate(
     told = records.describe(asked, found, title, command)
     if record:
         records.write(record, told)
-    options.show(found, as_json, lambda _: records.format_table(told))
+    options.show(found, as_json, lambda _: tables.format_table(told))
 
 
 @app.command()
@@ -178,7 +178,7 @@ def transfer(
 ) -> None:
     """With and without knowledge transfer (section 5): pretrain, fine-tune, and train from scratch."""
     command = command_line("transfer", locals())
-    from pcsta_book.experiments import comparisons, grid, records
+    from pcsta_book.experiments import comparisons, grid, records, tables
 
     choice(dict.fromkeys(comparisons.OURS.values()), row, "row")
     base = choice(CONFIGS, config, "configuration")()
@@ -194,7 +194,7 @@ def transfer(
     source = {"data": records.describe_store(stores[0]), "recipe": asdict(first)}
     title = f"Transfer from {large} to {small}"
     record = records.describe(asked, found, title, command, source=source)
-    typer.echo(records.format_table(record))
+    typer.echo(tables.format_table(record))
     typer.echo(f"record: {records.write(out / 'record.json', record)}")
 
 

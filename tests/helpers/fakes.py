@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pcsta.config import ModelConfig, laptop
 from pcsta.data.store import Settings, Store, StoredClip
@@ -13,6 +15,14 @@ from pcsta.skeletons import KINECT_V2, SBU, conversion
 
 CLASSES = ("rest", "raise")
 BLOCK = 10  # clips a shard: most stores have several
+
+
+@contextmanager
+def cores(count: int):
+    """As on a machine of so many cores: with one, nothing is computed in other processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.cpu_count", lambda: count)
+        yield
 
 
 def settings(clips: int, features: int = 6, **changes) -> Settings:

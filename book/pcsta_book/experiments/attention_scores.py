@@ -40,10 +40,7 @@ def performances(store: Store, clips: np.ndarray) -> list[str]:
 
 # --- scores ---------------------------------------------------------------------------------------
 def attention_scores(
-    said: Prediction,
-    store: Store,
-    others: Mapping[str, Prediction] | None = None,
-    seed: int = 0,
+    said: Prediction, store: Store, others: Mapping[str, Prediction] | None = None
 ) -> dict[str, Any]:
     """Attention against the planted truth over informative frames, each figure beside its controls.
 
@@ -71,7 +68,7 @@ def attention_scores(
         same = np.array_equal(other.clips, said.clips) and np.array_equal(other.frames, said.frames)
         if not same:
             raise ValueError(f"{name!r} is attention on other sub-sequences; they must be the same")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     count, there = people(store, said.clips), present(said, store)
     groups = np.array(performances(store, said.clips))
     found: dict[str, Any] = {}

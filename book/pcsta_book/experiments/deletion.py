@@ -23,9 +23,7 @@ from pcsta_book.experiments.interventions import Inputs, answer
 SHARES = np.linspace(0, 1, 11)  # of the frame-hands, deleted
 
 
-def deletion_orders(
-    said: Prediction, store: Store, seed: int = 0
-) -> dict[str, Float[np.ndarray, "C S T N"]]:
+def deletion_orders(said: Prediction, store: Store) -> dict[str, Float[np.ndarray, "C S T N"]]:
     """What goes first: {name: importance}, the largest is deleted first.
 
     most attended, least attended: by p_t p', both weights of a glimpse (p_t alone without p')
@@ -38,7 +36,7 @@ def deletion_orders(
     weight = said.spatial.astype(float)
     if said.temporal is not None:
         weight = weight * said.temporal[..., None]
-    chance = np.random.default_rng(seed).random(weight.shape)
+    chance = np.random.default_rng(0).random(weight.shape)
     orders = {"most attended": weight, "least attended": -weight, "random": chance}
     truth = planted(said, store)
     if (truth >= 0).any():
@@ -67,12 +65,12 @@ def average_glimpse(model: TwoStream, inputs: Inputs) -> Float[Tensor, "K"]:
     return V[inputs.present].mean(0)
 
 
-def other_glimpses(inputs: Inputs, store: Store, seed: int = 0) -> Float[Tensor, "M T N K"]:
+def other_glimpses(inputs: Inputs, store: Store) -> Float[Tensor, "M T N K"]:
     """Every sub-sequence's glimpses taken from another clip with as many people, hand for hand."""
     V = inputs.glimpses
     by_clip = V.cpu().numpy().reshape(len(inputs.clips), -1, *V.shape[1:])
     count = people(store, inputs.clips)
-    swapped = attention_controls.other_clip(by_clip, count, np.random.default_rng(seed))
+    swapped = attention_controls.other_clip(by_clip, count, np.random.default_rng(0))
     return torch.from_numpy(swapped).reshape(V.shape).to(V.device)
 
 

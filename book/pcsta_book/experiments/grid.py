@@ -38,8 +38,6 @@ class Experiment:
     pretrained: a run on another dataset that every model starts from, or a protocol's folder of a
                 grid that holds one for each seed and variant; see `pcsta.checkpoint`
     skeleton:   as for `train`
-    processes:  models computed side by side, one torch thread each; default one per core, or one
-                per GPU
     """
 
     store: Store
@@ -53,7 +51,6 @@ class Experiment:
     frames: Store | None = None
     pretrained: Path | None = None
     skeleton: str | None = None
-    processes: int | None = None
 
     def folder(self, name: str, protocol: str, seed: int) -> Path:
         return self.out / protocol / f"seed-{seed}" / name
@@ -68,6 +65,7 @@ class Experiment:
 def run_grid(experiment: Experiment) -> dict[str, Any]:
     """Train and test all models of an experiment; those that are finished are not repeated.
 
+    Models are computed side by side, one per GPU, or one per core with one torch thread each.
     Returns a dict for every variant, as records hold it:
 
         says, changes  what it is, in words; the fields that it changes, or the rows that it adds
@@ -84,7 +82,7 @@ def run_grid(experiment: Experiment) -> dict[str, Any]:
     cells = [(name, p, seed) for p, seed, name in product(e.protocols, e.seeds, trained)]
     gpus = torch.cuda.device_count() if resolve_device(e.device).type == "cuda" else 0
     devices = [f"cuda:{i}" for i in range(gpus)] if gpus > 1 else [e.device]
-    processes = min(e.processes or gpus or os.cpu_count() or 1, len(cells))
+    processes = min(gpus or os.cpu_count() or 1, len(cells))
     with ExitStack() as stack, tqdm(total=len(cells), unit="model") as bar:
         compute: Any = map
         if processes > 1:

@@ -115,9 +115,7 @@ def share(right: Bool[np.ndarray, "C"], store: Store, clips: np.ndarray) -> Esti
 Attention = tuple[np.ndarray | None, np.ndarray | None]
 
 
-def replacements(
-    model: TwoStream, inputs: Inputs, store: Store, seed: int = 0
-) -> dict[str, Attention]:
+def replacements(model: TwoStream, inputs: Inputs, store: Store) -> dict[str, Attention]:
     """Attention to put in place of the model's own, by name; without p' where it has none.
 
     own; uniform; permuted (hands of p, steps of p'); other_clip; content_blind (what the model
@@ -130,7 +128,7 @@ def replacements(
     p, q = own.spatial, own.temporal
     if p is None:
         raise ValueError("this model has no attention to replace; rows E, G, I, K do")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     there, count, truth = present(own, store), people(store, own.clips), planted(own, store)
 
     def both(spatial: np.ndarray, temporal: Callable[[np.ndarray], np.ndarray]) -> Attention:
@@ -160,14 +158,14 @@ def replacements(
 
 
 def interventions(
-    model: TwoStream, inputs: Inputs, store: Store, seed: int = 0
+    model: TwoStream, inputs: Inputs, store: Store
 ) -> dict[str, dict[str, dict[str, Estimate]]]:
     """Accuracy under each of `replacements`: {name: {what is replaced: {logits: Estimate}}}.
 
     what is replaced: "p" (p' stays the model's own), "p'" (p stays), "both"
     logits:           "rgb" (rows E and G), and with a pose stream "both streams" (I and K)
     """
-    weights = replacements(model, inputs, store, seed)
+    weights = replacements(model, inputs, store)
     p, q = weights["own"]
     result: dict[str, dict[str, dict[str, Estimate]]] = {}
     for name, other in weights.items():

@@ -123,9 +123,9 @@ def write(path: Path, record: Record) -> Path:
 
 
 # --- reading one ----------------------------------------------------------------------------------
-def read(name: str, folder: Path | None = None) -> Record:
+def read(name: str) -> Record:
     """The record `name` of the book. Raises FileNotFoundError, or ValueError as `validate` does."""
-    path = (folder or FOLDER) / f"{name}.json"
+    path = FOLDER / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(f"no record {path}: this was not run")
     record: Record = read_json(path)
@@ -177,20 +177,6 @@ def best_inside(record: Record) -> dict[str, str]:
     outer = dict.fromkeys(name.partition("/")[0] for name in record["protocols"])
     score = partial(accuracy_inside, record)
     return {name: max(record["lines"], key=partial(score, outer=name)) for name in outer}
-
-
-def format_table(record: Record) -> str:
-    """A record as text: for every protocol mean and spread over seeds, in percent."""
-    shown = columns(record)
-    text = [f"{'':<22}" + "".join(f"{column:>22}" for column in shown)]
-    for name, line in record["lines"].items():
-        cells = ""
-        for protocol in shown.values():
-            values = accuracies(record, name, protocol)
-            spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
-            cells += f"{f'{values.mean():.1f}{spread}':>22}"
-        text.append(f"{name:<22}{cells}   {line['says']}")
-    return "\n".join(text)
 
 
 def validate(record: Record, path: Path | str = "record") -> None:

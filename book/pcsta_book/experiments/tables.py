@@ -1,4 +1,4 @@
-"""Tables of the book: the paper's as printed, ours from records. They share no column."""
+"""Tables of the book and of commands: the paper's as printed, ours from records."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def paper_table(number: int) -> Markdown:
     )
     if any("o" in row.marks.values() for row in table.rows):
         notes = "\no: pose is used for the attention mechanism only.\n" + notes
-    title, where = table.title[0].lower() + table.title[1:], paper.PROTOCOLS[table.dataset].dataset
+    title, where = (
+        table.title[0].lower() + table.title[1:],
+        paper.PROTOCOLS[table.dataset]["dataset"],
+    )
     on = "" if where in title else f" on {where}"
     caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed."
     return _markdown(f"{caption}\n\n{_table(rows, words, most=8)}\n{notes}")
@@ -99,6 +102,16 @@ def provenance(record: Record, variants: Iterable[str] = ()) -> str:
         f"{record['seconds'] / 60:.0f} min of computing for the whole record.{note}\n\n"
         f"```sh\n{_folded(command)}\n```"
     )
+
+
+def format_table(record: Record) -> str:
+    """A record as text: for every protocol mean and spread over seeds, in percent."""
+    columns = records.columns(record)
+    text = [f"{'':<22}" + "".join(f"{column:>22}" for column in columns)]
+    for name, line in record["lines"].items():
+        figures = (spread(records.accuracies(record, name, p)) for p in columns.values())
+        text.append(f"{name:<22}{''.join(f'{figure:>22}' for figure in figures)}   {line['says']}")
+    return "\n".join(text)
 
 
 def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from command import call, parses
-from fakes import make_store, sbu_store, tiny
+from fakes import cores, make_store, sbu_store, tiny
 from pcsta.checkpoint import load
 from pcsta.config import TrainConfig
 from pcsta.data.video import write_video
@@ -46,8 +46,9 @@ def test_table_2_is_the_mean_of_the_folds():
 
 def compare(large, small, out):
     """The experiment, and what it finds with and without transfer from `large`, all controls."""
-    asked = Experiment(small, tiny(), RECIPE, out, ("K",), seeds=(1,), device="cpu", processes=1)
-    return asked, comparisons.with_and_without(asked, large, RECIPE, controls=True)
+    asked = Experiment(small, tiny(), RECIPE, out, ("K",), seeds=(1,), device="cpu")
+    with cores(1):
+        return asked, comparisons.with_and_without(asked, large, RECIPE, controls=True)
 
 
 # --- with and without transfer --------------------------------------------------------------------
@@ -87,8 +88,8 @@ def test_a_comparison_is_a_record(compared, tmp_path):
     command = "pcsta transfer synthetic sbu --row K --controls --out runs/transfer"
     parses(command)
     told = records.describe(asked, lines, "Transfer", command)
-    records.write(tmp_path / "record.json", told)
-    assert set(records.read("record", tmp_path)["lines"]) == set(lines)
+    path = records.write(tmp_path / "record.json", told)
+    assert set(read_json(path)["lines"]) == set(lines)
 
 
 def test_a_comparison_continues(compared):
@@ -99,7 +100,7 @@ def test_a_comparison_continues(compared):
 def test_results_that_started_elsewhere_are_refused(compared):
     folder, _, _, asked, _ = compared
     pretrained = folder / "runs/pretrained/sbu/cross-subject"
-    with pytest.raises(ValueError, match="holds another run"):
+    with cores(1), pytest.raises(ValueError, match="holds another run"):
         run_grid(replace(asked, out=asked.out / "scratch", names=("A",), pretrained=pretrained))
 
 
@@ -143,10 +144,10 @@ def test_another_table_is_refused(tmp_path):
 def test_table_1_at_the_papers_sizes(tmp_path, monkeypatch):
     """From files in NTU's layout to three filled rows: Inception's 2048 features, 38 million
     parameters, both protocols, one epoch. The sensor's weights are this test's."""
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
     import torch
     from torchvision.models import inception_v3
 
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     root = tmp_path / "ntu"
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fakes import make_store, tiny
+from fakes import cores, make_store, tiny
 from pcsta.batches import SubSequences
 from pcsta.checkpoint import load
 from pcsta.config import TrainConfig
@@ -25,10 +25,9 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("fake") / "store", clips=24)
 
 
-def grid_of(store, out, names=NAMES, base=None, recipe=RECIPE, **options):
-    return run_grid(
-        Experiment(store, base or tiny(), recipe, out, names, **{"processes": 1, **options})
-    )
+def grid_of(store, out, names=NAMES, base=None, recipe=RECIPE, processes=1, **options):
+    with cores(processes):
+        return run_grid(Experiment(store, base or tiny(), recipe, out, names, **options))
 
 
 @pytest.fixture(scope="module")
