@@ -25,6 +25,11 @@ def uniform(present: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T N"
     return np.asarray(there / there.sum(-1, keepdims=True))
 
 
+def uniform_steps(q: Float[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:
+    """The same weight for every step."""
+    return np.full_like(q, 1 / q.shape[-1])
+
+
 def permuted_hands(
     p: Float[np.ndarray, "C S T N"], present: Bool[np.ndarray, "C S T N"], rng: np.random.Generator
 ) -> Float[np.ndarray, "C S T N"]:
@@ -49,10 +54,7 @@ def permuted_steps(
 def other_clip(
     weights: Float[np.ndarray, "C *S"], people: Int[np.ndarray, "C"], rng: np.random.Generator
 ) -> Float[np.ndarray, "C *S"]:
-    """Every clip gets the weights of another one with as many people.
-
-    Raises ValueError for a clip that is the only one of its kind.
-    """
+    """Every clip gets the weights of another one with as many people; ValueError where it is alone."""
     result = weights.copy()
     for count in np.unique(people):
         rows = np.flatnonzero(people == count)

@@ -48,14 +48,12 @@ def attention_scores(
 
         {"spatial": {"one_person": score, "two_people": score}, "spatial_mass": ..., "temporal": score}
 
-    A score holds figures in [0, 1]: the model's own, "top_hand" in `spatial`, the share of frames whose
-    largest p_t is the planted hand (ties are shared); else "mass", the mean of p_t on it, or of the
-    sum of p' over its frames. Then the controls' by name (`attention_controls`): uniform, permuted,
-    best_constant (chosen on these very clips: an upper bound), other_clip, and each of `others`:
-    further attention on the same sub-sequences, another model's, or the same model's when it sees nothing.
+    A score holds figures in [0, 1]. First the model's own: "top_hand" in `spatial`, the share of frames
+    whose largest p_t is the planted hand (ties are shared); else "mass", the mean of p_t on it, or of
+    the sum of p' over its frames. Then those of `attention_controls` by name (best_constant is chosen on
+    these very clips: an upper bound) and of `others`, further attention on the same sub-sequences.
 
-        intervals      {name: 95 % by a bootstrap over `performances`}; they do not cover another
-                       training seed or other actors
+        intervals      {name: 95 % over `performances`}, not over training seeds or other actors
         ahead          {control: 95 % of the model's figure minus the control's, paired}
         clips, frames  how many it is taken over
 
@@ -65,8 +63,8 @@ def attention_scores(
     if (truth == -2).all():
         return {}
     for name, other in others.items():
-        same = np.array_equal(other.clips, said.clips) and np.array_equal(other.frames, said.frames)
-        if not same:
+        pairs = (other.clips, said.clips), (other.frames, said.frames)
+        if not all(np.array_equal(*pair) for pair in pairs):
             raise ValueError(f"{name!r} is attention on other sub-sequences; they must be the same")
     rng = np.random.default_rng(0)
     count, there = people(store, said.clips), present(said, store)
@@ -91,14 +89,14 @@ def attention_scores(
             ("spatial", "top_hand", _top_share), ("spatial_mass", "mass", _weight_on),
         ):  # fmt: skip
             values = {name: hit(w, active) * informative for name, w in weights.items()}
-            score = _score(measure, values, informative, groups[rows])
-            found.setdefault(part, {})[who] = score
+            scores = found.setdefault(part, {})
+            scores[who] = _score(measure, values, informative, groups[rows])
     if said.temporal is not None:
         rows = np.flatnonzero((truth >= 0).any((1, 2)))
         q, inside = said.temporal[rows], truth[rows] >= 0
         weights = {
             "own": q,
-            "uniform": np.full_like(q, 1 / q.shape[-1]),
+            "uniform": controls.uniform_steps(q),
             "permuted": controls.permuted_steps(q, rng),
             "best_constant": controls.best_constant_step(truth[rows]),
         }

@@ -57,8 +57,7 @@ def deleted(
 
 
 def average_glimpse(model: TwoStream, inputs: Inputs) -> Float[Tensor, "K"]:
-    """The mean glimpse of hands that are there. 0 behind the frozen map: it has subtracted that of its
-    training set."""
+    """The mean glimpse of hands that are there; 0 behind the frozen map, which has subtracted it."""
     V = inputs.glimpses
     if model.rgb is not None and model.rgb.scaling.glimpse_mean is not None:
         return V.new_zeros(V.shape[-1])
@@ -77,14 +76,14 @@ def other_glimpses(inputs: Inputs, store: Store) -> Float[Tensor, "M T N K"]:
 class Curve(NamedTuple):
     """A deletion curve over shares (P,), one column a clip.
 
-    right: 1 where the RGB stream names the class;  logit: its logit of the class less the mean of
-    all logits (which softmax does not see)
+    `what` it measures of the RGB stream: "right", 1 where it names the class; or "logit", that of the
+    class less the mean of all logits (which softmax does not see).
     """
 
     shares: Float[np.ndarray, "P"]
     right: Float[np.ndarray, "P C"]
     logit: Float[np.ndarray, "P C"]
-    groups: list[str]
+    groups: list[str]  # performances
 
     def estimate(self, what: str = "right") -> Estimate:
         """The curve with its intervals, (P,) each."""

@@ -9,7 +9,7 @@ originally planned) use of the attention mechanism")?
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,9 +30,9 @@ from pcsta_book.experiments.bootstrap import Estimate, grouped_mean
 
 
 class Inputs(NamedTuple):
-    """What a model reads of C clips, S sub-sequences each, read once to be asked many times.
+    """What a model reads of C clips, read once to be asked many times: M = C S rows, clip by clip.
 
-    M = C S rows, clip by clip. The pose network has run: no intervention touches it.
+    The pose network has run: no intervention touches it.
     """
 
     pose_features: Float[Tensor, "M S"] | None
@@ -53,9 +53,7 @@ def read_inputs(model: TwoStream, store: Store, clips: np.ndarray, count: int = 
     if model.rgb is None:
         raise ValueError("row A has no glimpses and no attention to intervene on")
     if model.config.either_order:
-        raise ValueError(
-            "this model averages two passes (either_order); intervene on one that has one"
-        )
+        raise ValueError("this model averages two passes (either_order): ask one that has one")
     model.eval()
     batches = SubSequences(store, model.config, next(model.parameters()).device)
     read = list(batches.projected_by(model.rgb.scaling, clips, count).testing(clips, count))
@@ -131,8 +129,8 @@ def replacements(model: TwoStream, inputs: Inputs, store: Store) -> dict[str, At
     rng = np.random.default_rng(0)
     there, count, truth = present(own, store), people(store, own.clips), planted(own, store)
 
-    def both(spatial: np.ndarray, temporal: Callable[[np.ndarray], np.ndarray]) -> Attention:
-        return spatial, None if q is None else temporal(q)
+    def steps(control: Callable[..., np.ndarray], *given: Any) -> np.ndarray | None:
+        return None if q is None else control(q, *given)
 
     def chosen(changed: Inputs) -> Attention:
         said = answer(model, changed)
@@ -140,20 +138,15 @@ def replacements(model: TwoStream, inputs: Inputs, store: Store) -> dict[str, At
 
     found = {
         "own": (p, q),
-        "uniform": both(controls.uniform(there), lambda q: np.full_like(q, 1 / q.shape[-1])),
-        "permuted": both(
-            controls.permuted_hands(p, there, rng), lambda q: controls.permuted_steps(q, rng)
-        ),
-        "other_clip": both(
-            controls.other_clip(p, count, rng), lambda q: controls.other_clip(q, count, rng)
-        ),
+        "uniform": (controls.uniform(there), steps(controls.uniform_steps)),
+        "permuted": (controls.permuted_hands(p, there, rng), steps(controls.permuted_steps, rng)),
+        "other_clip": (controls.other_clip(p, count, rng), steps(controls.other_clip, count, rng)),
         "content_blind": chosen(blind(inputs)),
         "pose_less": chosen(pose_less(model, inputs)),
     }
     if (truth >= 0).any():
-        found["planted"] = both(
-            controls.planted_hand(truth, there), lambda _: controls.planted_interval(truth)
-        )
+        q_planted = None if q is None else controls.planted_interval(truth)
+        found["planted"] = controls.planted_hand(truth, there), q_planted
     return found
 
 
@@ -168,11 +161,10 @@ def interventions(
     weights = replacements(model, inputs, store)
     p, q = weights["own"]
     result: dict[str, dict[str, dict[str, Estimate]]] = {}
-    for name, other in weights.items():
-        ways = {"p": (other[0], q)}
+    for name, (other_p, other_q) in weights.items():
+        ways, result[name] = {"p": (other_p, q)}, {}
         if q is not None:
-            ways |= {"p'": (p, other[1]), "both": other}
-        result[name] = {}
+            ways |= {"p'": (p, other_q), "both": (other_p, other_q)}
         for what, given in ways.items():
             said = answer(model, inputs, *given)
             logits = {"rgb": said.rgb_logits}

@@ -1,21 +1,18 @@
 """Deep LSTM and part-aware LSTM (Shahroudy et al. 2016): the recurrent baselines of Table 1 for pose.
 
-Deep LSTM reads the joints of one frame after the other. It knows nothing of the body: a frame is one
-vector of coordinates. The part-aware LSTM splits the memory cell over the parts of the body. What a
-part stores and forgets is decided by its own joints and the shared hidden state; one output gate reads
-all parts:
+Deep LSTM knows nothing of the body: a frame is one vector of coordinates. The part-aware LSTM splits the
+memory cell over the parts of the body. What a part stores and forgets is decided by its own joints and
+the shared hidden state; one output gate reads all parts:
 
     i_p, f_p, g_p = sigmoid, sigmoid, tanh of W_p [x_p; h_{t-1}] + b_p      for each part p
     c_p           = f_p * c_p + i_p * g_p
     o             = sigmoid of W_o [x_1; ...; x_5; h_{t-1}] + b_o
     h             = o * tanh [c_1; ...; c_5]
 
-Seen from afar this is an LSTM whose input matrix has zeros wherever a part would see another part's
-joints.
+Seen from afar it is an LSTM whose input matrix is zero wherever a part would see another's joints.
 
-Both have two layers, as published. Ours: their width, S for both layers, and s as the mean over time of
-the last one, which makes one vector of a sub-sequence as the pose net does. Parameters for Kinect v2
-at the laptop's sizes: 0.28 and 0.19 million, the pose net has 0.77.
+Both have two layers, as published. Ours: their width, S for both, and s as the mean over time of the last
+one. Parameters for Kinect v2 at the laptop's sizes: 0.28 and 0.19 million, the pose net has 0.77.
 """
 
 from __future__ import annotations
@@ -50,7 +47,6 @@ def body_parts(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
     """The five parts of a body as joint indices: torso (with the head), two arms, two legs.
 
     A limb is all that hangs together on one side of the body; the one that holds the hand is the arm.
-    Every joint belongs to one part.
     """
     limb = {skeleton.root_index: skeleton.root_index}  # joint -> the joint where its limb begins
     side = [name.split()[0] for name in skeleton.joints]  # "left", "right", or of the torso
@@ -96,8 +92,7 @@ class PartLSTM(nn.Module):
 class PartLayer(nn.Module):
     """One layer of the equations above.
 
-    inputs:  how many numbers each part reads in a frame
-    cells:   how many memory cells each part has; H is their sum
+    inputs, cells: numbers that each part reads in a frame, and memory cells that it has; H in all
     """
 
     def __init__(self, inputs: list[int], cells: list[int]) -> None:
