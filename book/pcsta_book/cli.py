@@ -69,17 +69,11 @@ def ablate(
     config: ConfigName = "laptop",
     recipe: options.RecipeName = "laptop",
     protocol: Annotated[
-        str,
-        typer.Option(
-            help="Protocols, with commas; `folds` for all five of SBU's, `nested` for each fold"
-            " held out inside the training clips of another."
-        ),
+        str, typer.Option(help="With commas; `folds`: all of SBU's; `nested`: each inside another.")
     ] = "cross-subject",
     sensor: options.Sensor = "",
     seeds: Seeds = 2,
-    rows: Annotated[
-        str, typer.Option(help="Variants, with commas (default: all that can be).")
-    ] = "",
+    rows: Annotated[str, typer.Option(help="Variants, with commas (default: all).")] = "",
     workers: options.Workers = 2,
     device: options.Device = "auto",
     record: Annotated[Path | None, typer.Option(help="File of a record to write.")] = None,
@@ -114,9 +108,7 @@ def table(
     number: Annotated[int, typer.Argument(help="1: NTU, 2: SBU, 3: MSR Daily Activity 3D.")],
     out: Out,
     root: options.Root = None,
-    config: Annotated[
-        str | None, typer.Option(help="Sizes: paper (default), ...; with --from, that run's.")
-    ] = None,
+    config: Annotated[str | None, typer.Option(help="Sizes (default: paper; of --from).")] = None,
     recipe: options.RecipeName = "paper",
     source: options.From = None,
     sensor: options.Sensor = "inception-v3",
@@ -170,9 +162,7 @@ def transfer(
     sensor: options.Sensor = "",
     weights: options.Weights = None,
     seeds: Seeds = 2,
-    controls: Annotated[
-        bool, typer.Option(help="Also rate and transfer each alone, and the other adaptation.")
-    ] = False,
+    controls: Annotated[bool, typer.Option(help="Also each part of it alone.")] = False,
     workers: options.Workers = 2,
     device: options.Device = "auto",
 ) -> None:
@@ -184,14 +174,13 @@ def transfer(
     base = choice(CONFIGS, config, "configuration")()
     first, then = choice(RECIPES, pretraining, "recipe"), choice(RECIPES, recipe, "recipe")
     f_g = sensor or ("none" if row == "A" else "efficientnet-lite0")
-    stores = []
-    for name, folder in ((large, large_root), (small, root)):
-        _opened(name, folder)
-        stores.append(options.prepared(name, folder, f_g, weights, workers, device))
-    protocols = list(stores[1].settings["splits"])
-    asked = grid.Experiment(stores[1], base, then, out, (row,), protocols, range(seeds), device)
-    found = comparisons.with_and_without(asked, stores[0], first, controls)
-    source = {"data": records.describe_store(stores[0]), "recipe": asdict(first)}
+    _opened(large, large_root)
+    protocols = _opened(small, root).protocols
+    theirs = options.prepared(large, large_root, f_g, weights, workers, device)
+    store = options.prepared(small, root, f_g, weights, workers, device)
+    asked = grid.Experiment(store, base, then, out, (row,), protocols, range(seeds), device)
+    found = comparisons.with_and_without(asked, theirs, first, controls)
+    source = {"data": records.describe_store(theirs), "recipe": asdict(first)}
     title = f"Transfer from {large} to {small}"
     record = records.describe(asked, found, title, command, source=source)
     typer.echo(tables.format_table(record))

@@ -11,12 +11,11 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from pcsta.config import ROWS, ModelConfig, TrainConfig
 from pcsta_book.experiments import baselines  # noqa: F401  their names become known
 
-_Config = TypeVar("_Config", ModelConfig, TrainConfig)
 Fields = Mapping[str, object]  # of ModelConfig or TrainConfig, with the values that they take
 
 # The two values of switches that a variant turns to the other one; all others are False or True.
@@ -86,8 +85,8 @@ def _read(path: Path) -> dict[str, Variant]:
 VARIANTS = _read(Path(__file__).with_suffix(".toml"))
 
 
-def changed_fields(before: _Config, after: _Config) -> dict[str, object]:
-    """The fields that differ, with their new values."""
+def changed_fields(before: Any, after: Any) -> dict[str, object]:
+    """The fields of a configuration that differ, with their new values."""
     old, new = asdict(before), asdict(after)
     return {name: value for name, value in new.items() if old[name] != value}
 
