@@ -8,8 +8,6 @@ wait for each other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -37,12 +35,10 @@ PROTOCOL, SEED = "cross-subject", 0  # of the chapters' models
 RECIPE = RECIPES["laptop"]
 
 
-@contextmanager
-def alone(name: str) -> Iterator[None]:
+def alone(name: str) -> FileLock:
     folder = data_root() / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / name):
-        yield
+    return FileLock(folder / name)
 
 
 @lru_cache
@@ -70,8 +66,10 @@ def store() -> Store:
 
 def folder(letter: str) -> Path:
     """Where `run` keeps a row: another folder for every change of what it is made from."""
-    settings = {"model": row(letter, laptop()).to_dict(), "recipe": asdict(RECIPE),
-                "protocol": PROTOCOL, "seed": SEED, "store": fingerprint(store().settings)}  # fmt: skip
+    settings = {
+        "model": row(letter, laptop()).to_dict(), "recipe": asdict(RECIPE), "protocol": PROTOCOL,
+        "seed": SEED, "store": fingerprint(store().settings),
+    }  # fmt: skip
     return data_root() / "models" / f"{letter}-{fingerprint(settings)}"
 
 
