@@ -1,16 +1,14 @@
-"""Where and beside whom code runs: the device, worker processes, distributed training."""
+"""Where and beside whom code runs: the device, its threads, distributed training."""
 
 from __future__ import annotations
 
 import os
 import platform
 import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
 from threading import Thread
-from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -42,7 +40,6 @@ def hardware(device: torch.device) -> str:
     return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
-# --- processes ----------------------------------------------------------------------------------
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Sums in one order: what is computed here does not depend on how many cores a machine has."""
@@ -52,25 +49,6 @@ def single_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def training_pool(processes: int) -> ProcessPoolExecutor:
-    """Processes that train beside each other, one torch thread each."""
-    return worker_pool(processes, torch.set_num_threads, 1)
-
-
-def worker_pool(processes: int, begin: Callable[..., Any], *arguments: Any) -> ProcessPoolExecutor:
-    """A pool whose processes first call `begin(*arguments)`.
-
-    Started afresh (spawn): a fork of a process that has run torch's threads may hang. They end with
-    their parent, also a killed one: they would work on what is queued, beside whoever continues.
-    """
-    return ProcessPoolExecutor(processes, get_context("spawn"), _begin, (begin, *arguments))
-
-
-def _begin(begin: Callable[..., Any], *arguments: Any) -> None:
-    begin_worker()
-    begin(*arguments)
 
 
 def begin_worker(_: int = 0) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -97,19 +96,3 @@ def fingerprint(value: Any, digits: int = 10) -> str:
     """Short hash of anything that JSON can write; equal settings give equal fingerprints."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
-
-
-def git_commit() -> str:
-    """The commit of the working tree, with + where files of the package differ from it."""
-
-    def git(*words: str) -> str:
-        here = Path(__file__).parent
-        return subprocess.check_output(
-            ["git", *words], cwd=here, text=True, stderr=subprocess.DEVNULL
-        ).strip()
-
-    try:
-        changed = git("status", "--porcelain", "-uno", "--", ".")
-        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown: not a git checkout"

@@ -20,7 +20,7 @@ batches checkpoint preflight training evaluation export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """
-places exercises
+places pools exercises
 synthetic.actions synthetic.actors synthetic.camera synthetic.canvas synthetic.tracking
 synthetic.motions synthetic.two_people synthetic.brush synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.clip_plan synthetic.ntu_files synthetic.generate synthetic
@@ -28,10 +28,10 @@ figures.notation figures.style figures.pictures figures.arrays figures.paint fig
 figures.body figures.joint_orders figures.confusion_cells figures.overlay figures.system
 figures.source figures
 experiments.paper experiments.bootstrap experiments.attention_controls
-experiments.attention_scores experiments.baselines.joints experiments.baselines.deep_lstm experiments.baselines.part_lstm
+experiments.attention_scores experiments.baselines.joints experiments.baselines.recurrent
 experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.baselines
 experiments.variants experiments.grid experiments.interventions experiments.deletion
-experiments.comparisons experiments.records
+experiments.records experiments.comparisons
 experiments.tables experiments
 artifacts
 site.equation_map site.appendices site.vendor site.progress site.serve site.stamps

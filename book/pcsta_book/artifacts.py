@@ -8,8 +8,6 @@ wait for each other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -19,11 +17,10 @@ import numpy as np
 from filelock import FileLock
 
 from pcsta.checkpoint import load
-from pcsta.common import single_thread, training_pool
-from pcsta.config import RECIPES, laptop, needs_pose
+from pcsta.common import single_thread
+from pcsta.config import RECIPES, laptop, needs_pose, row
 from pcsta.data import Clip, Dataset, data_root, open_dataset
 from pcsta.data.prepare import prepare, sensor_for, store_path
-from pcsta.data.shard import Crops
 from pcsta.data.store import Store
 from pcsta.data.video import clip_frames
 from pcsta.files import fingerprint, read_json
@@ -31,15 +28,16 @@ from pcsta.glimpse import GlimpseSensor
 from pcsta.training import train
 from pcsta.two_stream import TwoStream
 from pcsta_book import synthetic
-from pcsta_book.experiments.baselines import row
+from pcsta_book.pools import pool
+
+PROTOCOL, SEED = "cross-subject", 0  # of the chapters' models
+RECIPE = RECIPES["laptop"]
 
 
-@contextmanager
-def alone(name: str) -> Iterator[None]:
+def alone(name: str) -> FileLock:
     folder = data_root() / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / name):
-        yield
+    return FileLock(folder / name)
 
 
 @lru_cache
@@ -53,62 +51,50 @@ def dataset() -> Dataset:
 
 
 @lru_cache
-def sensor(crops: Crops = "hands") -> GlimpseSensor:
-    """f_g of the laptop configuration: EfficientNet-Lite0 on 64-pixel crops, or on whole frames."""
-    return sensor_for(crops)
+def sensor() -> GlimpseSensor:
+    """f_g of the laptop configuration: EfficientNet-Lite0 on 64-pixel crops."""
+    return sensor_for("hands")
 
 
 @lru_cache
-def store(crops: Crops = "hands") -> Store:
-    """The embedded dataset prepared: poses and glimpse features of every frame.
-
-    crops: of the hands; or of the whole frame, which the baselines "frame" and "frame-mean" read
-    """
-    data, f_g = dataset(), sensor(crops)
-    path = store_path(data, f_g, data_root() / "prepared", crops)
-    return prepare(data, path, f_g, crops=crops)
+def store() -> Store:
+    """The embedded dataset prepared: poses and glimpse features of every frame."""
+    path = store_path(dataset(), sensor(), data_root() / "prepared")
+    return prepare(dataset(), path, sensor())
 
 
-def folder(letter: str, seed: int = 0, protocol: str = "cross-subject") -> Path:
+def folder(letter: str) -> Path:
     """Where `run` keeps a row: another folder for every change of what it is made from."""
-    config, recipe = row(letter, laptop()), RECIPES["laptop"]
-    settings = {"model": config.to_dict(), "recipe": asdict(recipe), "protocol": protocol,
-                "seed": seed, "store": fingerprint(store(config.crops).settings)}  # fmt: skip
+    settings = {
+        "model": row(letter, laptop()).to_dict(), "recipe": asdict(RECIPE), "protocol": PROTOCOL,
+        "seed": SEED, "store": fingerprint(store().settings),
+    }  # fmt: skip
     return data_root() / "models" / f"{letter}-{fingerprint(settings)}"
 
 
 @lru_cache
-def run(letter: str = "K", seed: int = 0, protocol: str = "cross-subject") -> Path:
-    """The folder of a trained row of Table 6, or of a baseline, at laptop size.
-
-    All rows share one pose stream.
-    """
-    config, recipe = row(letter, laptop()), RECIPES["laptop"]
-    path = folder(letter, seed, protocol)
-    pose = run("A", seed, protocol) if letter != "A" and needs_pose(config) else None
+def run(letter: str = "K") -> Path:
+    """The folder of a trained row of Table 6, at laptop size. All rows share one pose stream."""
+    config, path = row(letter, laptop()), folder(letter)
+    pose = run("A") if letter != "A" and needs_pose(config) else None
     with alone(path.name), single_thread():
-        return train(
-            store(config.crops), config, recipe, path, protocol, seed, "cpu", pose_from=pose
-        )
+        return train(store(), config, RECIPE, path, PROTOCOL, SEED, "cpu", pose)
 
 
-def model(letter: str = "K", seed: int = 0) -> tuple[TwoStream, dict[str, Any]]:
+def model(letter: str = "K") -> tuple[TwoStream, dict[str, Any]]:
     """A trained model in evaluation mode and the record of its training.
 
-    letter: row of Table 6 (A, B, C, E, G, H, I, K), "G-unconditioned", "K-unconditioned", or a
-            baseline (pcsta_book.experiments.baselines)
+    letter: row of Table 6 (A, B, C, E, G, H, I, K), "G-unconditioned" or "K-unconditioned"
     """
-    folder = run(letter, seed)
-    return load(folder), read_json(folder / "record.json")
+    return load(run(letter)), read_json(run(letter) / "record.json")
 
 
 def first_test_clip(action: str) -> Clip:
     """The first cross-subject test clip of an action, in order of name, without a tracking fault."""
-    data, prepared = dataset(), store()
-    for i in prepared.split("cross-subject")[1]:
-        stored = prepared.clips[i]
+    for i in store().split(PROTOCOL)[1]:
+        stored = store().clips[i]
         if stored.name.endswith(action) and not stored.faults:
-            return data.read(stored.name)
+            return dataset().read(stored.name)
     raise LookupError(f"no test clip of {action} without a tracking fault")
 
 
@@ -132,11 +118,10 @@ def frames(clip: Clip) -> np.ndarray:
 ROWS = ("B", "E", "K", "K-unconditioned")  # that chapters compare, beside A
 
 
-def everything(processes: int | None = None) -> None:
+def everything() -> None:
     """Make all that the chapters use, so that none of them waits; models side by side."""
-    store()
     run("A")  # every other row takes over its pose stream
     missing = [letter for letter in ROWS if not (folder(letter) / "record.json").exists()]
     if missing:
-        with training_pool(processes or min(os.cpu_count() or 1, len(missing))) as pool:
-            list(pool.map(run, missing))
+        with pool(min(os.cpu_count() or 1, len(missing))) as trainers:
+            list(trainers.map(run, missing))

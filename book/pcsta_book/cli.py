@@ -7,45 +7,25 @@ that `--help` answers at once.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pcsta import options
 from pcsta.config import CONFIGS, RECIPES
-from pcsta.options import (
-    DatasetName,
-    Device,
-    From,
-    Json,
-    Protocol,
-    RecipeName,
-    Root,
-    Run,
-    Seed,
-    Sensor,
-    Skeleton,
-    Weights,
-    Workers,
-    choice,
-    expand_protocols,
-    prepared,
-    show,
-    sizes,
-    writable,
-)  # fmt: skip
+from pcsta.options import choice
 
 if TYPE_CHECKING:
     from pcsta.data.dataset import Dataset
-    from pcsta.data.store import Store
 
 app = typer.Typer()
 data_app = typer.Typer(no_args_is_help=True, help="Make the embedded dataset.")
 app.add_typer(data_app, name="data")
 
-Out = Annotated[Path, typer.Option(help="Folder of the runs; the record is written there.")]
+Out = Annotated[Path, typer.Option(help="Folder of the runs.")]
 ConfigName = Annotated[str, typer.Option(help=f"Sizes: {', '.join(CONFIGS)}.")]
 Seeds = Annotated[int, typer.Option(help="How many, from 0.")]
 
@@ -70,8 +50,8 @@ def book(
 @data_app.command("make")
 def make_dataset(
     root: Annotated[Path | None, typer.Option(help="Where (default: data/synthetic).")] = None,
-    seed: Seed = 0,
-    workers: Workers = 2,
+    seed: options.Seed = 0,
+    workers: options.Workers = 2,
 ) -> None:
     """Make the embedded dataset: small videos and skeletons in NTU's own file layout."""
     from pcsta.data import data_root
@@ -83,106 +63,90 @@ def make_dataset(
 
 @app.command()
 def ablate(
-    out: Annotated[Path, typer.Option(help="Folder of the runs.")],
-    dataset: DatasetName = "synthetic",
-    root: Root = None,
-    rows: Annotated[
-        str, typer.Option(help="Variants, with commas (default: all that the data can carry).")
-    ] = "",
+    out: Out,
+    dataset: options.DatasetName = "synthetic",
+    root: options.Root = None,
     config: ConfigName = "laptop",
-    recipe: RecipeName = "laptop",
-    protocol: Protocol = None,
+    recipe: options.RecipeName = "laptop",
+    protocol: options.Protocol = None,
+    sensor: options.Sensor = "",
     seeds: Seeds = 2,
-    sensor: Sensor = "",
-    workers: Workers = 2,
-    device: Device = "auto",
-    record: Annotated[
-        Path | None, typer.Option(help="Write a record, e.g. book/results/mine.json.")
-    ] = None,
-    as_json: Json = False,
+    rows: Annotated[str, typer.Option(help="Variants, with commas (default: all).")] = "",
+    workers: options.Workers = 2,
+    device: options.Device = "auto",
+    record: Annotated[Path | None, typer.Option(help="File of a record to write.")] = None,
+    as_json: options.Json = False,
 ) -> None:
     """Tables 4 to 6, the paper's open points, baselines: one grid. Continues if interrupted.
 
     Without video (SBU) it computes the rows that read poses alone.
     """
-    from pcsta_book.experiments import grid, records, variants
+    command = command_line("ablate", locals())
+    from pcsta_book.experiments import grid, records, tables, variants
 
-    base = choice(CONFIGS, config, "configuration")()
-    how = choice(RECIPES, recipe, "recipe")
+    base, how = choice(CONFIGS, config, "configuration")(), choice(RECIPES, recipe, "recipe")
     names = variants.select(rows.split(",") if rows else variants.VARIANTS)
     data = _opened(dataset, root)
-    protocols = expand_protocols(data.protocols, protocol)
-    writable(out)
+    protocols = options.expand_protocols(data.protocols, protocol)
+    options.writable(out)
     filmed = any(sample.video for sample in data.samples)
     f_g = sensor or ("efficientnet-lite0" if filmed else "none")
-    store = prepared(dataset, root, f_g, None, workers, device)
-    frames = None
+    store, frames = options.prepared(dataset, root, f_g, None, workers, device), None
     if store.glimpse_features and any(variants.VARIANTS[n].reads_frames for n in names):
-        frames = prepared(dataset, root, f_g, None, workers, device, "frame")
-    command = command_line(
-        "ablate", dataset, config=config, recipe=recipe, protocol=protocol or protocols[0], sensor=sensor,
-        seeds=seeds, out=Path(record.stem if record else "mine"), rows=rows,
-    )  # fmt: skip
-    found = records.run_and_record(
-        partial(grid.run_grid, frames=frames), record, f"Ablations on {dataset}", command,
-        store, base, how, out, names, protocols, range(seeds), device,
-    )  # fmt: skip
-    show(found, as_json, grid.format_table)
+        frames = options.prepared(dataset, root, f_g, None, workers, device, "frame")
+    asked = grid.Experiment(
+        store, base, how, out, names, protocols, range(seeds), device, frames=frames
+    )
+    found, title = grid.run_grid(asked), f"Ablations on {dataset}"
+    told = records.describe(asked, found, title, command)
+    if record:
+        records.write(record, told)
+    options.show(found, as_json, lambda _: tables.format_table(told))
 
 
 @app.command()
 def table(
     number: Annotated[int, typer.Argument(help="1: NTU, 2: SBU, 3: MSR Daily Activity 3D.")],
     out: Out,
-    root: Root = None,
-    dataset: Annotated[
-        str, typer.Option(help="Another dataset with the same protocols, for a trial: synthetic.")
-    ] = "",
-    config: Annotated[
-        str | None, typer.Option(help="Sizes: paper (default), ...; with --from, that run's.")
-    ] = None,
-    recipe: RecipeName = "paper",
-    source: From = None,
-    sensor: Sensor = "inception-v3",
-    weights: Weights = None,
+    root: options.Root = None,
+    config: Annotated[str | None, typer.Option(help="Sizes (default: paper; of --from).")] = None,
+    recipe: options.RecipeName = "paper",
+    source: options.From = None,
+    sensor: options.Sensor = "inception-v3",
+    weights: options.Weights = None,
     seeds: Seeds = 1,
-    epochs: Annotated[
-        int | None, typer.Option(help="At most so many a stage: a trial of the whole way.")
-    ] = None,
-    workers: Workers = 2,
-    device: Device = "auto",
+    epochs: Annotated[int | None, typer.Option(help="At most so many a stage: a trial.")] = None,
+    workers: options.Workers = 2,
+    device: options.Device = "auto",
 ) -> None:
     """Table 1, 2 or 3 from raw folders: check, prepare, train, test, print. Continues if interrupted."""
+    command = command_line("table", locals())
     from pcsta import checkpoint
     from pcsta.data import check
     from pcsta_book.experiments import comparisons, grid, paper, records
 
     if number not in (1, 2, 3):
         raise ValueError(f"Table {number} is not one of 1, 2, 3; for 4 to 6 see `pcsta ablate`")
-    base = sizes(source, config, "paper")
+    base = options.sizes(source, config, "paper")
     how = comparisons.limited(choice(RECIPES, recipe, "recipe"), epochs)
     how = how if source is None else how.at(checkpoint.RATE_SHARE)
-    name = dataset or paper.TABLES[number].dataset
+    name = paper.TABLES[number].dataset
     data = _opened(name, root)
     typer.echo(check.format_report(check.check_dataset(data, read=False)))
     if sensor != "none" and not any(sample.video for sample in data.samples):
         typer.echo("no video here: pose only")
         sensor = "none"
-    store = prepared(name, root, sensor, weights, workers, device)
-    columns = comparisons.columns(number, store.settings["splits"])
-    protocols = [p for column in columns.values() for p in column]
+    store = options.prepared(name, root, sensor, weights, workers, device)
+    rows = list(comparisons.OURS.values())
+    asked = grid.Experiment(
+        store, base, how, out, rows, data.protocols, range(seeds), device, pretrained=source
+    )
+    found = grid.run_grid(asked)
     title = f"Table {number} on {name}" + (f", a trial of {epochs} epochs" if epochs else "")
-    command = command_line(
-        "table", number, dataset=dataset, config=config, recipe=recipe, sensor=sensor,
-        seeds=seeds, epochs=epochs, out=out, **{"from": source},
-    )  # fmt: skip
-    found = records.run_and_record(
-        partial(grid.run_grid, pretrained=source), out / "record.json", title, command,
-        store, base, how, out, comparisons.OURS.values(), protocols, range(seeds), device,
-        None if source is None else checkpoint.describe(source),
-    )  # fmt: skip
-    typer.echo(comparisons.format_comparison(number, found))
-    typer.echo(f"record: {out / 'record.json'}")
+    more = {} if source is None else {"source": checkpoint.describe(source)}
+    record = records.describe(asked, found, title, command, **more)
+    typer.echo(comparisons.format_comparison(number, record))
+    typer.echo(f"record: {records.write(out / 'record.json', record)}")
 
 
 @app.command()
@@ -198,50 +162,42 @@ def transfer(
         str, typer.Option(help=f"Recipe for the large dataset: {', '.join(RECIPES)}.")
     ] = "laptop",
     recipe: Annotated[str, typer.Option(help="Recipe for the small dataset, likewise.")] = "small",
-    sensor: Sensor = "",
-    weights: Weights = None,
+    sensor: options.Sensor = "",
+    weights: options.Weights = None,
     seeds: Seeds = 2,
-    controls: Annotated[
-        bool, typer.Option(help="Also rate and transfer each alone, and the other adaptation.")
-    ] = False,
-    workers: Workers = 2,
-    device: Device = "auto",
+    controls: Annotated[bool, typer.Option(help="Also each part of it alone.")] = False,
+    workers: options.Workers = 2,
+    device: options.Device = "auto",
 ) -> None:
     """With and without knowledge transfer (section 5): pretrain, fine-tune, and train from scratch."""
-    from pcsta_book.experiments import comparisons, grid, records
+    command = command_line("transfer", locals())
+    from pcsta_book.experiments import comparisons, grid, records, tables
 
-    if row not in comparisons.OURS.values():
-        raise ValueError(f"no row {row!r} here; choose {', '.join(comparisons.OURS.values())}")
-    base = sizes(None, config, "narrow")
+    choice(dict.fromkeys(comparisons.OURS.values()), row, "row")
+    base = choice(CONFIGS, config, "configuration")()
     first, then = choice(RECIPES, pretraining, "recipe"), choice(RECIPES, recipe, "recipe")
     f_g = sensor or ("none" if row == "A" else "efficientnet-lite0")
-    source = _prepared(large, large_root, f_g, weights, workers, device)
-    target = _prepared(small, root, f_g, weights, workers, device)
-    protocols = list(target.settings["splits"])
+    _opened(large, large_root)
+    protocols = _opened(small, root).protocols
+    theirs = options.prepared(large, large_root, f_g, weights, workers, device)
+    store = options.prepared(small, root, f_g, weights, workers, device)
+    asked = grid.Experiment(store, base, then, out, (row,), protocols, range(seeds), device)
+    found = comparisons.with_and_without(asked, theirs, first, controls)
+    source = {"data": records.describe_store(theirs), "recipe": asdict(first)}
     title = f"Transfer from {large} to {small}"
-    command = command_line(
-        "transfer", large, small, row=row, config=config, pretraining=pretraining, recipe=recipe,
-        sensor=sensor, seeds=seeds, controls=controls, out=out,
-    )  # fmt: skip
-    compare = partial(
-        comparisons.with_and_without, large=source, pretraining=first, controls=controls
-    )
-    found = records.run_and_record(
-        compare, out / "record.json", title, command, target, base, then, out, (row,), protocols,
-        range(seeds), device, {"data": records.store_summary(source), "recipe": asdict(first)},
-    )  # fmt: skip
-    typer.echo(grid.format_table(found))
-    typer.echo(f"record: {out / 'record.json'}")
+    record = records.describe(asked, found, title, command, source=source)
+    typer.echo(tables.format_table(record))
+    typer.echo(f"record: {records.write(out / 'record.json', record)}")
 
 
 @app.command()
 def overlay(
-    run: Run,
-    skeleton: Skeleton,
+    run: options.Run,
+    skeleton: options.Skeleton,
     video: Annotated[Path, typer.Option(help="Its colour video.")],
     out: Annotated[Path, typer.Option(help="Video to write, e.g. looked.mp4.")],
-    weights: Weights = None,
-    device: Device = "auto",
+    weights: options.Weights = None,
+    device: options.Device = "auto",
 ) -> None:
     """Write a video of one recording that shows where the model looked."""
     from pcsta import evaluation
@@ -255,16 +211,21 @@ def overlay(
     typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
 
 
-def command_line(command: str, *arguments: Any, **options: Any) -> str:
-    """The command line that a record keeps; what is None, empty or False is left out.
+# What a record's command line leaves out: where data lies and what computes is everyone's own affair.
+OWN = ("root", "large_root", "weights", "workers", "device", "record", "as_json")
 
-    Where runs lie is everyone's own affair: their folders become runs/NAME.
+
+def command_line(command: str, given: Mapping[str, Any]) -> str:
+    """The command line that a record keeps: what was given to a command, or stood there by default.
+
+    Folders of runs become runs/NAME, wherever they lie.
     """
-    words = ["pcsta", command, *map(str, arguments)]
-    for name, value in options.items():
-        if value in (None, "", False):
+    words = ["pcsta", command]
+    for name, value in given.items():
+        if name in OWN or value in (None, "", False):
             continue
-        words.append(f"--{name}")
+        if name not in ("dataset", "number", "large", "small"):  # these are arguments
+            words.append("--from" if name == "source" else f"--{name}")
         if isinstance(value, Path):
             words.append(f"runs/{value.resolve().name}")
         elif value is not True:
@@ -280,9 +241,3 @@ def _opened(dataset: str, root: Path | None) -> Dataset:
     if dataset == "synthetic" and root is None:
         return artifacts.dataset()
     return open_dataset(dataset, root)
-
-
-def _prepared(dataset: str, root: Path | None, *options: Any) -> Store:
-    """The store of a dataset, made or continued; first the embedded dataset itself, if it is missing."""
-    _opened(dataset, root)
-    return prepared(dataset, root, *options)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from pcsta.config import ModelConfig, laptop
 from pcsta.data.shard import Settings, StoredClip
@@ -15,6 +17,14 @@ from pcsta.skeletons import KINECT_V2, SBU, conversion
 
 CLASSES = ("rest", "raise")
 BLOCK = 10  # clips a shard: most stores have several
+
+
+@contextmanager
+def cores(count: int):
+    """As on a machine of so many cores: with one, nothing is computed in other processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.cpu_count", lambda: count)
+        yield
 
 
 def settings(clips: int, features: int = 6, **changes) -> Settings:

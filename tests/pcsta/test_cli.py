@@ -89,6 +89,14 @@ def test_nested_holds_every_fold_out_inside_every_other():
     ]
 
 
+@pytest.mark.parametrize("named", ["cross-setup", "cross-subject,cross-setup", "folds", "a/b"])
+def test_a_protocol_that_the_dataset_lacks_is_refused(named):
+    there = ["cross-subject", "cross-view"]
+    assert options.expand_protocols(there, "cross-view,cross-subject") == there[::-1]
+    with pytest.raises(ValueError, match="choose cross-subject, cross-view"):
+        options.expand_protocols(there, named)
+
+
 def test_train_and_evaluate_folds(tmp_path, monkeypatch):
     """`--protocol folds` trains a run per fold and evaluate gives their mean."""
     from pcsta.data.store import Store

@@ -128,7 +128,8 @@ def main() -> None:
     options = parser.parse_args()
     from formats import FORMATS
 
-    from pcsta.files import git_commit, write_json
+    from pcsta.files import write_json
+    from pcsta_book.experiments.records import git_commit
 
     began, found = time.perf_counter(), {}
     for name in options.formats.split(",") if options.formats else FORMATS:

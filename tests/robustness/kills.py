@@ -34,7 +34,7 @@ COMMANDS = {  # {out}: what is compared
     "prepare": f"prepare {DATA} --out {{out}}",
     "train": "train synthetic --root {data} --row K --recipe small --workers 0 --out {out}",
     "ablate": f"ablate {DATA} --rows A,B --seeds 2 --recipe small --out {{out}} --record {{out}}/r.json",
-    "table": f"table 1 --dataset {DATA} --config laptop --recipe small --epochs 3"
+    "table": "table 1 --root {data} --workers 2 --config laptop --recipe small --epochs 3"
     " --sensor efficientnet-lite0 --out {out}",
     "data make": "data make --root {out} --workers 2",
 }
@@ -178,7 +178,8 @@ def main() -> None:
     parser.add_argument("--commands", default="prepare,train,ablate,table", help="with commas")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
-    from pcsta.files import git_commit, write_json
+    from pcsta.files import write_json
+    from pcsta_book.experiments.records import git_commit
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:

@@ -21,9 +21,13 @@ def derangement(n: int, rng: np.random.Generator) -> Int[np.ndarray, "n"]:
 
 def uniform(present: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T N"]:
     """The same weight for every hand that is there; for all four where none is."""
-    there: np.ndarray = np.where(present.any(-1, keepdims=True), present, True).astype(float)
-    there /= there.sum(-1, keepdims=True)
-    return there
+    there = present | ~present.any(-1, keepdims=True)
+    return np.asarray(there / there.sum(-1, keepdims=True))
+
+
+def uniform_steps(q: Float[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:
+    """The same weight for every step."""
+    return np.full_like(q, 1 / q.shape[-1])
 
 
 def permuted_hands(
@@ -50,10 +54,7 @@ def permuted_steps(
 def other_clip(
     weights: Float[np.ndarray, "C *S"], people: Int[np.ndarray, "C"], rng: np.random.Generator
 ) -> Float[np.ndarray, "C *S"]:
-    """Every clip gets the weights of another one with as many people.
-
-    Raises ValueError for a clip that is the only one of its kind.
-    """
+    """Every clip gets the weights of another one with as many people; ValueError where it is alone."""
     result = weights.copy()
     for count in np.unique(people):
         rows = np.flatnonzero(people == count)
@@ -77,12 +78,10 @@ def planted_interval(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S 
     return uniform(inside[..., None, :])[..., 0, :]
 
 
-def best_constant_hand(
-    truth: Int[np.ndarray, "C S T"], hands: int = 4
-) -> Float[np.ndarray, "C S T N"]:
+def best_constant_hand(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T 4"]:
     """All weight on one hand, the same everywhere: the one planted most in these very frames."""
-    counts = np.bincount(truth[truth >= 0], minlength=hands)
-    return np.broadcast_to(np.eye(hands)[counts.argmax()], (*truth.shape, hands))
+    counts = np.bincount(truth[truth >= 0], minlength=4)
+    return np.broadcast_to(np.eye(4)[counts.argmax()], (*truth.shape, 4))
 
 
 def best_constant_step(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:

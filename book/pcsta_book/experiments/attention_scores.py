@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -12,8 +12,6 @@ from pcsta.data.store import Store
 from pcsta.evaluation import Prediction
 from pcsta_book.experiments import attention_controls as controls
 from pcsta_book.experiments.bootstrap import Estimate, grouped_mean
-
-Interval = tuple[float, float]
 
 
 # --- what the store knows of the clips ------------------------------------------------------------
@@ -41,81 +39,37 @@ def performances(store: Store, clips: np.ndarray) -> list[str]:
 
 
 # --- scores ---------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Score:
-    """A figure of the model's attention, and the same figure of every control, each in [0, 1].
-
-    values:     first the model's own: "top_hand", the share of frames whose largest p_t is the
-                planted hand (ties are shared); or "mass", the mean of p_t on it, or of the sum of
-                p' over its frames. Then the controls by name
-    intervals:  95 % for each of them, from a bootstrap over `performances`; they do not cover
-                another training seed or other actors
-    ahead:      {control: 95 % of the model's figure minus the control's, paired}
-    clips, frames: how many it is taken over
-    """
-
-    values: dict[str, float]
-    intervals: dict[str, Interval]
-    ahead: dict[str, Interval]
-    clips: int
-    frames: int
-
-
-@dataclass(frozen=True)
-class AttentionScores:
-    """Scores over informative frames, for clips of "one_person" and "two_people".
-
-    spatial: top hands;  spatial_mass: masses of p_t;  temporal: the mass of p' over all clips that
-    have an informative frame, None without p'
-    """
-
-    spatial: dict[str, Score] = field(default_factory=dict)
-    spatial_mass: dict[str, Score] = field(default_factory=dict)
-    temporal: Score | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """As records hold it: values beside their intervals, and what was not scored left out."""
-
-        def flat(score: Score) -> dict[str, object]:
-            found: dict[str, object] = asdict(score)
-            del found["values"]
-            return {**score.values, **found}
-
-        spatial = {"spatial": self.spatial, "spatial_mass": self.spatial_mass}
-        found: dict[str, object] = {
-            part: {who: flat(score) for who, score in scores.items()}
-            for part, scores in spatial.items()
-            if scores
-        }
-        return found if self.temporal is None else found | {"temporal": flat(self.temporal)}
-
-
 def attention_scores(
-    said: Prediction,
-    store: Store,
-    others: Mapping[str, Prediction] | None = None,
-    seed: int = 0,
-) -> AttentionScores:
-    """Attention against the planted truth, each figure beside its controls.
+    said: Prediction, store: Store, others: Mapping[str, Prediction] | None = None
+) -> dict[str, Any]:
+    """Attention against the planted truth over informative frames, each figure beside its controls.
 
-    Controls (`pcsta_book.experiments.attention_controls`): uniform, permuted, best_constant (chosen
-    on these very clips: an upper bound), other_clip, and each of `others`: further attention on the
-    same sub-sequences by name, another model's, or the same model's when it sees nothing.
+    Returns what there is to score, as records hold it; nothing when the store knows no truth:
 
-    Nothing is scored when the store knows no truth. Raises ValueError for other sub-sequences.
+        {"spatial": {"one_person": score, "two_people": score}, "spatial_mass": ..., "temporal": score}
+
+    A score holds figures in [0, 1]. First the model's own: "top_hand" in `spatial`, the share of frames
+    whose largest p_t is the planted hand (ties are shared); else "mass", the mean of p_t on it, or of
+    the sum of p' over its frames. Then those of `attention_controls` by name (best_constant is chosen on
+    these very clips: an upper bound) and of `others`, further attention on the same sub-sequences.
+
+        intervals      {name: 95 % over `performances`}, not over training seeds or other actors
+        ahead          {control: 95 % of the model's figure minus the control's, paired}
+        clips, frames  how many it is taken over
+
+    Raises ValueError for other sub-sequences.
     """
     truth, others = planted(said, store), others or {}  # (C, S, T)
     if (truth == -2).all():
-        return AttentionScores()
+        return {}
     for name, other in others.items():
-        if not all(
-            np.array_equal(getattr(other, k), getattr(said, k)) for k in ("clips", "frames")
-        ):
+        pairs = (other.clips, said.clips), (other.frames, said.frames)
+        if not all(np.array_equal(*pair) for pair in pairs):
             raise ValueError(f"{name!r} is attention on other sub-sequences; they must be the same")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     count, there = people(store, said.clips), present(said, store)
     groups = np.array(performances(store, said.clips))
-    spatial, spatial_mass, temporal = {}, {}, None
+    found: dict[str, Any] = {}
     for number, who in ((1, "one_person"), (2, "two_people")):
         rows = np.flatnonzero(count == number)
         active, informative = truth[rows], truth[rows] >= 0
@@ -131,16 +85,18 @@ def attention_scores(
         if len(rows) > 1:
             weights["other_clip"] = controls.other_clip(p, count[rows], rng)
         weights |= {k: o.spatial[rows] for k, o in others.items() if o.spatial is not None}
-        top = {name: _top_share(w, active) * informative for name, w in weights.items()}
-        mass = {name: _weight_on(w, active) * informative for name, w in weights.items()}
-        spatial[who] = _score("top_hand", top, informative, groups[rows])
-        spatial_mass[who] = _score("mass", mass, informative, groups[rows])
+        for part, measure, hit in (
+            ("spatial", "top_hand", _top_share), ("spatial_mass", "mass", _weight_on),
+        ):  # fmt: skip
+            values = {name: hit(w, active) * informative for name, w in weights.items()}
+            scores = found.setdefault(part, {})
+            scores[who] = _score(measure, values, informative, groups[rows])
     if said.temporal is not None:
         rows = np.flatnonzero((truth >= 0).any((1, 2)))
         q, inside = said.temporal[rows], truth[rows] >= 0
         weights = {
             "own": q,
-            "uniform": np.full_like(q, 1 / q.shape[-1]),
+            "uniform": controls.uniform_steps(q),
             "permuted": controls.permuted_steps(q, rng),
             "best_constant": controls.best_constant_step(truth[rows]),
         }
@@ -148,9 +104,9 @@ def attention_scores(
             weights["other_clip"] = controls.other_clip(q, count[rows], rng)
         weights |= {k: o.temporal[rows] for k, o in others.items() if o.temporal is not None}
         mass = {name: (w * inside).sum(-1) for name, w in weights.items()}  # (C, S)
-        temporal = _score("mass", mass, np.ones(inside.shape[:2], bool), groups[rows])
-        temporal = replace(temporal, frames=int(inside.sum()))
-    return AttentionScores(spatial, spatial_mass, temporal)
+        score = _score("mass", mass, np.ones(inside.shape[:2], bool), groups[rows])
+        found["temporal"] = score | {"frames": int(inside.sum())}
+    return found
 
 
 def _weight_on(p: np.ndarray, hand: np.ndarray) -> np.ndarray:
@@ -166,18 +122,21 @@ def _top_share(p: np.ndarray, hand: np.ndarray) -> np.ndarray:
 
 def _score(
     measure: str, values: dict[str, np.ndarray], counted: np.ndarray, groups: np.ndarray
-) -> Score:
-    """The model's own figure, first of `values`, under its name; the controls'; all intervals."""
+) -> dict[str, Any]:
+    """One score; the model's own figure, first of `values`, gets the name `measure`."""
     axes = tuple(range(1, counted.ndim))
     sums = np.stack([v.sum(axes) for v in values.values()])  # (figures, C)
     counts, names = counted.sum(axes), [measure, *list(values)[1:]]
     figure = grouped_mean(sums, counts, groups)
     ahead = grouped_mean(sums[0] - sums[1:], counts, groups)
 
-    def by_name(names: list[str], estimate: Estimate) -> dict[str, Interval]:
-        ends = zip(estimate.low.tolist(), estimate.high.tolist(), strict=True)
-        return dict(zip(names, ends, strict=True))
+    def ends(estimate: Estimate) -> list[tuple[float, float]]:
+        return list(zip(estimate.low.tolist(), estimate.high.tolist(), strict=True))
 
-    means = dict(zip(names, figure.value.tolist(), strict=True))
-    intervals = by_name(names, figure), by_name(names[1:], ahead)
-    return Score(means, *intervals, len(counts), int(counts.sum()))
+    return {
+        **dict(zip(names, figure.value.tolist(), strict=True)),
+        "intervals": dict(zip(names, ends(figure), strict=True)),
+        "ahead": dict(zip(names[1:], ends(ahead), strict=True)),
+        "clips": len(counts),
+        "frames": int(counts.sum()),
+    }

@@ -32,17 +32,14 @@ def grouped_mean(
     sums: Num[np.ndarray, "*figures C"],
     counts: Num[np.ndarray, "C"] | None = None,
     groups: Sequence[str] | np.ndarray | None = None,
-    level: float = LEVEL,
     seed: int = 0,
 ) -> Estimate:
     """sum(sums) / sum(counts) over C units, with the percentile bootstrap interval over groups.
 
     sums:    what is averaged, added up within each unit; leading axes are figures of their own, all
              resampled alike, so that differences of figures may be formed beforehand
-    counts:  how many observations each sum holds; by default one
-    groups:  (C,) units that are drawn together, by default each for itself
-
-    Raises ValueError when nothing was counted.
+    counts:  how many observations each sum holds, by default one; ValueError where there is none
+    groups:  units that are drawn together, by default each for itself
     """
     sums = np.asarray(sums, float)
     counts = np.ones(sums.shape[-1]) if counts is None else np.asarray(counts, float)
@@ -52,14 +49,10 @@ def grouped_mean(
         _, of = np.unique(np.asarray(groups), return_inverse=True)
         member = np.eye(of.max() + 1)[of]  # (C, G)
         sums, counts = sums @ member, counts @ member
-    drawn = _draws(len(counts), seed)  # (R, G) how often each group is drawn
+    G, rng = len(counts), np.random.default_rng(seed)
+    drawn = rng.multinomial(G, np.full(G, 1 / G), RESAMPLES).astype(float)  # (R, G): how often
     observed = drawn @ counts  # (R,)
     kept = observed > 0
     means = (sums @ drawn[kept].T) / observed[kept]  # (*figures, R)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=-1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
     return Estimate(sums.sum(-1) / counts.sum(), low, high)
-
-
-def _draws(groups: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(groups, np.full(groups, 1 / groups), RESAMPLES).astype(float)

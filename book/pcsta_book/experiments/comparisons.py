@@ -5,133 +5,37 @@ The rows are those of Table 6 by other names: pose only A, RGB only G, pose + RG
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
+from typing import Any
 
 from pcsta.checkpoint import RATE_SHARE
-from pcsta.config import ModelConfig, TrainConfig
+from pcsta.config import TrainConfig
 from pcsta.data.store import Store
-from pcsta_book.experiments.grid import VariantResult, accuracy_per_seed, run_grid
+from pcsta_book.experiments.grid import Experiment, run_grid
 from pcsta_book.experiments.paper import TABLES
+from pcsta_book.experiments.records import Record, accuracies
 
 OURS = {"Ours (pose only)": "A", "Ours (RGB only)": "G", "Ours (pose + RGB)": "K"}
 
 
-def columns(number: int, protocols: Iterable[str]) -> dict[str, list[str]]:
-    """Columns of Table 1, 2 or 3 -> which of a dataset's protocols are averaged there."""
-    if number == 1:
-        return {"CS": ["cross-subject"], "CV": ["cross-view"]}
-    return {"Acc": list(protocols)}  # SBU's five folds, MSR's one split
-
-
-def measured(number: int, found: Mapping[str, VariantResult]) -> dict[str, dict[str, float]]:
-    """Accuracies in percent, {method: {column: mean over seeds}} (Tables 1 to 3).
-
-    "Avg" where the table has it. A method without results (no video, no RGB) is missing here.
-    """
-    table: dict[str, dict[str, float]] = {}
-    for method, letter in OURS.items():
-        if letter not in found:
-            continue
-        results = found[letter]["results"]
-        row = {}
-        for column, protocols in columns(number, results).items():
-            values = accuracy_per_seed({p: results[p] for p in protocols})
-            row[column] = 100 * float(values.mean())
-        if "Avg" in TABLES[number].row(method).values:
-            row["Avg"] = float(np.mean(list(row.values())))
-        table[method] = row
-    return table
-
-
-def format_comparison(number: int, found: Mapping[str, VariantResult]) -> str:
+def format_comparison(number: int, record: Record) -> str:
     """The rows measured here, and below them the paper's: the two share no column."""
-    paper, ours = TABLES[number], measured(number, found)
-    names = list(paper.row("Ours (pose only)").values)
-    lines = [f"Table {number}: {paper.title}, accuracy in %"]
-    for title, values in (
-        ("measured here", ours),
-        ("as printed in the paper", {method: paper.row(method).values for method in OURS}),
-    ):
-        lines += ["", f"{title:<24}" + "".join(f"{name:>8}" for name in names)]
-        for method in OURS:
-            cells = [values[method][n] for n in names] if method in values else []
-            figures = "".join(f"{value:>8.1f}" for value in cells) or f"{'not run':>9}"
-            lines.append(f"{method:<24}{figures}")
-    return "\n".join(lines)
-
-
-class _Arm(NamedTuple):
-    """One side of a comparison; pretrained: the skeleton in which the large dataset was read."""
-
-    says: str
-    recipe: TrainConfig
-    pretrained: str | None
-    skeleton: str  # in which the small dataset is read
-
-
-def with_and_without(
-    store: Store,
-    base: ModelConfig,
-    recipe: TrainConfig,
-    out: Path,
-    names: Iterable[str] = ("A",),
-    protocols: Iterable[str] = ("cross-subject",),
-    seeds: Iterable[int] = (0, 1),
-    device: str = "auto",
-    *,
-    large: Store,
-    pretraining: TrainConfig,
-    controls: bool = False,
-    processes: int | None = None,
-    progress: bool = True,
-) -> dict[str, VariantResult]:
-    """From `large` to the data of `store`, and without it, as `run_grid` (transfer, section 5).
-
-    Each seed pretrains its own network on the first protocol of `large`, whose joints are read in
-    the skeleton of `store`, and fine-tunes it at a tenth of `recipe`'s rate.
-    controls: also each part alone: the rate without the transfer, the transfer without the rate,
-              and the other way to adapt the skeleton (`store` read in the skeleton of `large`)
-    """
-    first = next(iter(large.settings["splits"]))
-    own, foreign = store.skeleton.name, large.skeleton.name
-    tenth = recipe.at(RATE_SHARE)
-    arms = {
-        "scratch": _Arm("from scratch", recipe, None, own),
-        "transfer": _Arm("pretrained, a tenth of the rate", tenth, own, own),
+    paper, columns = TABLES[number], {"Acc": ""}  # the mean of SBU's five folds, MSR's one split
+    if number == 1:
+        columns = {"CS": "cross-subject", "CV": "cross-view", "Avg": ""}
+    measured = {
+        method: {c: accuracies(record, letter, p).mean() for c, p in columns.items()}
+        for method, letter in OURS.items()
+        if letter in record["lines"]  # without video there is no RGB
     }
-    if controls:
-        arms |= {
-            "scratch-tenth": _Arm("from scratch, a tenth of the rate", tenth, None, own),
-            "transfer-full": _Arm("pretrained, the whole rate", recipe, own, own),
-            "transfer-back": _Arm(
-                f"pretrained, joints written into {foreign}", tenth, foreign, foreign
-            ),
-        }
-    names, protocols, seeds = tuple(names), tuple(protocols), tuple(seeds)
-    for skeleton in dict.fromkeys(arm.pretrained for arm in arms.values() if arm.pretrained):
-        run_grid(
-            large, base, pretraining, out / "pretrained" / skeleton, names, (first,), seeds,
-            device, processes, progress, skeleton=skeleton,
-        )  # fmt: skip
-    compared: dict[str, VariantResult] = {}
-    for name, arm in arms.items():
-        source = out / "pretrained" / arm.pretrained / first if arm.pretrained else None
-        found = run_grid(
-            store, base, arm.recipe, out / name, names, protocols, seeds, device, processes,
-            progress, source, arm.skeleton,
-        )  # fmt: skip
-        for letter, one in found.items():
-            one["says"] = arm.says
-            one["changes"]["rate"] = arm.recipe.rate
-            if arm.pretrained:
-                one["changes"] |= {"from": large.settings["dataset"], "skeleton": arm.skeleton}
-            compared[f"{letter} {name}"] = one
-    return compared
+    printed = {method: paper.row(method).values for method in OURS}
+    lines = [f"Table {number}: {paper.title}, accuracy in %"]
+    for title, values in (("measured here", measured), ("as printed in the paper", printed)):
+        lines += ["", f"{title:<24}" + "".join(f"{name:>8}" for name in columns)]
+        for method in OURS:
+            cells = [f"{values[method][c]:>8.1f}" for c in columns] if method in values else []
+            lines.append(f"{method:<24}" + ("".join(cells) or "  not run"))
+    return "\n".join(lines)
 
 
 def limited(recipe: TrainConfig, epochs: int | None) -> TrainConfig:
@@ -140,3 +44,39 @@ def limited(recipe: TrainConfig, epochs: int | None) -> TrainConfig:
         return recipe
     pose, rgb = min(epochs, recipe.pose_epochs), min(epochs, recipe.rgb_epochs)
     return replace(recipe, pose_epochs=pose, rgb_epochs=rgb)
+
+
+def with_and_without(
+    small: Experiment, large: Store, pretraining: TrainConfig, controls: bool = False
+) -> dict[str, Any]:
+    """What `run_grid` finds of `small`, started from a network of `large`, and without (section 5).
+
+    Each seed pretrains its own network on the first protocol of `large`, whose joints are read in
+    the skeleton of `small`, and fine-tunes it at a tenth of the recipe's rate.
+    controls: also each part alone: the rate without the transfer, the transfer without the rate,
+              and the other way to adapt the skeleton (`small` read in the skeleton of `large`)
+    """
+    first = next(iter(large.settings["splits"]))
+    own, foreign = small.store.skeleton.name, large.skeleton.name
+    whole, tenth = small.recipe, small.recipe.at(RATE_SHARE)
+    arms = [  # name, words, recipe, the skeleton in which both datasets are read, pretrained or not
+        ("scratch", "from scratch", whole, own, False),
+        ("transfer", "pretrained, a tenth of the rate", tenth, own, True),
+        ("scratch-tenth", "from scratch, a tenth of the rate", tenth, own, False),
+        ("transfer-full", "pretrained, the whole rate", whole, own, True),
+        ("transfer-back", f"pretrained, joints written into {foreign}", tenth, foreign, True),
+    ]
+    compared = {}
+    for name, says, recipe, skeleton, pretrained in arms if controls else arms[:2]:
+        arm = replace(small, recipe=recipe, out=small.out / name, skeleton=skeleton)
+        changes: dict[str, Any] = {"rate": recipe.rate}
+        if pretrained:
+            folder = small.out / "pretrained" / skeleton
+            run_grid(replace(arm, store=large, recipe=pretraining, out=folder, protocols=(first,)))
+            arm = replace(arm, pretrained=folder / first)
+            changes |= {"from": large.settings["dataset"], "skeleton": skeleton}
+        for letter, one in run_grid(arm).items():
+            one["says"] = says
+            one["changes"] |= changes
+            compared[f"{letter} {name}"] = one
+    return compared

@@ -23,9 +23,7 @@ from pcsta_book.experiments.interventions import Inputs, answer
 SHARES = np.linspace(0, 1, 11)  # of the frame-hands, deleted
 
 
-def deletion_orders(
-    said: Prediction, store: Store, seed: int = 0
-) -> dict[str, Float[np.ndarray, "C S T N"]]:
+def deletion_orders(said: Prediction, store: Store) -> dict[str, Float[np.ndarray, "C S T N"]]:
     """What goes first: {name: importance}, the largest is deleted first.
 
     most attended, least attended: by p_t p', both weights of a glimpse (p_t alone without p')
@@ -38,7 +36,7 @@ def deletion_orders(
     weight = said.spatial.astype(float)
     if said.temporal is not None:
         weight = weight * said.temporal[..., None]
-    chance = np.random.default_rng(seed).random(weight.shape)
+    chance = np.random.default_rng(0).random(weight.shape)
     orders = {"most attended": weight, "least attended": -weight, "random": chance}
     truth = planted(said, store)
     if (truth >= 0).any():
@@ -58,41 +56,34 @@ def deleted(
     return np.asarray(rank < number).reshape(importance.shape)
 
 
-def average_glimpse(model: TwoStream, store: Store, clips: np.ndarray) -> Float[Tensor, "K"]:
-    """The mean glimpse of hands that are there, behind the model's frozen map.
-
-    A model with that map has subtracted the mean of its training set: the average is 0.
-    """
-    assert model.rgb is not None
-    mean = model.rgb.scaling.glimpse_mean
-    if mean is not None:
-        return torch.zeros(model.rgb.scaling.width, device=mean.device)
-    seen = (store.glimpses(i)[store.present(i)] for i in clips)  # (hands, K) of each clip
-    total, number = zip(*((V.sum(0, dtype=float), len(V)) for V in seen), strict=True)
-    device = next(model.parameters()).device
-    return torch.from_numpy(np.sum(total, 0) / sum(number)).float().to(device)
+def average_glimpse(model: TwoStream, inputs: Inputs) -> Float[Tensor, "K"]:
+    """The mean glimpse of hands that are there; 0 behind the frozen map, which has subtracted it."""
+    V = inputs.glimpses
+    if model.rgb is not None and model.rgb.scaling.glimpse_mean is not None:
+        return V.new_zeros(V.shape[-1])
+    return V[inputs.present].mean(0)
 
 
-def other_glimpses(inputs: Inputs, store: Store, seed: int = 0) -> Float[Tensor, "M T N K"]:
+def other_glimpses(inputs: Inputs, store: Store) -> Float[Tensor, "M T N K"]:
     """Every sub-sequence's glimpses taken from another clip with as many people, hand for hand."""
     V = inputs.glimpses
     by_clip = V.cpu().numpy().reshape(len(inputs.clips), -1, *V.shape[1:])
     count = people(store, inputs.clips)
-    swapped = attention_controls.other_clip(by_clip, count, np.random.default_rng(seed))
+    swapped = attention_controls.other_clip(by_clip, count, np.random.default_rng(0))
     return torch.from_numpy(swapped).reshape(V.shape).to(V.device)
 
 
 class Curve(NamedTuple):
     """A deletion curve over shares (P,), one column a clip.
 
-    right: 1 where the RGB stream names the class;  logit: its logit of the class less the mean of
-    all logits (which softmax does not see)
+    `what` it measures of the RGB stream: "right", 1 where it names the class; or "logit", that of the
+    class less the mean of all logits (which softmax does not see).
     """
 
     shares: Float[np.ndarray, "P"]
     right: Float[np.ndarray, "P C"]
     logit: Float[np.ndarray, "P C"]
-    groups: list[str]
+    groups: list[str]  # performances
 
     def estimate(self, what: str = "right") -> Estimate:
         """The curve with its intervals, (P,) each."""

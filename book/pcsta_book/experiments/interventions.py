@@ -9,7 +9,7 @@ originally planned) use of the attention mechanism")?
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
 from pcsta.evaluation import ModelInput, Prediction, collect, infer
-from pcsta.subsequences import Sampling
 from pcsta.two_stream import TwoStream
 from pcsta_book.experiments import attention_controls as controls
 from pcsta_book.experiments.attention_scores import people, performances, planted, present
@@ -31,9 +30,9 @@ from pcsta_book.experiments.bootstrap import Estimate, grouped_mean
 
 
 class Inputs(NamedTuple):
-    """What a model reads of C clips, S sub-sequences each, read once to be asked many times.
+    """What a model reads of C clips, read once to be asked many times: M = C S rows, clip by clip.
 
-    M = C S rows, clip by clip. The pose network has run: no intervention touches it.
+    The pose network has run: no intervention touches it.
     """
 
     pose_features: Float[Tensor, "M S"] | None
@@ -45,13 +44,7 @@ class Inputs(NamedTuple):
 
 
 @torch.no_grad()
-def read_inputs(
-    model: TwoStream,
-    store: Store,
-    clips: np.ndarray,
-    count: int = 2,
-    sampling: Sampling = "segments",
-) -> Inputs:
+def read_inputs(model: TwoStream, store: Store, clips: np.ndarray, count: int = 2) -> Inputs:
     """Everything that `model` reads of `count` sub-sequences of each clip; it must fit in memory.
 
     Raises ValueError for a model without glimpses, or one that averages over both orders of people:
@@ -60,14 +53,10 @@ def read_inputs(
     if model.rgb is None:
         raise ValueError("row A has no glimpses and no attention to intervene on")
     if model.config.either_order:
-        raise ValueError(
-            "this model averages two passes (either_order); intervene on one that has one"
-        )
+        raise ValueError("this model averages two passes (either_order): ask one that has one")
     model.eval()
-    device = next(model.parameters()).device
-    batches = SubSequences(store, model.config, device, sampling)
-    batches = batches.projected_by(model.rgb.scaling, clips, count)
-    read = list(batches.testing(clips, count))
+    batches = SubSequences(store, model.config, next(model.parameters()).device)
+    read = list(batches.projected_by(model.rgb.scaling, clips, count).testing(clips, count))
     s = None
     if model.pose_net is not None:
         s = torch.cat([model.pose_net(batch.pose_tensor) for batch in read])
@@ -100,7 +89,6 @@ def answer(
     return collect([infer(model, read)], inputs.clips, inputs.labels, inputs.frames)
 
 
-# --- interventions ------------------------------------------------------------------------------
 def blind(inputs: Inputs) -> Inputs:
     """The same with every glimpse zero: attention then comes from the pose alone."""
     return inputs._replace(glimpses=torch.zeros_like(inputs.glimpses))
@@ -115,16 +103,17 @@ def pose_less(model: TwoStream, inputs: Inputs) -> Inputs:
     return inputs._replace(pose_features=(s.mean(0) if known is None else known).expand_as(s))
 
 
-class Attention(NamedTuple):
-    """Weights to put in place of the model's own; without p' where it has none."""
-
-    spatial: Float[np.ndarray, "C S T N"] | None
-    temporal: Float[np.ndarray, "C S T"] | None
+def share(right: Bool[np.ndarray, "C"], store: Store, clips: np.ndarray) -> Estimate:
+    """How many of the clips, with the interval over `performances`."""
+    return grouped_mean(right.astype(float), groups=performances(store, clips))
 
 
-def replacements(
-    model: TwoStream, inputs: Inputs, store: Store, seed: int = 0
-) -> dict[str, Attention]:
+# --- interventions ------------------------------------------------------------------------------
+# p (C, S, T, N) and p' (C, S, T), None where a model has none
+Attention = tuple[np.ndarray | None, np.ndarray | None]
+
+
+def replacements(model: TwoStream, inputs: Inputs, store: Store) -> dict[str, Attention]:
     """Attention to put in place of the model's own, by name; without p' where it has none.
 
     own; uniform; permuted (hands of p, steps of p'); other_clip; content_blind (what the model
@@ -137,66 +126,56 @@ def replacements(
     p, q = own.spatial, own.temporal
     if p is None:
         raise ValueError("this model has no attention to replace; rows E, G, I, K do")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     there, count, truth = present(own, store), people(store, own.clips), planted(own, store)
 
-    def both(spatial: np.ndarray, temporal: Callable[[np.ndarray], np.ndarray]) -> Attention:
-        return Attention(spatial, None if q is None else temporal(q))
+    def steps(control: Callable[..., np.ndarray], *given: Any) -> np.ndarray | None:
+        return None if q is None else control(q, *given)
+
+    def chosen(changed: Inputs) -> Attention:
+        said = answer(model, changed)
+        return said.spatial, said.temporal
 
     found = {
-        "own": Attention(p, q),
-        "uniform": both(controls.uniform(there), lambda q: np.full_like(q, 1 / q.shape[-1])),
-        "permuted": both(
-            controls.permuted_hands(p, there, rng), lambda q: controls.permuted_steps(q, rng)
-        ),
-        "other_clip": both(
-            controls.other_clip(p, count, rng), lambda q: controls.other_clip(q, count, rng)
-        ),
+        "own": (p, q),
+        "uniform": (controls.uniform(there), steps(controls.uniform_steps)),
+        "permuted": (controls.permuted_hands(p, there, rng), steps(controls.permuted_steps, rng)),
+        "other_clip": (controls.other_clip(p, count, rng), steps(controls.other_clip, count, rng)),
+        "content_blind": chosen(blind(inputs)),
+        "pose_less": chosen(pose_less(model, inputs)),
     }
-    for name, changed in (
-        ("content_blind", blind(inputs)), ("pose_less", pose_less(model, inputs)),
-    ):  # fmt: skip
-        said = answer(model, changed)
-        found[name] = Attention(said.spatial, said.temporal)
     if (truth >= 0).any():
-        found["planted"] = both(
-            controls.planted_hand(truth, there), lambda _: controls.planted_interval(truth)
-        )
+        q_planted = None if q is None else controls.planted_interval(truth)
+        found["planted"] = controls.planted_hand(truth, there), q_planted
     return found
 
 
 def interventions(
-    model: TwoStream, inputs: Inputs, store: Store, seed: int = 0
+    model: TwoStream, inputs: Inputs, store: Store
 ) -> dict[str, dict[str, dict[str, Estimate]]]:
     """Accuracy under each of `replacements`: {name: {what is replaced: {logits: Estimate}}}.
 
     what is replaced: "p" (p' stays the model's own), "p'" (p stays), "both"
     logits:           "rgb" (rows E and G), and with a pose stream "both streams" (I and K)
     """
-    weights = replacements(model, inputs, store, seed)
+    weights = replacements(model, inputs, store)
     p, q = weights["own"]
     result: dict[str, dict[str, dict[str, Estimate]]] = {}
-    for name, other in weights.items():
-        ways = {"p": Attention(other.spatial, q)}
+    for name, (other_p, other_q) in weights.items():
+        ways, result[name] = {"p": (other_p, q)}, {}
         if q is not None:
-            ways |= {"p'": Attention(p, other.temporal), "both": other}
-        result[name] = {
-            what: accuracies(answer(model, inputs, *given), store) for what, given in ways.items()
-        }
+            ways |= {"p'": (p, other_q), "both": (other_p, other_q)}
+        for what, given in ways.items():
+            said = answer(model, inputs, *given)
+            logits = {"rgb": said.rgb_logits}
+            if said.pose_logits is not None:
+                logits["both streams"] = said.logits
+            result[name][what] = {
+                who: share(values.argmax(-1) == said.labels, store, said.clips)
+                for who, values in logits.items()
+                if values is not None
+            }
     return result
-
-
-def accuracies(said: Prediction, store: Store) -> dict[str, Estimate]:
-    """Accuracy of the RGB stream and, where there are two, of both streams, with intervals."""
-    groups = performances(store, said.clips)
-    logits = {"rgb": said.rgb_logits}
-    if said.pose_logits is not None:
-        logits["both streams"] = said.logits
-    return {
-        name: grouped_mean((values.argmax(-1) == said.labels).astype(float), groups=groups)
-        for name, values in logits.items()
-        if values is not None
-    }
 
 
 # --- leakage ------------------------------------------------------------------------------------
@@ -210,22 +189,26 @@ def leakage(model: TwoStream, store: Store, learn: Inputs, test: Inputs) -> dict
     Probes learn on the sub-sequences of `learn`; their probabilities are averaged over those of each
     test clip.
     """
-    parts: dict[str, list[np.ndarray]] = {}
-    for inputs in (learn, test):
-        for condition, source in (("", inputs), (", content blind", blind(inputs))):
-            said = answer(model, source)
-            for name, weights in (("P", said.spatial), ("p'", said.temporal)):
-                if weights is not None:
-                    flat = weights.reshape(len(inputs.frames), -1)
-                    parts.setdefault(name + condition, []).append(flat)
-        if inputs.pose_features is not None:
-            parts.setdefault("s", []).append(inputs.pose_features.cpu().numpy())
+
+    def parts(inputs: Inputs) -> dict[str, np.ndarray]:
+        s = inputs.pose_features
+        said, unseen = answer(model, inputs), answer(model, blind(inputs))
+        found = {
+            "P": said.spatial,
+            "p'": said.temporal,
+            "P, content blind": unseen.spatial,
+            "p', content blind": unseen.temporal,
+            "s": None if s is None else s.cpu().numpy(),
+        }
+        rows = len(inputs.frames)
+        return {name: x.reshape(rows, -1) for name, x in found.items() if x is not None}
+
     targets = np.repeat(learn.labels, len(learn.frames) // len(learn.clips))  # of sub-sequences
-    groups, result = performances(store, test.clips), {}
-    for name, (x, y) in parts.items():
+    asked, result = parts(test), {}
+    for name, x in parts(learn).items():
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-        scores = probe.fit(x, targets).predict_proba(y)
+        scores = probe.fit(x, targets).predict_proba(asked[name])
         scores = scores.reshape(len(test.clips), -1, scores.shape[-1]).mean(1)
         right = probe.classes_[scores.argmax(-1)] == test.labels
-        result[name] = grouped_mean(right.astype(float), groups=groups)
+        result[name] = share(right, store, test.clips)
     return result

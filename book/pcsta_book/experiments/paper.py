@@ -8,52 +8,22 @@ this file. Where the paper contradicts itself, the printed value is kept and `SL
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-
-def _tuples(value: Any) -> Any:
-    """A value of a TOML file whose lists have become tuples, at any depth."""
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-_DATA = _tuples(tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")))
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How one dataset is split and cropped; `train` is None where section 5 cites a list."""
-
-    dataset: str
-    classes: int
-    protocols: tuple[str, ...]
-    crop: int  # pixels, before resizing to 299
-    sensor: str
-    videos: int | None = None  # as stated; None where the paper gives "more than 56K"
-    train: tuple[int, ...] | None = None
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table.
-
-    method:     what is compared
-    reference:  number in the paper's bibliography, None for its own
-    marks:      "X" used, "-" not used, "o" used for the attention only; by column
-    values:     accuracy in percent as printed, None where the paper prints "-"; by column
-    letter:     the paper's letter in Table 6
-    """
+    """One line of a table."""
 
     method: str
-    marks: Mapping[str, str]
-    values: Mapping[str, float | None]
-    reference: int | None = None
-    letter: str = ""
+    marks: Mapping[str, str]  # "X" used, "-" not used, "o" used for the attention only; by column
+    values: Mapping[str, float | None]  # accuracy in percent as printed, None for "-"; by column
+    reference: int | None  # number in the paper's bibliography, None for its own
+    letter: str  # the paper's in Table 6
 
     @property
     def exact_average(self) -> Decimal | None:
@@ -69,7 +39,7 @@ class Table:
     number: int
     title: str
     dataset: str
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
 
     def row(self, name: str) -> Row:
         """The row of this letter or method. Raises KeyError when there is none, or several."""
@@ -79,62 +49,43 @@ class Table:
         return found[0]
 
 
-@dataclass(frozen=True)
-class Equation:
-    """A step of the paper, named by `key` in docstrings, tests and chapters (`site.equation_map`).
-
-    says:    formula (LaTeX between dollars) or a few words      section: where it is printed
-    """
+class Equation(NamedTuple):
+    """A step of the paper, named by `key` in docstrings, tests and chapters (`site.equation_map`)."""
 
     key: str
-    says: str
-    section: str
+    says: str  # formula (LaTeX between dollars) or a few words
+    section: str  # where it is printed
 
 
-@dataclass(frozen=True)
-class Slip:
-    """A place where the paper contradicts itself or cannot be read.
+class Slip(NamedTuple):
+    """A place where the paper contradicts itself or cannot be read."""
 
-    where:  table and cell, or section      printed: what stands there
-    found:  what the paper's other numbers say
-    """
-
-    where: str
-    printed: str
-    found: str
+    where: str  # table and cell, or section
+    printed: str  # what stands there
+    found: str  # what the paper's other numbers say
     table: int | None = None
     method: str = ""
 
 
-def _table(
-    number: int, title: str, dataset: str,
-    marks: tuple[str, ...], values: tuple[str, ...], rows: tuple[tuple[Any, ...], ...],
-) -> Table:  # fmt: skip
+def _table(marks: list[str], values: list[str], rows: list[list[Any]], **stated: Any) -> Table:
     """A table as paper.toml has it: `marks` and `values` head the columns of `rows`."""
     made = []
     for method, source, used, *printed in rows:
+        by_mark = dict(zip(marks, used.split(), strict=True))
         cells = (None if cell == "-" else cell for cell in printed)
-        made.append(
-            Row(
-                method,
-                dict(zip(marks, used.split(), strict=True)),
-                dict(zip(values, cells, strict=True)),
-                source if isinstance(source, int) else None,
-                source if isinstance(source, str) else "",
-            )
-        )
-    return Table(number, title, dataset, tuple(made))
+        by_column = dict(zip(values, cells, strict=True))
+        named = (source, "") if isinstance(source, int) else (None, source)
+        made.append(Row(method, by_mark, by_column, *named))
+    return Table(rows=made, **stated)
 
 
-SOURCE: str = _DATA["source"]
-SIZES: Mapping[str, object] = _DATA["sizes"]
-TRAINING: Mapping[str, object] = _DATA["training"]
-RUNTIME: Mapping[str, object] = _DATA["runtime"]
-PROTOCOLS: Mapping[str, Protocol] = {
-    name: Protocol(**stated) for name, stated in _DATA["protocols"].items()
-}
-TABLES: Mapping[int, Table] = {table["number"]: _table(**table) for table in _DATA["tables"]}
-REFERENCES: Mapping[int, str] = {int(n): key for n, key in _DATA["references"].items()}
+_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+SIZES: Mapping[str, Any] = _DATA["sizes"]
+TRAINING: Mapping[str, Any] = _DATA["training"]
+RUNTIME: Mapping[str, Any] = _DATA["runtime"]
+PROTOCOLS: Mapping[str, Mapping[str, Any]] = _DATA["protocols"]
+TABLES = {table["number"]: _table(**table) for table in _DATA["tables"]}
+REFERENCES = {int(number): key for number, key in _DATA["references"].items()}
 EQUATIONS = (
     *(Equation(key, *step) for key, step in _DATA["equations"].items()),
     *(Equation(f"Table {n}", f"Table {n}", "5") for n in TABLES),

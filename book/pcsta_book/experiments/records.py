@@ -10,119 +10,74 @@ import json
 import os
 import platform
 import re
+import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict, cast, get_origin, get_type_hints, is_typeddict
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from pcsta.common import resolve_device
-from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.files import atomic, fingerprint, git_commit, read_json
-from pcsta_book.experiments.grid import VariantResult, accuracy_per_seed
+from pcsta.files import atomic, fingerprint, read_json
+from pcsta_book.experiments.grid import Experiment
 from pcsta_book.experiments.variants import VARIANTS
-from pcsta_book.places import BOOK
+from pcsta_book.places import BOOK, ROOT
 
 FOLDER = BOOK / "results"
 
-
-# --- what a record holds --------------------------------------------------------------------------
-class Data(TypedDict):
-    name: str
-    synthetic: bool  # or real recordings
-    clips: int
-    fingerprint: str  # of the prepared store
-
-
-class Computed(TypedDict):
-    title: str  # what was asked
-    command: str  # regenerates the record; starts with "pcsta"
-    data: Data
-    model: dict[str, Any]  # ModelConfig that the variants change
-    recipe: dict[str, Any]  # TrainConfig that the variants change
-    protocols: list[str]
-    seeds: list[int]
-    lines: dict[str, VariantResult]  # as `pcsta_book.experiments.grid.run_grid` returns them
-    versions: dict[str, str]  # python, torch, pcsta
-    commit: str  # of the code that computed it
-    hardware: str
-    date: str  # ISO
-    seconds: float  # of computing, summed over the models
-
-
-class Record(Computed, total=False):
-    """What was computed, by what command, on what, where and when; a file in book/results."""
-
-    source: Mapping[str, object]  # what the models started from
-    note: str
-
-
-def _kind(hint: Any) -> type | tuple[type, ...]:
-    """What `isinstance` takes for a value of this type."""
-    if hint is float:
-        return (int, float)
-    return dict if is_typeddict(hint) else get_origin(hint) or hint
-
-
-FIELDS = {name: _kind(hint) for name, hint in get_type_hints(Computed).items()}
+# What was computed, by what command, on what, where and when. Records may hold more: `source`, what the
+# models started from; `note`, a sentence for the reader.
+Record = Mapping[str, Any]
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "title": str,  # what was asked
+    "command": str,  # regenerates the record; starts with "pcsta"
+    "data": dict,  # see `describe_store`
+    "model": dict,  # ModelConfig that the variants change
+    "recipe": dict,  # TrainConfig that the variants change
+    "protocols": list,
+    "seeds": list,
+    "lines": dict,  # as `run_grid` returns them
+    "versions": dict,
+    "commit": str,  # of the code that computed it
+    "hardware": str,
+    "date": str,  # ISO
+    "seconds": (int, float),  # of computing, summed over the models
+}
 PARTS = {
     "data": ("name", "synthetic", "clips", "fingerprint"),
     "recipe": ("name",),
     "versions": ("python", "torch", "pcsta"),
 }
-PATTERNS = {"date": r"\d{4}-\d{2}-\d{2}", "commit": r"[0-9a-f]{7,40}\+?|unknown: .*"}
+PATTERNS = {
+    "command": r"pcsta .*",
+    "date": r"\d{4}-\d{2}-\d{2}",
+    "commit": r"[0-9a-f]{7,40}\+?|unknown: .*",
+}
 
 
 # --- making one -----------------------------------------------------------------------------------
-# `run_grid`, or what takes the same arguments in its order: bind others with functools.partial
-Runner = Callable[
-    [Store, ModelConfig, TrainConfig, Path, Iterable[str], Iterable[str], Iterable[int], str],
-    dict[str, VariantResult],
-]
-
-
-def run_and_record(
-    run: Runner,
-    path: Path | None,
-    title: str,
-    command: str,
-    store: Store,
-    base: ModelConfig,
-    recipe: TrainConfig,
-    out: Path,
-    names: Iterable[str],
-    protocols: Iterable[str],
-    seeds: Iterable[int],
-    device: str = "auto",
-    source: Mapping[str, object] | None = None,
-) -> dict[str, VariantResult]:
-    """What `run` finds for these variants, written to `path` as a record; None: not written.
-
-    run:     `run_grid`, or another way to compute the same, which gets what follows from `store` on
-    command: the command line that regenerates the record
-    source:  what the models started from, for the record
-    """
-    protocols, seeds = list(protocols), list(seeds)
-    found = run(store, base, recipe, out, names, protocols, seeds, device)
-    if path is None:
-        return found
+def describe(
+    experiment: Experiment, found: Mapping[str, Any], title: str, command: str, **more: object
+) -> Record:
+    """The record of an experiment and what it found; `more` fields are added as they are."""
+    e, where = experiment, resolve_device(experiment.device)
+    cores = f"{os.cpu_count()} cores {platform.machine()}"
     cells = [r for one in found.values() for rows in one["results"].values() for r in rows]
-    where, cores = resolve_device(device), f"{os.cpu_count()} cores {platform.machine()}"
-    record: Computed = {
+    return {
         "title": title,
         "command": command,
-        "data": store_summary(store),
-        "model": base.to_dict(),
-        "recipe": asdict(recipe),
-        "protocols": protocols,
-        "seeds": seeds,
+        "data": describe_store(e.store),
+        "model": e.config.to_dict(),
+        "recipe": asdict(e.recipe),
+        "protocols": list(e.protocols),
+        "seeds": list(e.seeds),
         "lines": found,
         "versions": {
             "python": platform.python_version(),
@@ -133,13 +88,12 @@ def run_and_record(
         "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
         "date": time.strftime("%Y-%m-%d"),
         "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
+        **more,
     }
-    write(path, record if source is None else cast(Record, {**record, "source": source}))
-    return found
 
 
-def store_summary(store: Store) -> Data:
-    """What a record says of its data."""
+def describe_store(store: Store) -> dict[str, object]:
+    """What a record says of its data; `synthetic` or real recordings."""
     return {
         "name": store.settings["dataset"],
         "synthetic": store.settings["dataset"] == "synthetic",
@@ -148,7 +102,17 @@ def store_summary(store: Store) -> Data:
     }
 
 
-def write(path: Path, record: Computed) -> Path:
+def git_commit() -> str:
+    """The commit of this checkout, with + where files of `pcsta` differ from it."""
+    git = partial(subprocess.check_output, cwd=ROOT, text=True, stderr=subprocess.DEVNULL)
+    try:
+        changed = git(["git", "status", "--porcelain", "-uno", "--", "pcsta"])
+        return git(["git", "rev-parse", "--short=10", "HEAD"]).strip() + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: not a git checkout"
+
+
+def write(path: Path, record: Record) -> Path:
     """Write a record, one line for each list of numbers. Raises ValueError as `validate` does."""
     validate(record, path)
     text = json.dumps(record, indent=1, ensure_ascii=False)
@@ -159,14 +123,21 @@ def write(path: Path, record: Computed) -> Path:
 
 
 # --- reading one ----------------------------------------------------------------------------------
-def read(name: str, folder: Path | None = None) -> Record:
+def read(name: str) -> Record:
     """The record `name` of the book. Raises FileNotFoundError, or ValueError as `validate` does."""
-    path = (folder or FOLDER) / f"{name}.json"
+    path = FOLDER / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(f"no record {path}: this was not run")
-    record = cast(Record, read_json(path))
+    record: Record = read_json(path)
     validate(record, path)
     return record
+
+
+def columns(record: Record) -> dict[str, str]:
+    """Column of a table -> the protocol it shows. Folds are one protocol, "": their mean."""
+    if all(name.startswith("fold") for name in record["protocols"]):
+        return {"mean of five folds": ""}
+    return {name: name for name in record["protocols"]}
 
 
 def accuracies(record: Record, variant: str, protocol: str = "") -> Float[np.ndarray, "S"]:
@@ -175,7 +146,8 @@ def accuracies(record: Record, variant: str, protocol: str = "") -> Float[np.nda
     protocol: one of the record's; by default the mean over all of them, right for folds
     """
     results = record["lines"][variant]["results"]
-    return 100 * accuracy_per_seed({protocol: results[protocol]} if protocol else results)
+    rows = [results[protocol]] if protocol else results.values()
+    return np.asarray(100 * np.mean([[one["accuracy"] for one in row] for row in rows], 0))
 
 
 def difference(record: Record, variant: str, protocol: str = "") -> Float[np.ndarray, "S"] | None:
@@ -186,10 +158,7 @@ def difference(record: Record, variant: str, protocol: str = "") -> Float[np.nda
     against = VARIANTS[variant].against if variant in VARIANTS else ""
     if not {variant, against} <= set(record["lines"]):
         return None
-    points: np.ndarray = accuracies(record, variant, protocol) - accuracies(
-        record, against, protocol
-    )
-    return points
+    return accuracies(record, variant, protocol) - accuracies(record, against, protocol)
 
 
 def accuracy_inside(record: Record, variant: str, outer: str) -> float:
@@ -210,14 +179,7 @@ def best_inside(record: Record) -> dict[str, str]:
     return {name: max(record["lines"], key=partial(score, outer=name)) for name in outer}
 
 
-def columns(record: Record) -> dict[str, str]:
-    """Column of a table -> the protocol it shows. Folds are one protocol: their mean."""
-    if all(name.startswith("fold") for name in record["protocols"]):
-        return {"mean of five folds": ""}
-    return {name: name for name in record["protocols"]}
-
-
-def validate(record: Mapping[str, Any], path: Path | str = "record") -> None:
+def validate(record: Record, path: Path | str = "record") -> None:
     """Refuse a record that does not say where its figures come from: ValueError names the field."""
     for name, kind in FIELDS.items():
         if not record.get(name) and record.get(name) != 0:
@@ -230,8 +192,6 @@ def validate(record: Mapping[str, Any], path: Path | str = "record") -> None:
     for name, pattern in PATTERNS.items():
         if not re.fullmatch(pattern, record[name]):
             raise ValueError(f"{path}: {name!r} is {record[name]!r}")
-    if not record["command"].startswith("pcsta "):
-        raise ValueError(f"{path}: the command {record['command']!r} is not one of pcsta's")
     for name, line in record["lines"].items():
         for protocol in record["protocols"]:
             rows = line["results"].get(protocol, [])

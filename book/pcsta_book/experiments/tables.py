@@ -1,4 +1,4 @@
-"""Tables of the book: the paper's as printed, ours from records. They share no column."""
+"""Tables of the book and of commands: the paper's as printed, ours from records."""
 
 from __future__ import annotations
 
@@ -25,28 +25,22 @@ def paper_table(number: int) -> Markdown:
     paper's own number of a work.
     """
     table = paper.TABLES[number]
-    marks, columns = list(table.rows[0].marks), list(table.rows[0].values)
-    lettered = any(row.letter for row in table.rows)
-    cited = any(row.reference for row in table.rows)
-    head = [*["row"] * lettered, "method", *["ref."] * cited]
-    head += ["on pose" if m == "Conditional" else m for m in marks]
-    lines = [head, ["---"] * len(head)]
-    numbers = [*columns, *["mean"] * ("Avg" in columns)]
-    head += numbers
-    lines[1] += ["--:"] * len(numbers)
     slips = [s for s in paper.SLIPS if f"Table {number}" in s.where or s.table == number]
+    wrong = [s.method for s in slips if s.table == number]
+    rows = []
     for row in table.rows:
-        wrong = any(s.table == number and s.method == row.method for s in slips)
-        cells = [*[row.letter] * lettered, row.method]
-        cells += [f"[{row.reference}]" if row.reference else ""] * cited
-        cells += [row.marks[m] for m in marks]
-        cells += ["-" if v is None else f"{v:.1f}" for v in row.values.values()]
-        if "Avg" in columns:
+        cells = {"row": row.letter} if number == 6 else {}
+        cells["method"] = row.method
+        if number <= 3:
+            cells["ref."] = f"[{row.reference}]" if row.reference else ""
+        cells |= {"on pose" if m == "Conditional" else m: mark for m, mark in row.marks.items()}
+        words = len(cells)
+        cells |= {name: "-" if v is None else f"{v:.1f}" for name, v in row.values.items()}
+        if "Avg" in cells:
+            cells["Avg"] += f"{NBSP}†" if row.method in wrong else ""
             mean = row.exact_average
-            if wrong:
-                cells[-1] += f"{NBSP}†"
-            cells.append("-" if mean is None else f"{mean:.2f}")
-        lines.append(cells)
+            cells["mean"] = "-" if mean is None else f"{mean:.2f}"
+        rows.append(cells)
     notes = "".join(
         f"\n{'† ' if s.table == number else ''}{s.where}. Printed: {s.printed}. "
         f"{s.found[0].upper() + s.found[1:]}.\n"
@@ -54,11 +48,14 @@ def paper_table(number: int) -> Markdown:
     )
     if any("o" in row.marks.values() for row in table.rows):
         notes = "\no: pose is used for the attention mechanism only.\n" + notes
-    title, where = table.title[0].lower() + table.title[1:], paper.PROTOCOLS[table.dataset].dataset
+    title, where = (
+        table.title[0].lower() + table.title[1:],
+        paper.PROTOCOLS[table.dataset]["dataset"],
+    )
     on = "" if where in title else f" on {where}"
-    words = "; its rows in our words" if "Conditional" in marks else ""
-    caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed{words}."
-    return _markdown(f"{caption}\n\n{markdown_table(lines, tight=len(head) > 8)}\n{notes}")
+    note = "; its rows in our words" if "Conditional" in table.rows[0].marks else ""
+    caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed{note}."
+    return _markdown(f"{caption}\n\n{_table(rows, words, most=8)}\n{notes}")
 
 
 def result_table(name: str, variants: Iterable[str], caption: str, command: str = "") -> Markdown:
@@ -73,30 +70,27 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
         return _markdown(f"**{caption}**: not run.\n\n```sh\n{_folded(command)}\n```")
     variants = [v for v in variants if v in record["lines"]]
     columns = records.columns(record)
-    lines = [["what", *columns], ["---", *["--:"] * len(columns)]]
     varied = any(VARIANTS[v].against for v in variants if v in VARIANTS)
-    if varied:
-        lines[0] += [f"difference, {c}" for c in columns]
-        lines[1] += ["--:"] * len(columns)
+    rows = []
     for variant in variants:
-        cells = [f"`{variant}` {record['lines'][variant]['says']}"]
-        cells += [spread(records.accuracies(record, variant, p)) for p in columns.values()]
-        if varied:
-            points = (records.difference(record, variant, p) for p in columns.values())
-            cells += ["" if d is None else interval(d) for d in points]
-        lines.append(cells)
-    text = markdown_table(lines, tight=len(lines[0]) > 4)
+        cells = {"what": f"`{variant}` {record['lines'][variant]['says']}"}
+        for column, protocol in columns.items():
+            cells[column] = spread(records.accuracies(record, variant, protocol))
+        for column, protocol in columns.items() if varied else ():
+            points = records.difference(record, variant, protocol)
+            cells[f"difference, {column}"] = "" if points is None else interval(points)
+        rows.append(cells)
+    text = _table(rows, 1, most=4)
     return _markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
 
 
 def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     """Where the figures come from, and the command that makes them again, as Markdown."""
-    kind = "synthetic clips" if record["data"]["synthetic"] else "real recordings"
-    seeds = record["seeds"]
+    data, seeds = record["data"], record["seeds"]
+    kind = "synthetic clips" if data["synthetic"] else "real recordings"
     rows = ",".join(v for v in variants if v in VARIANTS)
     command = record["command"].split(" --rows ")[0] + (f" --rows {rows}" if rows else "")
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
-    data = record["data"]
     note = f" {record['note']}" if "note" in record else ""
     over = f"seed {seeds[0]}"
     if len(seeds) > 1:
@@ -109,6 +103,16 @@ def provenance(record: Record, variants: Iterable[str] = ()) -> str:
         f"{record['seconds'] / 60:.0f} min of computing for the whole record.{note}\n\n"
         f"```sh\n{_folded(command)}\n```"
     )
+
+
+def format_table(record: Record) -> str:
+    """A record as text: for every protocol mean and spread over seeds, in percent."""
+    columns = records.columns(record)
+    text = [f"{'':<22}" + "".join(f"{column:>22}" for column in columns)]
+    for name, line in record["lines"].items():
+        figures = (spread(records.accuracies(record, name, p)) for p in columns.values())
+        text.append(f"{name:<22}{''.join(f'{figure:>22}' for figure in figures)}   {line['says']}")
+    return "\n".join(text)
 
 
 def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") -> None:
@@ -130,10 +134,7 @@ def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") ->
     ax.set_xlabel("difference in accuracy, points")
 
 
-def _markdown(text: str) -> Markdown:
-    return Markdown(text)  # type: ignore[no-untyped-call]  # IPython states no types
-
-
+# --- cells ----------------------------------------------------------------------------------------
 def spread(values: np.ndarray) -> str:
     """Mean ± standard deviation over seeds."""
     few = len(values) < 2
@@ -142,15 +143,26 @@ def spread(values: np.ndarray) -> str:
 
 def interval(values: np.ndarray) -> str:
     """Mean and its 95 % interval by Student's t; bold when zero lies outside."""
-    half = half_width(values)
-    mean = values.mean()
+    mean, half = values.mean(), half_width(values)
     text = f"{mean:+.1f} ({mean - half:+.1f}{NBSP}to{NBSP}{mean + half:+.1f})"
-    return f"**{text}**" if abs(values.mean()) > half else text
+    return f"**{text}**" if abs(mean) > half else text
 
 
 def half_width(values: np.ndarray) -> float:
     """Half the 95 % interval of the mean of a few seeds; infinite for one."""
     return float(student.ppf(0.975, len(values) - 1) * sem(values)) if len(values) > 1 else np.inf
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+def _markdown(text: str) -> Markdown:
+    return Markdown(text)  # type: ignore[no-untyped-call]  # IPython states no types
+
+
+def _table(rows: list[dict[str, str]], words: int, most: int) -> str:
+    """Cells by column as a table: `words` columns of text, then numbers; tight above `most`."""
+    head = list(rows[0])
+    rule = ["---"] * words + ["--:"] * (len(head) - words)
+    return markdown_table([head, rule, *(row.values() for row in rows)], tight=len(head) > most)
 
 
 def markdown_table(lines: Iterable[Iterable[object]], tight: bool = False) -> str:

@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
-from pcsta.common import training_pool
 from pcsta.data import HANDS, Clip, data_root
 from pcsta.data.ntu import NAME
 from pcsta.data.prepare import glimpse_features
@@ -38,6 +37,7 @@ from pcsta.subsequences import frame_indices
 from pcsta.two_stream import Output, TwoStream
 from pcsta_book import artifacts, synthetic
 from pcsta_book.figures import HAND_COLOURS, encode, paint, people_window
+from pcsta_book.pools import pool
 from pcsta_book.site import stream_export
 from pcsta_book.synthetic import actions, clip_plan, ntu_files
 
@@ -96,9 +96,9 @@ def make(folder: Path, processes: int = 2) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        with training_pool(processes) as pool:
-            written = [pool.submit(_export, part, *job) for job in _files()]
-            told = list(pool.map(partial(_clip, part), names()))
+        with pool(processes) as workers:
+            written = [workers.submit(_export, part, *job) for job in _files()]
+            told = list(workers.map(partial(_clip, part), names()))
             for job in written:
                 job.result()
         write_json(part / "playground.json", _header() | {"clips": told})

@@ -20,7 +20,7 @@ from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.util.docutils import SphinxDirective
 
-from pcsta.files import git_commit
+from pcsta_book.experiments.records import git_commit
 
 
 class HowLong(nodes.General, nodes.Element):

@@ -14,7 +14,7 @@ import cv2
 from tqdm.auto import tqdm
 
 from pcsta import files
-from pcsta.common import worker_pool
+from pcsta_book.pools import pool
 from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
 from pcsta_book.synthetic.actors import SUBJECTS
 from pcsta_book.synthetic.camera import HEIGHT, WIDTH, YAW
@@ -144,7 +144,7 @@ def _each(
     if workers == 1:
         yield from map(work, everything)
         return
-    with worker_pool(workers, cv2.setNumThreads, 1) as workshop:
+    with pool(workers, cv2.setNumThreads) as workshop:
         jobs = [workshop.submit(work, name) for name in everything]
         try:
             for done in as_completed(jobs):

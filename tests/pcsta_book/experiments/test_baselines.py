@@ -16,14 +16,19 @@ from pcsta.pose_tensor import PoseTensor, normalise
 from pcsta.skeletons import KINECT_V2, SKELETONS, Skeleton
 from pcsta.training import train
 from pcsta.two_stream import POSE_NETS, TwoStream
-from pcsta_book.experiments.baselines import BASELINES, row
 from pcsta_book.experiments.baselines.glimpse_mean import GlimpseMean
 from pcsta_book.experiments.baselines.joints import joints as joints_again
-from pcsta_book.experiments.baselines.part_lstm import PartLayer, PartLSTM, body_parts
+from pcsta_book.experiments.baselines.recurrent import PartLayer, PartLSTM, body_parts
 from pcsta_book.experiments.baselines.st_gcn import STGCN, Unit, partitions
+from pcsta_book.experiments.variants import VARIANTS
 
 TREES = list(SKELETONS.values())
 POSE = ["deep-lstm", "part-lstm", "st-gcn"]
+BASELINES = [*POSE, "mean", "frame", "frame-mean"]
+
+
+def row(name, base):
+    return replace(base, **VARIANTS[name].model)
 
 
 def config(name="st-gcn", **changes):
@@ -326,9 +331,7 @@ def test_a_whole_frame_is_one_glimpse(name):
 @torch.no_grad()
 @pytest.mark.parametrize("name", POSE)
 def test_attention_can_be_conditioned_on_any_of_them(name):
-    settings = row(
-        "K", laptop(classes=5, glimpse_features=6, glimpse_projection=4, pose_model=name)
-    )
+    settings = laptop(classes=5, glimpse_features=6, glimpse_projection=4, pose_model=name)
     torch.manual_seed(0)
     net = TwoStream(settings).eval()
     X = PoseTensor(KINECT_V2)(joints_of(KINECT_V2))
@@ -352,7 +355,7 @@ def test_parameters_are_of_the_pose_nets_order_at_the_laptops_sizes():
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_baseline_trains_and_comes_back(name, tmp_path):
-    frame = BASELINES[name].get("crops") == "frame"
+    frame = VARIANTS[name].reads_frames
     store = make_store(tmp_path / "store", **({"crop_size": None} if frame else {}))
     recipe = TrainConfig(
         name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=4, validation=0.2

@@ -1,42 +1,37 @@
 """Tables 1 to 3 and the comparison with and without transfer."""
 
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from command import call, parses
-from fakes import make_store, sbu_store, tiny
+from fakes import cores, make_store, sbu_store, tiny
 from pcsta.checkpoint import load
 from pcsta.config import TrainConfig
 from pcsta.data.video import write_video
 from pcsta.files import read_json
 from pcsta_book.experiments import comparisons, records
+from pcsta_book.experiments.grid import Experiment, run_grid
 from recordings import ntu_text, person, sbu_text, write_ntu
 
 RECIPE = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, rate=1e-2, batch=8, validation=0.2)
-FAST = {"processes": 1, "progress": False}
 
 
-def line(**accuracies):
-    """A line of results: {protocol: one accuracy a seed}."""
-    return {
-        "results": {
-            protocol.replace("_", "-"): [
-                {"seed": seed, "accuracy": value, "clips": 10} for seed, value in enumerate(values)
-            ]
-            for protocol, values in accuracies.items()
-        }
+def record(**accuracies):
+    """A record of row A: {protocol: one accuracy a seed}."""
+    results = {
+        protocol.replace("_", "-"): [{"accuracy": value} for value in values]
+        for protocol, values in accuracies.items()
     }
+    return {"lines": {"A": {"results": results}}}
 
 
 def test_table_1_has_two_columns_and_their_average():
     """Cross-subject and cross-view (Table 1)."""
-    lines = {"A": line(cross_subject=[0.7, 0.8], cross_view=[0.9, 0.8])}
-    assert comparisons.measured(1, lines) == {
-        "Ours (pose only)": pytest.approx({"CS": 75, "CV": 85, "Avg": 80})
-    }
-    said = comparisons.format_comparison(1, lines).splitlines()
+    found = record(cross_subject=[0.7, 0.8], cross_view=[0.9, 0.8])
+    said = comparisons.format_comparison(1, found).splitlines()
+    assert said[2].split()[-3:] == said[7].split()[-3:] == ["CS", "CV", "Avg"]
     ours, theirs = said[3:6], said[8:11]
     assert ours[0].split()[-3:] == ["75.0", "85.0", "80.0"] and ours[1].endswith("not run")
     assert theirs[0].split()[-3:] == ["77.1", "84.5", "80.8"]
@@ -44,15 +39,16 @@ def test_table_1_has_two_columns_and_their_average():
 
 def test_table_2_is_the_mean_of_the_folds():
     """Five accuracies, one cell (Table 2)."""
-    lines = {"A": line(fold_1=[0.7, 0.8], fold_2=[0.9, 1.0])}
-    assert comparisons.measured(2, lines) == {"Ours (pose only)": pytest.approx({"Acc": 85})}
+    found = record(fold_1=[0.7, 0.8], fold_2=[0.9, 1.0])
+    said = comparisons.format_comparison(2, found).splitlines()
+    assert said[3].split()[-1] == "85.0" and said[8].split()[-1] == "90.5"
 
 
-def compare(large):
-    """With and without transfer from `large`, all controls."""
-    return partial(
-        comparisons.with_and_without, large=large, pretraining=RECIPE, controls=True, **FAST
-    )
+def compare(large, small, out):
+    """The experiment, and what it finds with and without transfer from `large`, all controls."""
+    asked = Experiment(small, tiny(), RECIPE, out, ("K",), seeds=(1,), device="cpu")
+    with cores(1):
+        return asked, comparisons.with_and_without(asked, large, RECIPE, controls=True)
 
 
 # --- with and without transfer --------------------------------------------------------------------
@@ -60,12 +56,11 @@ def compare(large):
 def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("transfer")
     large, small = make_store(folder / "large", 12), sbu_store(folder / "small", 12)
-    lines = compare(large)(small, tiny(), RECIPE, folder / "runs", ("K",), seeds=(1,))
-    return folder, large, small, lines
+    return folder, large, small, *compare(large, small, folder / "runs")
 
 
 def test_each_arm_changes_what_it_says(compared):
-    folder, _, _, lines = compared
+    folder, _, _, _, lines = compared
     assert len(lines) == 15 and {name.split()[0] for name in lines} == {"A", "G", "K"}
     for arm, rate, skeleton, source in (
         ("scratch", 1e-2, "sbu", None),
@@ -89,30 +84,24 @@ def test_each_arm_changes_what_it_says(compared):
 
 
 def test_a_comparison_is_a_record(compared, tmp_path):
-    folder, large, small, lines = compared
+    *_, asked, lines = compared
     command = "pcsta transfer synthetic sbu --row K --controls --out runs/transfer"
     parses(command)
-    found = records.run_and_record(
-        compare(large), tmp_path / "record.json", "Transfer", command, small, tiny(), RECIPE,
-        folder / "runs", ("K",), ("cross-subject",), (1,), "cpu",
-    )  # fmt: skip
-    assert found == lines and set(records.read("record", tmp_path)["lines"]) == set(lines)
+    told = records.describe(asked, lines, "Transfer", command)
+    path = records.write(tmp_path / "record.json", told)
+    assert set(read_json(path)["lines"]) == set(lines)
 
 
 def test_a_comparison_continues(compared):
-    folder, large, small, lines = compared
-    again = compare(large)(small, tiny(), RECIPE, folder / "runs", ("K",), seeds=(1,))
-    assert again == lines
+    folder, large, small, _, lines = compared
+    assert compare(large, small, folder / "runs")[1] == lines
 
 
 def test_results_that_started_elsewhere_are_refused(compared):
-    folder, _, small, _ = compared
-    grid = folder / "runs/scratch"
-    with pytest.raises(ValueError, match="holds another run"):
-        comparisons.run_grid(
-            small, tiny(), RECIPE, grid, ("A",), seeds=(1,),
-            pretrained=folder / "runs/pretrained/sbu/cross-subject", **FAST,
-        )  # fmt: skip
+    folder, _, _, asked, _ = compared
+    pretrained = folder / "runs/pretrained/sbu/cross-subject"
+    with cores(1), pytest.raises(ValueError, match="holds another run"):
+        run_grid(replace(asked, out=asked.out / "scratch", names=("A",), pretrained=pretrained))
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -155,10 +144,10 @@ def test_another_table_is_refused(tmp_path):
 def test_table_1_at_the_papers_sizes(tmp_path, monkeypatch):
     """From files in NTU's layout to three filled rows: Inception's 2048 features, 38 million
     parameters, both protocols, one epoch. The sensor's weights are this test's."""
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
     import torch
     from torchvision.models import inception_v3
 
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     root = tmp_path / "ntu"
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
@@ -181,7 +170,7 @@ def test_table_1_at_the_papers_sizes(tmp_path, monkeypatch):
     assert len(rows) == 6 and "not run" not in said
     record = read_json(tmp_path / "table1/record.json")
     assert record["command"] == (
-        "pcsta table 1 --recipe paper --sensor inception-v3 --seeds 1 --epochs 1 --out runs/table1"
+        "pcsta table 1 --out runs/table1 --recipe paper --sensor inception-v3 --seeds 1 --epochs 1"
     )
     assert record["protocols"] == ["cross-subject", "cross-view"]
     assert {k: record["recipe"][k] for k in ("rate", "batch")} == {"rate": 1e-4, "batch": 64}

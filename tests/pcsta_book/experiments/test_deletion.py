@@ -61,9 +61,7 @@ def test_the_curve_is_the_loop(store, kind):
     inputs = read_inputs(net, store, CLIPS, 2)
     own = answer(net, inputs)
     importance = deletion_orders(own, store)["most attended"]
-    fill = (
-        average_glimpse(net, store, CLIPS) if kind == "average" else other_glimpses(inputs, store)
-    )
+    fill = average_glimpse(net, inputs) if kind == "average" else other_glimpses(inputs, store)
     shares = np.array([0, 0.3, 1])
     curve = deletion_curve(net, inputs, store, importance, fill, shares)
     assert isinstance(curve, Curve)
@@ -94,7 +92,7 @@ def test_the_curve_is_the_loop(store, kind):
 def test_with_everything_deleted_the_order_does_not_matter(store):
     net = model()
     inputs = read_inputs(net, store, CLIPS, 2)
-    fill = average_glimpse(net, store, CLIPS)
+    fill = average_glimpse(net, inputs)
     ends = [
         deletion_curve(net, inputs, store, order, fill, np.array([1.0])).logit
         for order in deletion_orders(answer(net, inputs), store).values()
@@ -104,11 +102,16 @@ def test_with_everything_deleted_the_order_does_not_matter(store):
 
 
 def test_the_average_glimpse_is_that_of_hands_that_are_there(store):
-    assert not average_glimpse(model(), store, CLIPS).any()  # the frozen map has taken it away
-    plain = model(glimpse_projection=None, standardise=False)
-    got = average_glimpse(plain, store, CLIPS)
-    seen = np.concatenate([np.asarray(store.glimpses(i))[:, :2] for i in CLIPS]).astype(float)
-    np.testing.assert_allclose(got, seen.mean((0, 1)), rtol=1e-5)
+    net, plain = model(), model(glimpse_projection=None, standardise=False)
+    # the frozen map has taken it away
+    assert not average_glimpse(net, read_inputs(net, store, CLIPS)).any()
+    inputs = read_inputs(plain, store, CLIPS)
+    seen = [
+        np.array(store.glimpses(i))[f, :2]
+        for i, f in zip(CLIPS.repeat(2), inputs.frames, strict=True)
+    ]
+    got = average_glimpse(plain, inputs)
+    np.testing.assert_allclose(got, np.mean(seen, (0, 1, 2), float), rtol=1e-5)
 
 
 def test_other_glimpses_are_a_whole_other_clips(store):

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from fakes import make_store, tiny
+from fakes import cores, make_store, tiny
 from pcsta.batches import SubSequences
 from pcsta.checkpoint import load
 from pcsta.config import TrainConfig
 from pcsta.evaluation import accuracy, predict_clips
 from pcsta.files import read_json
 from pcsta_book.experiments import grid as module
-from pcsta_book.experiments.grid import accuracy_per_seed, format_table, run_grid
+from pcsta_book.experiments.grid import Experiment, run_grid
+from pcsta_book.experiments.records import accuracies
 
 RECIPE = TrainConfig(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=8, validation=0.2)
 NAMES = ("K", "H", "order-random", "G-contiguous", "derivatives-video")
@@ -24,9 +25,9 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("fake") / "store", clips=24)
 
 
-def grid_of(store, out, names=NAMES, base=None, recipe=RECIPE, **options):
-    options = {"seeds": (0, 1), "processes": 1, "progress": False} | options
-    return run_grid(store, base or tiny(), recipe, out, names, **options)
+def grid_of(store, out, names=NAMES, base=None, recipe=RECIPE, processes=1, **options):
+    with cores(processes):
+        return run_grid(Experiment(store, base or tiny(), recipe, out, names, **options))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_what_a_variant_builds_on_comes_with_it(grid):
         confusion = np.array(line["confusion"]["cross-subject"])
         assert confusion.sum() == sum(row["clips"] for row in rows)
         assert np.isclose(
-            confusion.trace() / confusion.sum(), accuracy_per_seed(line["results"]).mean()
+            confusion.trace() / confusion.sum(), np.mean([row["accuracy"] for row in rows])
         )
 
 
@@ -92,13 +93,6 @@ def test_an_ensemble_adds_all_seeds_logits(grid):
     assert confusion.trace() / confusion.sum() == pytest.approx(together)
 
 
-def test_the_table_shows_mean_and_spread(grid):
-    _, lines = grid
-    text = {line.split()[0]: line for line in format_table(lines).splitlines()}
-    values = 100 * accuracy_per_seed(lines["K"]["results"])
-    assert f"{values.mean():.1f}" in text["K"] and f"{values.std(ddof=1):.1f}" in text["K"]
-
-
 def test_a_finished_grid_is_not_computed_again(grid, store, monkeypatch):
     out, lines = grid
     monkeypatch.setattr("pcsta.training._Run", None)  # what trains
@@ -117,5 +111,5 @@ def test_processes_side_by_side_give_the_same_rows(grid, store, tmp_path):
     _, lines = grid
     again = grid_of(store, tmp_path, ("K",), processes=2)
     for name in again:
-        first, second = (accuracy_per_seed(found[name]["results"]) for found in (lines, again))
+        first, second = (accuracies({"lines": found}, name) for found in (lines, again))
         assert np.array_equal(first, second)

@@ -112,8 +112,8 @@ def test_table_3_from_raw_files(raw, tmp_path, monkeypatch):
     assert list(record["lines"]) == ["A", "G", "K"]
     assert record["title"] == "Table 3 on msr-daily, a trial of 2 epochs"
     assert record["command"] == (
-        "pcsta table 3 --config laptop --recipe laptop --sensor efficientnet-lite0 --seeds 1 "
-        "--epochs 2 --out runs/table3"
+        "pcsta table 3 --out runs/table3 --config laptop --recipe laptop "
+        "--sensor efficientnet-lite0 --seeds 1 --epochs 2"
     )
     row = {k: v["results"]["cross-subject"][0]["accuracy"] for k, v in record["lines"].items()}
     for method, letter in (("pose only", "A"), ("RGB only", "G"), ("pose + RGB", "K")):

@@ -2,13 +2,13 @@
 
 import json
 from copy import deepcopy
-from functools import partial
 
 import pytest
 
 from command import parses
-from fakes import make_store, tiny
+from fakes import cores, make_store, tiny
 from pcsta.config import TrainConfig
+from pcsta.files import read_json
 from pcsta_book.experiments import grid, records
 from pcsta_book.places import ROOT
 
@@ -20,20 +20,20 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     store = make_store(folder / "store", clips=12)
     recipe = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
-    run = partial(grid.run_grid, processes=1, progress=False)
-    lines = records.run_and_record(
-        run, folder / "mine.json", "A test", "pcsta ablate --rows A --out runs/x",
-        store, tiny(), recipe, folder / "runs", ("A",), ("cross-subject",), (0, 1),
-        source={"dataset": "large"},
-    )  # fmt: skip
-    record = records.read("mine", folder)
+    asked = grid.Experiment(store, tiny(), recipe, folder / "runs", ("A",))
+    with cores(1):
+        lines = grid.run_grid(asked)
+    command = "pcsta ablate --rows A --out runs/x"
+    told = records.describe(asked, lines, "A test", command, source={"dataset": "large"})
+    record = read_json(records.write(folder / "mine.json", told))
     assert record["lines"] == json.loads(json.dumps(lines))
     return record
 
 
-def test_a_record_comes_back_as_it_was_written(found, tmp_path):
+def test_a_record_comes_back_as_it_was_written(found, tmp_path, monkeypatch):
     path = records.write(tmp_path / "one.json", found)
-    assert records.read("one", tmp_path) == json.loads(json.dumps(found))
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    assert records.read("one") == found
     assert found["source"] == {"dataset": "large"}
     assert "[0, 1]" in path.read_text()  # short lists stand in one line
 
@@ -95,9 +95,9 @@ def test_each_fold_picks_what_is_best_inside_it():
     assert records.best_inside(nested) == {"fold-1": "B", "fold-2": "A"}  # the first of equals
 
 
-def test_what_was_not_run_says_so(tmp_path):
+def test_what_was_not_run_says_so():
     with pytest.raises(FileNotFoundError, match="this was not run"):
-        records.read("ntu", tmp_path)
+        records.read("nothing")
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda p: p.stem)

@@ -107,6 +107,12 @@ def test_differences_are_paired_and_absent_where_there_is_nothing_to_pair(book):
     assert records.columns(folds) == {"mean of five folds": ""}
 
 
+def test_a_record_as_text_shows_mean_and_spread(book):
+    head, line, _ = tables.format_table(book).splitlines()
+    assert head.split() == ["cross-subject"]
+    assert line.split() == ["A", "60.0", "±", "10.0", *VARIANTS["A"].says.split()]
+
+
 def test_effects_are_drawn_where_they_are(book):
     _, ax = plt.subplots()
     tables.effects(ax, "mine", ["origin-own"])

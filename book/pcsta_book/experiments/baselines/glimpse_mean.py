@@ -15,14 +15,12 @@ class GlimpseMean(nn.Module):
 
     With the linear classifier after it this is softmax regression on one average glimpse. What
     more the other rows reach is what order in time, and the choice of a hand, are worth.
-
-    Attribute `features`: the width of u~, that of a (projected) glimpse.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.scaling = Scaling(config)
-        self.features = self.scaling.width
+        self.features = self.scaling.width  # of u~
 
     def forward(
         self,
@@ -32,9 +30,8 @@ class GlimpseMean(nn.Module):
         projected: bool = False,
         intervention: Intervention | None = None,
     ) -> tuple[Float[Tensor, "B K"], None, None]:
-        """(features u~, None, None) for the arguments of `RGBStream.forward`; s is not read.
+        """(u~, None, None) for the arguments of `RGBStream.forward`; zero where no hand is there.
 
-        A hand is there when its glimpse is not zero. Of a sub-sequence without any, the mean is zero.
         Raises ValueError when attention is given, as there is none to replace.
         """
         (intervention or Intervention()).check(None, None)

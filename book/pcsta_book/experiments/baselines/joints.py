@@ -15,9 +15,7 @@ def joints(build: PoseTensor, X: Float[Tensor, "B C T W"]) -> Float[Tensor, "B T
     """
     if X.shape[3] != build.width:
         raise ValueError(f"this pose tensor has {build.width} columns, got {tuple(X.shape)}")
-    first = [build.order.index(joint) for joint in range(len(build.skeleton))]
-    if build.coordinates == "channels":
-        entries = X[:, :3].movedim(1, -1).reshape(len(X), X.shape[2], build.people, -1, 3)
-    else:
-        entries = X[:, 0].reshape(len(X), X.shape[2], build.people, -1, 3)  # (B, T, P, E, 3)
-    return entries[:, :, :, first]
+    # positions are the first channel, or with x, y, z as channels the first three
+    x = X[:, :3].movedim(1, -1) if build.coordinates == "channels" else X[:, 0]
+    entries = x.reshape(len(X), X.shape[2], build.people, -1, 3)  # (B, T, P, E, 3)
+    return entries[:, :, :, [build.order.index(joint) for joint in range(len(build.skeleton))]]

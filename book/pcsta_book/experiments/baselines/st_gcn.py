@@ -19,12 +19,10 @@ TEMPORAL_KERNEL = 9  # frames, as published
 
 
 def partitions(skeleton: Skeleton) -> Float[Tensor, "3 J J"]:
-    """The normalised adjacency, split by the "spatial configuration" strategy.
+    """D^-1/2 (A + I) D^-1/2, with A of the bones and D the degrees of A + I, in three parts.
 
-    Entry [k, v, w] is how much joint w hears of joint v. The three parts are the joint itself
-    (root), its neighbours that are nearer to the middle of the spine (centripetal) and those that
-    are farther (centrifugal); near is counted in bones. Their sum is D^-1/2 (A + I) D^-1/2 with the
-    symmetric A of the bones and D the degrees of A + I.
+    Entry [k, v, w] is how much joint w hears of joint v: of itself (root), of neighbours nearer to the
+    middle of the spine (centripetal) and farther (centrifugal), as the bones count.
     """
     count = len(skeleton)
     depth = {skeleton.root_index: 0}
@@ -43,10 +41,10 @@ def partitions(skeleton: Skeleton) -> Float[Tensor, "3 J J"]:
 class STGCN(nn.Module):
     """Three units of spatial and temporal graph convolution; s is the mean over joints, time, people.
 
-    Published are nine units of 64 (three times), 128 and 256 channels; for a few hundred clips, and
-    a sub-sequence of 20 frames in place of 300, one unit of each width is left: S/4, S/2, S, the
-    last two with a temporal stride of 2. People share all weights. Parameters for Kinect v2 at the
-    laptop's sizes: 0.24 million, the pose net has 0.77.
+    Published are nine of 64 (three times), 128 and 256 channels; for a few hundred clips of 20 frames in
+    place of 300, one of each width is left: S/4, S/2, S, the last two with a temporal stride of 2.
+    People share all weights. Parameters for Kinect v2 at the laptop's sizes: 0.24 million, the pose net
+    has 0.77.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -86,22 +84,17 @@ class Unit(nn.Module):
         self.importance = nn.Parameter(torch.ones_like(adjacency))
         # W_k for the three partitions side by side; no bias, as a normalisation follows
         self.spatial = nn.Conv2d(3 * inputs, outputs, 1, bias=False)
+        size, padding = (TEMPORAL_KERNEL, 1), (TEMPORAL_KERNEL // 2, 0)
         self.temporal = nn.Sequential(
             nn.BatchNorm2d(outputs),
             nn.ReLU(),
-            nn.Conv2d(
-                outputs, outputs, (TEMPORAL_KERNEL, 1), (stride, 1), (TEMPORAL_KERNEL // 2, 0),
-                bias=False,
-            ),
+            nn.Conv2d(outputs, outputs, size, (stride, 1), padding, bias=False),
             nn.BatchNorm2d(outputs),
-        )  # fmt: skip
-        self.shortcut = (
-            nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, (stride, 1), bias=False), nn.BatchNorm2d(outputs)
-            )
-            if residual
-            else None
         )
+        self.shortcut = None
+        if residual:
+            narrowed = nn.Conv2d(inputs, outputs, 1, (stride, 1), bias=False)
+            self.shortcut = nn.Sequential(narrowed, nn.BatchNorm2d(outputs))
 
     def forward(self, x: Float[Tensor, "M C T J"]) -> Float[Tensor, "M C2 T2 J"]:
         """Features of every joint: C to C2 channels, T to T/stride frames."""

@@ -7,7 +7,7 @@ import time
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from pcsta.common import worker_pool
+from pcsta_book.pools import pool
 
 def work(folder):
     for beat in range(6000):
@@ -15,7 +15,7 @@ def work(folder):
         time.sleep(0.01)
 
 if __name__ == "__main__":
-    with worker_pool(2, os.getpid) as both:
+    with pool(2, os.getpid) as both:
         for _ in range(2):
             both.submit(work, Path(sys.argv[1]))
 """
