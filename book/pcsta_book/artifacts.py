@@ -22,10 +22,10 @@ from pcsta.checkpoint import load
 from pcsta.common import single_thread, training_pool
 from pcsta.config import RECIPES, laptop, needs_pose
 from pcsta.data import Clip, Dataset, data_root, open_dataset
+from pcsta.data.pairing import clip_frames
 from pcsta.data.prepare import prepare, sensor_for, store_path
 from pcsta.data.shard import Crops
 from pcsta.data.store import Store
-from pcsta.data.video import clip_frames
 from pcsta.files import fingerprint, read_json
 from pcsta.glimpse import GlimpseSensor
 from pcsta.training import train

@@ -21,7 +21,7 @@ FORMATS = {  # by skeleton
     "sbu": "SBU Kinect Interaction skeleton",
     "kinect_v1": "MSR Daily Activity 3D skeleton",
 }
-VIDEOS = (".avi", ".mp4", ".mkv", ".mov", ".webm")
+TEXTS = (".skeleton", ".txt")
 
 
 class BodyFacts(TypedDict):
@@ -40,11 +40,13 @@ class FileFacts(TypedDict, total=False):
 
     file: str
     format: str
-    frames: int | None
+    frames: int
     # a video
     width: int
     height: int
+    turned: str | None  # from stored frames to those that players show
     frames_per_second: float
+    frames_stated: int | None  # by its header
     # a skeleton file as it stands
     people_per_frame: dict[str, int]  # how many people -> in how many frames
     joints: int
@@ -74,14 +76,19 @@ def inspect_file(path: Path | str) -> FileFacts:
     if path.is_dir():
         advice = "Name a file, or use `pcsta check` for a whole dataset"
         raise DataError("this is a folder", path=path, advice=advice)
-    return _video(path) if path.suffix.lower() in VIDEOS else _skeleton(path)
+    if not path.is_file():
+        raise DataError("no such file", path=path, advice="Check the path")
+    with path.open("rb") as file:
+        binary = b"\0" in file.read(4096)
+    return _video(path) if binary and path.suffix.lower() not in TEXTS else _skeleton(path)
 
 
 def _video(path: Path) -> FileFacts:
-    frames, (width, height), rate, codec = video_info(path)
+    info = video_info(path)
     return FileFacts(
-        file=str(path), format=f"video ({codec})", frames=frames or None,
-        width=width, height=height, frames_per_second=round(rate, 3),
+        file=str(path), format=f"video ({info.codec})", frames=info.frames,
+        width=info.size[0], height=info.size[1], turned=info.turned or None,
+        frames_per_second=round(info.fps, 3), frames_stated=info.stated or None,
     )  # fmt: skip
 
 
@@ -138,13 +145,15 @@ def _gaps(people: Int64[np.ndarray, "T"]) -> list[list[int]]:
 
 def format_report(facts: FileFacts) -> str:
     """The same for people to read, one fact a line."""
-    rows: list[tuple[str, object]] = [
-        ("format", facts["format"]),
-        ("frames", "not stated" if facts["frames"] is None else facts["frames"]),
-    ]
+    rows: list[tuple[str, object]] = [("format", facts["format"]), ("frames", facts["frames"])]
     if "width" in facts:
-        rows.append(("size", f"{facts['width']} x {facts['height']} pixels"))
-        rows.append(("frames a second", facts["frames_per_second"]))
+        stated = facts["frames_stated"]
+        rows += [
+            ("stated frames", f"{stated}, which is wrong" if stated != facts["frames"] else None),
+            ("size", f"{facts['width']} x {facts['height']} pixels"),
+            ("turned", facts["turned"]),
+            ("frames a second", facts["frames_per_second"]),
+        ]
         return layout(facts["file"], rows)
     action, share = facts.get("action"), facts["tracked_share"]
     tracked = None if share is None else f"{100 * share:.1f} % of joints, the rest inferred"
