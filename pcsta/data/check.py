@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NotRequired, TypedDict
 
 from tqdm.auto import tqdm
 
 from pcsta.data.dataset import ORPHAN, DataError, Dataset
 from pcsta.data.pairing import pair
-from pcsta.data.report import layout
 
 EXAMPLES = 3  # given of each kind
 SHORT = 20  # frames of a sub-sequence (section 5)
@@ -134,6 +133,12 @@ def format_report(facts: DatasetFacts) -> str:
             ("videos", "\n".join([f"{videos} (against the skeletons)", *_examples(named)])),
         ]
     return layout(f"{facts['dataset']} in {facts['root']}", rows)
+
+
+def layout(title: str, facts: Iterable[tuple[str, object]]) -> str:
+    """The title and a line "  name  value" for each fact; those that are None are left out."""
+    lines = (f"  {name:<18} {value}" for name, value in facts if value is not None)
+    return "\n".join([title, *lines])
 
 
 def _counts(found: Mapping[str, int]) -> str:

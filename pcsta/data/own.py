@@ -85,9 +85,7 @@ class OwnRecordings(Dataset):
         """Of the sample's video, upright. Raises DataError when the videos have several sizes."""
         size = self._size
         if sample.video is not None:
-            with suppress(
-                DataError
-            ):  # poses alone need no video; whoever decodes it will hear of it
+            with suppress(DataError):  # poses need no video; whoever decodes it will hear of it
                 size = video_info(sample.video).size
         if size != self._size:
             (w, h), (width, height) = size, self._size
@@ -180,14 +178,11 @@ def _read(table: Path) -> dict[str, Row]:
         for column in ("name", "action", "subject"):
             # Ann and ann would be two people, one on either side of the split
             before = first.setdefault((column, row[column].casefold()), row)
+            problem = f"{column} {row[column]!r} is {before[column]!r} in line {before['line']}"
             if column == "name" and before is not row:
-                problem = (
-                    f"a second recording {row['name']!r}, the first is in line {before['line']}"
-                )
                 advice = "Name the skeleton files so that no two are alike, also in other folders"
-                raise _wrong(table, problem, advice, line)
+                raise _wrong(table, f"a second recording: {problem}", advice, line)
             if before[column] != row[column]:
-                problem = f"{column} {row[column]!r} is {before[column]!r} in line {before['line']}"
                 raise _wrong(table, problem, "Spell it in one way", line)
         rows[row["name"]] = row
     if not rows:

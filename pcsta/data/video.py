@@ -12,6 +12,7 @@ import platform
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -79,7 +80,8 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     except DataError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        problem = f"FFmpeg cannot decode it ({error})"
+        said = getattr(error, "strerror", error)
+        problem = f"FFmpeg cannot decode it ({said})"
         raise DataError(problem, path=path, advice=MAKE_AGAIN) from error
 
 
@@ -99,6 +101,12 @@ def _number(image: Path) -> int:
 def video_info(path: Path | str) -> VideoInfo:
     """Counts the packets of a video, as headers are often wrong. DataError if missing or corrupt."""
     path = Path(path)
+    known = path.stat() if path.exists() else None
+    return _info(path, known and (known.st_mtime_ns, known.st_size))
+
+
+@lru_cache(maxsize=64)  # whoever pairs a clip, and then reads its frames, asks twice
+def _info(path: Path, _: tuple[int, int] | None) -> VideoInfo:
     if path.is_dir():
         images = _images(path)
         numbers = np.array([_number(image) for image in images])
