@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NotRequired, TypedDict
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -16,31 +16,11 @@ EXAMPLES = 3  # given of each kind
 SHORT = 20  # frames of a sub-sequence (section 5)
 
 
-class Some(TypedDict):
-    """Samples of one kind: how many, and some of them."""
-
-    count: int
-    examples: list[str]
+Facts = dict[str, Any]
+Some = dict[str, Any]  # samples of one kind: their "count", and some "examples"
 
 
-class DatasetFacts(TypedDict):
-    """What `check_dataset` counts; the last four only where it has read the files."""
-
-    dataset: str
-    root: str
-    files: dict[str, int]
-    missing_pairs: dict[str, int]
-    usable: int
-    unusable: dict[str, Some]  # by reason, the most frequent first
-    splits: dict[str, dict[str, int]]  # protocol -> side -> clips
-    classes: dict[str, int]  # name -> clips
-    frames: NotRequired[int]
-    shorter_than_20: NotRequired[int]
-    repaired: NotRequired[int]
-    videos: NotRequired[dict[str, Some]]  # how they go with their skeletons
-
-
-def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) -> DatasetFacts:
+def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) -> Facts:
     """Counts, ready for JSON: files, missing pairs, unusable samples by reason, clips per split.
 
     With `read` every skeleton is parsed and every video's frames are counted, not decoded; without,
@@ -73,7 +53,7 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
     for reason, example in unusable.values():
         reasons[reason].append(example)
     usable = Counter(s.label for s in dataset if s.name not in unusable)
-    facts: DatasetFacts = {
+    facts: Facts = {
         "dataset": dataset.name,
         "root": str(dataset.root),
         "files": dataset.files,
@@ -82,6 +62,7 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
             ORPHAN: sum(reason == ORPHAN for reason in dataset.unusable.values()),
         },
         "usable": usable.total(),
+        # by reason, the most frequent first
         "unusable": _some(dict(sorted(reasons.items(), key=lambda item: -len(item[1])))),
         "splits": {protocol: {} for protocol in dataset.protocols},
         "classes": {name: usable[label] for label, name in enumerate(dataset.classes)},
@@ -109,7 +90,7 @@ def _without_numbers(problem: str) -> str:
     return re.sub(r"\d+", "N", re.sub(r"'[^']*'", "…", problem))
 
 
-def format_report(facts: DatasetFacts) -> str:
+def format_report(facts: Facts) -> str:
     """The same for people to read."""
     per_class = facts["classes"].values()
     unusable = sum(found["count"] for found in facts["unusable"].values())

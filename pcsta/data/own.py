@@ -59,7 +59,7 @@ class OwnRecordings(Dataset):
         self._side = _sides(self.table, self._rows)
         self._first_video, self._size = self._first_good_video()
         self.crop_size = round(CROP_SHARE * self._size[0])
-        self.reads = {"table": self._fingerprint()}
+        self.reads = {"table": hashlib.sha256(self.table.read_bytes()).hexdigest()[:16]}
 
     def _path(self, row: Row, column: str) -> Path | None:
         return self.root / row[column].replace("\\", "/") if row.get(column) else None
@@ -71,15 +71,6 @@ class OwnRecordings(Dataset):
                 with suppress(DataError):
                     return video, video_info(video).size
         return None, (1920, 1080)
-
-    def _fingerprint(self) -> str:
-        """Of the table and of the sizes of its files: a store made of others must not be reused."""
-        found = hashlib.sha256(self.table.read_bytes())
-        for row in self._rows.values():
-            for path in (self._path(row, "skeleton"), self._path(row, "video")):
-                if path and path.exists():
-                    found.update(f"{path.stat().st_size},".encode())
-        return found.hexdigest()[:16]
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         """Of the sample's video, upright. Raises DataError when the videos have several sizes."""
@@ -125,9 +116,10 @@ def _text(table: Path) -> str:
     try:
         data = table.read_bytes()
     except OSError as error:
-        columns = f"{', '.join(NEEDED)}, video and, if you choose the split, side"
-        problem = f"cannot read it ({error.strerror})"
-        raise _wrong(table, problem, f"Write a table with the columns {columns}") from None
+        advice = (
+            "Write a table with the columns skeleton, action, subject, and perhaps video and side"
+        )
+        raise _wrong(table, f"cannot read it ({error.strerror})", advice) from None
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if wide else "utf-8-sig")
