@@ -61,7 +61,7 @@ def _in_time(clip: Clip, info: VideoInfo) -> tuple[list[int], str]:
             f"its video has {F} frames ({span / RATE:.1f} s), its skeleton {T} ({T / RATE:.1f} s at "
             f"the {RATE} a second of a Kinect)",
             path=clip.video,
-            advice=f"Make a video of the skeleton's {T} frames, or leave the sample out",
+            advice=f"Fetch or make a video of the skeleton's {T} frames, or leave the sample out",
         )
     moments = np.arange(T)
     said = f"its video has {F} frames, its skeleton {T}: "

@@ -74,7 +74,8 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise DataError("the file holds no video stream", path=path)
+                advice = "Name the file with the pictures"
+                raise DataError("the file holds no video stream", path=path, advice=advice)
             container.streams.video[0].thread_count = 1  # workers run beside each other
             yield container
     except DataError:
