@@ -20,9 +20,9 @@ from pcsta.checkpoint import load
 from pcsta.common import single_thread
 from pcsta.config import RECIPES, laptop, needs_pose, row
 from pcsta.data import Clip, Dataset, data_root, open_dataset
+from pcsta.data.pairing import clip_frames
 from pcsta.data.prepare import prepare, sensor_for, store_path
 from pcsta.data.store import Store
-from pcsta.data.video import clip_frames
 from pcsta.files import fingerprint, read_json
 from pcsta.glimpse import GlimpseSensor
 from pcsta.training import train

@@ -206,7 +206,7 @@ def overlay(
 
     if out.suffix.lower() not in VIDEOS:
         raise ValueError(f"{out} ends as no video does; choose one of {', '.join(sorted(VIDEOS))}")
-    writable(out.parent)
+    options.writable(out.parent)
     said = evaluation.predict(run, skeleton, video, weights, device)
     typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
 

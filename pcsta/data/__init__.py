@@ -17,7 +17,9 @@ from pcsta.data.dataset import DataError, Dataset, Sample, Split
 from pcsta.data.msr_daily import MSRDaily
 from pcsta.data.ntu import NTU, OWN
 from pcsta.data.own import OwnRecordings
+from pcsta.data.pairing import paired
 from pcsta.data.sbu import SBUInteraction
+from pcsta.data.text import read_lines
 
 DATASETS: dict[str, type[Dataset]] = {
     "synthetic": NTU,  # shares its layout
@@ -60,9 +62,9 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
 
 
 def reader_of(path: Path | str) -> tuple[Dataset, str]:
-    """(dataset, sample name) of one skeleton file, recognised by its name.
+    """(dataset, sample name) of one skeleton file, recognised by its name, else by its first line.
 
-    Raises DataError for a name that no dataset uses.
+    Raises DataError for a file that is none of any dataset.
     """
     path = Path(path).absolute()
     if path.suffix == ".skeleton":
@@ -71,6 +73,8 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
         return SBUInteraction(path.parents[3]), sbu.sample_name(path)
     if path.suffix == ".txt" and "_skeleton" in path.stem:
         return MSRDaily(path.parent), msr_daily.sample_name(path)
+    if read_lines(path)[0].strip().isdecimal():  # NTU's text: tables of one's own name any file
+        return NTU(path.parent), path.stem
     raise DataError(
         "not a skeleton file of a known dataset", path=path,
         advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",
@@ -80,14 +84,17 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
 def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
     """The Clip of one skeleton file, wherever it lies; label -1 when its name tells no class.
 
-    video: the colour video that belongs to it, if any. Raises DataError.
+    video: the colour video that belongs to it, if any
+
+    Raises DataError when one of them cannot be read, or they do not belong together.
     """
     path, colour = Path(path), Path(video) if video is not None else None
     dataset, name = reader_of(path)
     sample = dataset.identify(name, path, colour)
     if not isinstance(sample, Sample):
         sample = Sample(name, -1, "", 0, 0, path, colour, "")
-    return dataset.read(sample)
+    clip = dataset.read(sample)
+    return clip if video is None else paired(clip)
 
 
 __all__ = [

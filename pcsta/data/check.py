@@ -4,54 +4,34 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
-from typing import NotRequired, TypedDict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from pcsta.data.dataset import ORPHAN, DataError, Dataset
-from pcsta.data.report import counts, layout
-from pcsta.data.video import video_info
+from pcsta.data.pairing import pair
 
-EXAMPLES = 3  # names given with each reason
+EXAMPLES = 3  # given of each kind
 SHORT = 20  # frames of a sub-sequence (section 5)
 
 
-class Unusable(TypedDict):
-    """Samples that one reason makes unusable: how many, and some of them."""
-
-    count: int
-    examples: list[str]
+Facts = dict[str, Any]
+Some = dict[str, Any]  # samples of one kind: their "count", and some "examples"
 
 
-class DatasetFacts(TypedDict):
-    """What `check_dataset` counts; the last four only where it has read the files."""
-
-    dataset: str
-    root: str
-    files: dict[str, int]
-    missing_pairs: dict[str, int]
-    usable: int
-    unusable: dict[str, Unusable]  # by reason, the most frequent first
-    splits: dict[str, dict[str, int]]  # protocol -> side -> clips
-    classes: dict[str, int]  # name -> clips
-    frames: NotRequired[int]
-    shorter_than_20: NotRequired[int]
-    repaired: NotRequired[int]
-    videos_against_skeletons: NotRequired[dict[str, int]]
-
-
-def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) -> DatasetFacts:
+def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) -> Facts:
     """Counts, ready for JSON: files, missing pairs, unusable samples by reason, clips per split.
 
-    With `read` every skeleton is parsed and every video's header opened (about 200 clips a second);
-    without, file names alone are judged. A sample that cannot be read counts as unusable and is in
-    no split. Raises DataError for a missing, empty or wrong folder.
+    With `read` every skeleton is parsed and every video's frames are counted, not decoded; without,
+    file names alone are judged. A sample that cannot be read counts as unusable and is in no split;
+    one whose video is refused still serves the pose stream. Raises DataError for a missing, empty
+    or wrong folder.
     """
     unusable = {name: (reason, name) for name, reason in dataset.unusable.items()}
     lengths: list[int] = []
     repaired = 0
-    videos: Counter[str] = Counter()
+    videos: dict[str, list[str]] = {"equal": [], "repaired": [], "refused": []}
     samples = dataset.samples if read else []
     for sample in tqdm(samples, "reading", unit="clip", disable=not (read and progress)):
         try:
@@ -62,13 +42,18 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
         lengths.append(len(clip))
         repaired += bool(clip.repairs)
         if sample.video is not None:
-            videos[_video_against_skeleton(sample.video, len(clip))] += 1
+            try:
+                notes = pair(clip).notes
+                kind = "repaired" if notes else "equal"
+                videos[kind].append("; ".join([f"{clip.name}: {note}" for note in notes]))
+            except DataError as error:
+                videos["refused"].append(str(error))
 
-    examples = defaultdict(list)
+    reasons = defaultdict(list)
     for reason, example in unusable.values():
-        examples[reason].append(example)
+        reasons[reason].append(example)
     usable = Counter(s.label for s in dataset if s.name not in unusable)
-    facts: DatasetFacts = {
+    facts: Facts = {
         "dataset": dataset.name,
         "root": str(dataset.root),
         "files": dataset.files,
@@ -77,10 +62,8 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
             ORPHAN: sum(reason == ORPHAN for reason in dataset.unusable.values()),
         },
         "usable": usable.total(),
-        "unusable": {
-            reason: {"count": len(found), "examples": sorted(found)[:EXAMPLES]}
-            for reason, found in sorted(examples.items(), key=lambda item: -len(item[1]))
-        },
+        # by reason, the most frequent first
+        "unusable": _some(dict(sorted(reasons.items(), key=lambda item: -len(item[1])))),
         "splits": {protocol: {} for protocol in dataset.protocols},
         "classes": {name: usable[label] for label, name in enumerate(dataset.classes)},
     }
@@ -91,19 +74,15 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
         facts["frames"] = sum(lengths)
         facts["shorter_than_20"] = sum(length < SHORT for length in lengths)
         facts["repaired"] = repaired
-        kinds = ("equal", "shorter", "longer", "unreadable")
-        facts["videos_against_skeletons"] = {kind: videos[kind] for kind in kinds}
+        facts["videos"] = _some(videos)
     return facts
 
 
-def _video_against_skeleton(video: Path, length: int) -> str:
-    try:
-        frames = video_info(video).frames
-    except DataError:
-        return "unreadable"
-    if frames == 0:  # some containers do not say
-        return "not stated"
-    return "equal" if frames == length else "shorter" if frames < length else "longer"
+def _some(kinds: Mapping[str, list[str]]) -> dict[str, Some]:
+    return {
+        kind: {"count": len(found), "examples": sorted(filter(None, found))[:EXAMPLES]}
+        for kind, found in kinds.items()
+    }
 
 
 def _without_numbers(problem: str) -> str:
@@ -111,29 +90,45 @@ def _without_numbers(problem: str) -> str:
     return re.sub(r"\d+", "N", re.sub(r"'[^']*'", "…", problem))
 
 
-def format_report(facts: DatasetFacts) -> str:
+def format_report(facts: Facts) -> str:
     """The same for people to read."""
-    unusable, per_class = facts["unusable"], facts["classes"].values()
-    reasons = [f"{sum(found['count'] for found in unusable.values())} samples"]
-    for reason, found in unusable.items():
-        reasons.append(f"    {found['count']:>6}  {reason}")
-        reasons += [f"            {example}" for example in found["examples"]]
+    per_class = facts["classes"].values()
+    unusable = sum(found["count"] for found in facts["unusable"].values())
     rows = [
-        ("files", counts(facts["files"])),
-        ("missing pairs", counts(facts["missing_pairs"])),
+        ("files", _counts(facts["files"])),
+        ("missing pairs", _counts(facts["missing_pairs"])),
         ("usable", f"{facts['usable']} samples"),
-        ("unusable", "\n".join(reasons)),
+        ("unusable", "\n".join([f"{unusable} samples", *_examples(facts["unusable"])])),
     ]
     for protocol, sides in facts["splits"].items():
         rows.append((protocol, f"{sides['train']} to train, {sides['test']} to test"))
     filled = f"{len(per_class)}, {sum(n > 0 for n in per_class)} of them with clips"
     rows.append(("classes", f"{filled}, {min(per_class)} to {max(per_class)} a class"))
     if "frames" in facts:
-        against = counts(facts["videos_against_skeletons"])
+        videos = _counts({kind: found["count"] for kind, found in facts["videos"].items()})
+        named = {kind: found for kind, found in facts["videos"].items() if found["examples"]}
         short = f"{facts['shorter_than_20']} clips shorter than a sub-sequence of {SHORT}"
         rows[2:2] = [
             ("frames", f"{facts['frames']}, {short}"),
             ("repaired", f"{facts['repaired']} clips read with a documented repair"),
-            ("videos", f"{against} (length against the skeleton)"),
+            ("videos", "\n".join([f"{videos} (against the skeletons)", *_examples(named)])),
         ]
     return layout(f"{facts['dataset']} in {facts['root']}", rows)
+
+
+def layout(title: str, facts: Iterable[tuple[str, object]]) -> str:
+    """The title and a line "  name  value" for each fact; those that are None are left out."""
+    lines = (f"  {name:<18} {value}" for name, value in facts if value is not None)
+    return "\n".join([title, *lines])
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    """`3 equal, 0 refused` for {"equal": 3, "refused": 0}."""
+    return ", ".join(f"{count} {what}" for what, count in found.items())
+
+
+def _examples(kinds: Mapping[str, Some]) -> Iterator[str]:
+    """A line for each kind, and one for each of its examples."""
+    for kind, found in kinds.items():
+        yield f"    {found['count']:>6}  {kind}"
+        yield from (f"            {example}" for example in found["examples"])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from pcsta.data import read_clip, reader_of
 from pcsta.data.bodies import Body, motion, stature
+from pcsta.data.check import layout
 from pcsta.data.dataset import DataError
-from pcsta.data.report import layout
 from pcsta.data.video import video_info
 from pcsta.skeletons import Skeleton
 
@@ -21,50 +21,12 @@ FORMATS = {  # by skeleton
     "sbu": "SBU Kinect Interaction skeleton",
     "kinect_v1": "MSR Daily Activity 3D skeleton",
 }
-VIDEOS = (".avi", ".mp4", ".mkv", ".mov", ".webm")
+TEXTS = (".skeleton", ".txt")  # whatever is in them; UTF-16 has zero bytes, as videos have
+
+Facts = dict[str, Any]  # None where a file does not say
 
 
-class BodyFacts(TypedDict):
-    """One tracked body."""
-
-    id: str  # 17 digits do not survive a JSON number
-    frames: int
-    first: int
-    last: int
-    motion_metres: float | None
-    stature_metres: float | None
-
-
-class FileFacts(TypedDict, total=False):
-    """What a video or a skeleton file holds; None where it does not say."""
-
-    file: str
-    format: str
-    frames: int | None
-    # a video
-    width: int
-    height: int
-    frames_per_second: float
-    # a skeleton file as it stands
-    people_per_frame: dict[str, int]  # how many people -> in how many frames
-    joints: int
-    tracked_share: float | None
-    range_metres: dict[str, list[float]] | None  # axis -> least, greatest
-    gaps: list[list[int]]  # first and last frame of each run without anybody
-    nan: int
-    nan_pixels: int
-    bodies: list[BodyFacts]
-    # the Clip that is read from it, when somebody is there
-    name: str
-    label: int | None
-    action: str | None
-    subject: str | None
-    camera: int | None
-    replication: int | None
-    repairs: list[str]
-
-
-def inspect_file(path: Path | str) -> FileFacts:
+def inspect_file(path: Path | str) -> Facts:
     """Facts about a skeleton file or a video, ready for JSON.
 
     Counts, tracked share, ranges, gaps and NaN are those of the file as it stands; `repairs` says
@@ -74,23 +36,28 @@ def inspect_file(path: Path | str) -> FileFacts:
     if path.is_dir():
         advice = "Name a file, or use `pcsta check` for a whole dataset"
         raise DataError("this is a folder", path=path, advice=advice)
-    return _video(path) if path.suffix.lower() in VIDEOS else _skeleton(path)
+    if not path.is_file():
+        raise DataError("no such file", path=path, advice="Check the path")
+    with path.open("rb") as file:
+        binary = b"\0" in file.read(4096)
+    return _video(path) if binary and path.suffix.lower() not in TEXTS else _skeleton(path)
 
 
-def _video(path: Path) -> FileFacts:
-    frames, (width, height), rate, codec = video_info(path)
-    return FileFacts(
-        file=str(path), format=f"video ({codec})", frames=frames or None,
-        width=width, height=height, frames_per_second=round(rate, 3),
+def _video(path: Path) -> Facts:
+    info = video_info(path)
+    return dict(
+        file=str(path), format=f"video ({info.codec})", frames=info.frames,
+        width=info.size[0], height=info.size[1], turned=info.turned or None,
+        frames_per_second=round(info.fps, 3), frames_stated=info.stated or None,
     )  # fmt: skip
 
 
-def _skeleton(path: Path) -> FileFacts:
+def _skeleton(path: Path) -> Facts:
     dataset, _ = reader_of(path)
     bodies, length, tracked, _ = dataset.tracks(path)
     people = np.bincount([t for b in bodies for t in b.frames.tolist()], minlength=length)
     seen = [np.isfinite(b.joints).all(-1) for b in bodies]  # (n, J) of each body
-    facts = FileFacts(
+    facts = dict(
         file=str(path),
         format=FORMATS[dataset.skeleton.name],
         frames=length,
@@ -105,7 +72,7 @@ def _skeleton(path: Path) -> FileFacts:
     )
     if bodies:
         clip = read_clip(path)
-        facts |= FileFacts(
+        facts |= dict(
             name=clip.name, label=clip.label if clip.label >= 0 else None,
             action=clip.action or None, subject=clip.subject or None, camera=clip.camera or None,
             replication=clip.replication or None, repairs=list(clip.repairs),
@@ -113,10 +80,11 @@ def _skeleton(path: Path) -> FileFacts:
     return facts
 
 
-def _body(body: Body, skeleton: Skeleton) -> BodyFacts:
+def _body(body: Body, skeleton: Skeleton) -> Facts:
     whole = body[np.isfinite(body.joints).all((1, 2))]
-    return BodyFacts(
-        id=str(body.ids[0]), frames=len(body), first=int(body.frames[0]), last=int(body.frames[-1]),
+    return dict(
+        id=str(body.ids[0]),  # 17 digits do not survive a JSON number
+        frames=len(body), first=int(body.frames[0]), last=int(body.frames[-1]),
         motion_metres=round(motion(whole), 4) if len(whole) else None,
         stature_metres=round(stature(whole, skeleton), 3) if len(whole) else None,
     )  # fmt: skip
@@ -136,15 +104,17 @@ def _gaps(people: Int64[np.ndarray, "T"]) -> list[list[int]]:
     return [[int(a), int(b) - 1] for a, b in edges.reshape(-1, 2)]
 
 
-def format_report(facts: FileFacts) -> str:
+def format_report(facts: Facts) -> str:
     """The same for people to read, one fact a line."""
-    rows: list[tuple[str, object]] = [
-        ("format", facts["format"]),
-        ("frames", "not stated" if facts["frames"] is None else facts["frames"]),
-    ]
+    rows: list[tuple[str, object]] = [("format", facts["format"]), ("frames", facts["frames"])]
     if "width" in facts:
-        rows.append(("size", f"{facts['width']} x {facts['height']} pixels"))
-        rows.append(("frames a second", facts["frames_per_second"]))
+        stated = facts["frames_stated"]
+        rows += [
+            ("stated frames", f"{stated}, which is wrong" if stated != facts["frames"] else None),
+            ("size", f"{facts['width']} x {facts['height']} pixels"),
+            ("turned", facts["turned"]),
+            ("frames a second", facts["frames_per_second"]),
+        ]
         return layout(facts["file"], rows)
     action, share = facts.get("action"), facts["tracked_share"]
     tracked = None if share is None else f"{100 * share:.1f} % of joints, the rest inferred"

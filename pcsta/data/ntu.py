@@ -198,10 +198,10 @@ class NTU(Dataset):
         self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
-        """From the header of the first video that is read; 1920 x 1080 as long as there is none."""
-        if self._size is None and sample.video is not None:
+        """NTU's is 1920 x 1080. That of a file under another name is its video's."""
+        if self._size is None and sample.video is not None and not NAME.fullmatch(sample.name):
             with suppress(DataError):  # whoever decodes that video will hear of it
-                self._size = video_info(sample.video).size
+                return video_info(sample.video).size
         return self._size or (1920, 1080)
 
     def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:

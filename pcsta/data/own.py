@@ -4,16 +4,22 @@
                       clips/ann-01.skeleton,clips/ann-01.mp4,pour,ann,train
                       clips/bob-01.skeleton,,stir,bob,test
 
-Paths are relative to the table. `video` may be empty: that clip serves the pose stream alone. `side`
-may be left out altogether: then every second person trains, in order of name. Skeletons are in NTU's
-text; `pcsta.data.ntu.write_skeleton` writes it.
+Paths are relative to the table, or absolute: files are read wherever they lie, and nothing is written
+beside them. `video` may be empty: that clip serves the pose stream alone. `side` may be left out
+altogether: then every second person trains, in order of name. Skeletons are in NTU's text;
+`pcsta.data.ntu.write_skeleton` writes it. The table is UTF-8, or UTF-16 with its mark; cells are
+separated by commas, semicolons or tabs, as spreadsheets of several countries write them.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
+import io
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 
 from pcsta.data import ntu
@@ -51,29 +57,27 @@ class OwnRecordings(Dataset):
         self._rows = _read(self.table)
         self.classes = tuple(sorted({row["action"] for row in self._rows.values()}))
         self._side = _sides(self.table, self._rows)
-        videos = (self._path(row, "video") for row in self._rows.values())
-        self._first_video = next((v for v in videos if v and v.exists()), None)
-        self._size = (1920, 1080) if self._first_video is None else _size(self._first_video)
+        self._first_video, self._size = self._first_good_video()
         self.crop_size = round(CROP_SHARE * self._size[0])
-        self.reads = {"table": self._fingerprint()}
+        self.reads = {"table": hashlib.sha256(self.table.read_bytes()).hexdigest()[:16]}
 
     def _path(self, row: Row, column: str) -> Path | None:
-        return self.root / row[column] if row.get(column) else None
+        return self.root / row[column].replace("\\", "/") if row.get(column) else None
 
-    def _fingerprint(self) -> str:
-        """Of the table and of the sizes of its files: a store made of others must not be reused."""
-        found = hashlib.sha256(self.table.read_bytes())
-        for row in self._rows.values():
-            for path in (self._path(row, "skeleton"), self._path(row, "video")):
-                if path and path.exists():
-                    found.update(f"{path.stat().st_size},".encode())
-        return found.hexdigest()[:16]
+    def _first_good_video(self) -> tuple[Path | None, tuple[int, int]]:
+        """In order of the samples' names, with its size; the damaged ones cost their own samples."""
+        for _, skeleton, video in sorted(self._files()):
+            if video is not None and skeleton is not None and skeleton.exists():
+                with suppress(DataError):
+                    return video, video_info(video).size
+        return None, (1920, 1080)
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
-        """Of the sample's video. Raises DataError when the videos have several sizes."""
-        if sample.video is None:
-            return self._size
-        size = _size(sample.video)
+        """Of the sample's video, upright. Raises DataError when the videos have several sizes."""
+        size = self._size
+        if sample.video is not None:
+            with suppress(DataError):  # poses need no video; whoever decodes it will hear of it
+                size = video_info(sample.video).size
         if size != self._size:
             (w, h), (width, height) = size, self._size
             raise DataError(
@@ -104,42 +108,75 @@ class OwnRecordings(Dataset):
         return ntu.tracks(path)
 
 
-def _size(video: Path) -> tuple[int, int]:
-    return video_info(video).size
-
-
 def _wrong(table: Path, problem: str, advice: str, line: int | None = None) -> DataError:
     return DataError(problem, path=table, line=line, advice=advice)
 
 
+def _text(table: Path) -> str:
+    try:
+        data = table.read_bytes()
+    except OSError as error:
+        advice = (
+            "Write a table with the columns skeleton, action, subject, and perhaps video and side"
+        )
+        raise _wrong(table, f"cannot read it ({error.strerror})", advice) from None
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        # any of a dozen code pages would give letters here, and one of them the right ones
+        problem = "its letters are not in UTF-8 but in the code page of one country"
+        advice = "Save it again as `CSV UTF-8` (Excel: the list below the file's name)"
+        raise _wrong(table, problem, advice, data[: error.start].count(b"\n") + 1) from None
+
+
+def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
+    """(number, cells) of the lines that hold something: spreadsheets end with empty ones."""
+    text = _text(table)
+    reader = csv.reader(
+        io.StringIO(text, newline=None), delimiter=max(",;\t", key=text.partition("\n")[0].count),
+        skipinitialspace=True, strict=True,
+    )  # fmt: skip
+    try:
+        for line in reader:
+            cells = [cell.strip() for cell in line]
+            if any(cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        problem = f"its quotes do not match ({error})"
+        raise _wrong(table, problem, "Write each quote twice, or none", reader.line_num) from None
+
+
 def _read(table: Path) -> dict[str, Row]:
     """Sample name -> its row and, under "line", its line in the table."""
-    try:
-        text = table.read_text("utf-8-sig")  # spreadsheets begin a file with a mark
-    except OSError as error:
-        columns = f"{', '.join(NEEDED)}, video and, if you choose the split, side"
-        problem = f"cannot read it ({error.strerror})"
-        raise _wrong(table, problem, f"Write a table with the columns {columns}") from None
-    reader = csv.DictReader(text.splitlines())
-    found = reader.fieldnames or ()
-    if missing := [column for column in NEEDED if column not in found]:
-        problem = f"no column {', '.join(missing)}; it has: {', '.join(found) or 'none'}"
-        raise _wrong(
-            table, problem, "The first line names the columns, with commas between them", 1
-        )
+    lines = _lines(table)
+    head, columns = next(lines, (1, []))
+    columns = [column.lower() for column in columns]
+    if missing := [column for column in NEEDED if column not in columns]:
+        problem = f"no column {', '.join(missing)}; it has: {', '.join(columns) or 'none'}"
+        advice = "The first line names the columns, with commas, semicolons or tabs between them"
+        raise _wrong(table, problem, advice, head)
     rows: dict[str, Row] = {}
-    for cells in reader:
-        row = {column: (value or "").strip() for column, value in cells.items() if column}
-        row["line"] = str(reader.line_num)
+    first: dict[tuple[str, str], Row] = {}
+    for line, cells in lines:
+        if any(cells[len(columns) :]):
+            problem = f"{len(cells)} cells under {len(columns)} columns"
+            raise _wrong(table, problem, 'Put "" around a cell that has a comma in it', line)
+        row = dict(zip_longest(columns, cells[: len(columns)], fillvalue="")) | {"line": str(line)}
         if empty := [column for column in NEEDED if not row[column]]:
             advice = "Fill the cell, or take the line out"
-            raise _wrong(table, f"no {' and no '.join(empty)}", advice, reader.line_num)
-        name = Path(row["skeleton"]).stem
-        if name in rows:
-            problem = f"a second recording {name!r}, the first is in line {rows[name]['line']}"
-            advice = "Name the skeleton files so that no two are alike, also in other folders"
-            raise _wrong(table, problem, advice, reader.line_num)
-        rows[name] = row
+            raise _wrong(table, f"no {' and no '.join(empty)}", advice, line)
+        row["name"] = Path(row["skeleton"].replace("\\", "/")).stem
+        for column in ("name", "action", "subject"):
+            # Ann and ann would be two people, one on either side of the split
+            before = first.setdefault((column, row[column].casefold()), row)
+            problem = f"{column} {row[column]!r} is {before[column]!r} in line {before['line']}"
+            if column == "name" and before is not row:
+                advice = "Name the skeleton files so that no two are alike, also in other folders"
+                raise _wrong(table, f"a second recording: {problem}", advice, line)
+            if before[column] != row[column]:
+                raise _wrong(table, problem, "Spell it in one way", line)
+        rows[row["name"]] = row
     if not rows:
         raise _wrong(table, "it names no recording", "One line a recording")
     return rows

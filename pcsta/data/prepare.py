@@ -19,11 +19,11 @@ from tqdm.auto import tqdm
 from pcsta.common import begin_worker, resolve_device
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset
+from pcsta.data.pairing import clip_frames, paired
 from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip
 from pcsta.data.sources import review, sources
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
-from pcsta.data.video import clip_frames
 from pcsta.files import fingerprint
 from pcsta.glimpse import GlimpseSensor, crop, squeeze
 
@@ -50,7 +50,7 @@ def glimpse_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Crops of the hands that are there, in one pass over the clip's video.
 
     Returns (crops (K, 3, size, size) uint8, where (K, 2) the frame and hand of each crop).
-    Raises DataError when the video is missing, unreadable or much shorter than the skeleton.
+    Raises DataError when the video is missing, unreadable or not of this skeleton (see `pairing`).
     """
     hands = clip.hands  # (T, 4, 2)
     there = np.isfinite(hands).all(-1)  # (T, 4)
@@ -122,6 +122,7 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
         try:
             stored = replace(stored, sources=sources(sample, bool(self.sensor)))
             clip = self.dataset.read(sample)
+            clip = paired(clip) if self.sensor else clip
             active = clip.truth.active if clip.truth else np.full(len(clip), -2)
             arrays = {"joints": clip.joints, "hands": clip.hands, "active": active}
             if self.sensor and self.crops == "hands":

@@ -1,22 +1,25 @@
 """Colour video: one pass from the first frame to the last, only the wanted frames converted.
 
 Seeking to each frame decodes from the key frame before it every time, about ten times slower. A
-video is a file that FFmpeg reads, or a folder of numbered images (SBU).
+video is a file that FFmpeg reads, or a folder of numbered images (SBU). A telephone held upright
+writes frames that lie on their side, and a mark that says how to turn them: every frame and every
+size here is upright, as players show it.
 """
 
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
-from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError
 from pcsta.files import atomic
 
@@ -25,6 +28,13 @@ if TYPE_CHECKING:  # whoever reads poses alone does without FFmpeg
     from av.container import InputContainer
 
 Image = UInt8[np.ndarray, "H W 3"]
+Turn = tuple[int, int, int, int]  # (x, y) of a stored frame is shown at (a x + c y, b x + d y)
+UPRIGHT: Turn = (1, 0, 0, 1)
+TURNS = {
+    UPRIGHT: "", (0, 1, -1, 0): "by 90 degrees clockwise", (-1, 0, 0, -1): "by 180 degrees",
+    (0, -1, 1, 0): "by 90 degrees anticlockwise",
+}  # fmt: skip
+RATE = 30  # frames a second of Kinect v1 and v2; what the numbers of images count
 MAKE_AGAIN = "Fetch or make the video again"
 LEAVE_OUT = f"{MAKE_AGAIN}, or leave the sample out"
 
@@ -35,12 +45,22 @@ SAME_BYTES = {"x264-params": "asm=ssse3"} if X86 else {}
 
 
 class VideoInfo(NamedTuple):
-    """frames is what the container states (0 where it does not); size is (width, height)."""
+    """What a video holds, found without decoding more than its first frame.
+
+    frames, times: how many, counted; seconds of each after the first
+    stated:        how many the header claims; 0 where it does not
+    size:          (width, height), upright
+    fps, codec:    as the header states them
+    turned:        what the mark says to do with stored frames; "" where there is none
+    """
 
     frames: int
     size: tuple[int, int]
     fps: float
     codec: str
+    stated: int
+    turned: str
+    times: Float[np.ndarray, "frames"]
 
 
 @contextmanager
@@ -54,33 +74,87 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise DataError("the file holds no video stream", path=path)
+                advice = "Name the file with the pictures"
+                raise DataError("the file holds no video stream", path=path, advice=advice)
             container.streams.video[0].thread_count = 1  # workers run beside each other
             yield container
     except DataError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        problem = f"FFmpeg cannot decode it ({error})"
+        said = getattr(error, "strerror", error)
+        problem = f"FFmpeg cannot decode it ({said})"
         raise DataError(problem, path=path, advice=MAKE_AGAIN) from error
 
 
 def _images(folder: Path) -> list[Path]:
+    """The images of a folder, in order of their numbers."""
     found = sorted(folder.glob("rgb*.png")) or sorted(folder.glob("rgb*.jpg"))
     if not found:
-        raise DataError("no rgb*.png in this folder", path=folder)
-    return found
+        advice = "Fetch its images, or work on the pose stream alone"
+        raise DataError("no rgb*.png in this folder", path=folder, advice=advice)
+    return sorted(found, key=_number)
+
+
+def _number(image: Path) -> int:
+    return int(re.sub(r"\D", "", image.stem) or 0)
 
 
 def video_info(path: Path | str) -> VideoInfo:
-    """What a video's header states, without decoding. Raises DataError if missing or corrupt."""
+    """Counts the packets of a video, as headers are often wrong. DataError if missing or corrupt."""
     path = Path(path)
+    known = path.stat() if path.exists() else None
+    return _info(path, known and (known.st_mtime_ns, known.st_size))
+
+
+@lru_cache(maxsize=64)  # whoever pairs a clip, and then reads its frames, asks twice
+def _info(path: Path, _: tuple[int, int] | None) -> VideoInfo:
     if path.is_dir():
         images = _images(path)
-        return video_info(images[0])._replace(frames=len(images))
+        numbers = np.array([_number(image) for image in images])
+        info = video_info(images[0])
+        times = (numbers - numbers[0]) / RATE
+        return info._replace(frames=len(images), stated=len(images), times=times)
     with _opened(path) as container:
         stream = container.streams.video[0]
-        size, rate = (stream.width, stream.height), float(stream.average_rate or 0)
-        return VideoInfo(stream.frames, size, rate, stream.codec_context.name)
+        rate = float(stream.average_rate or 0)
+        stamps, turn = [], None if container.format.name != "avi" else UPRIGHT  # AVI has no mark
+        for packet in container.demux(stream):
+            if packet.size and not (packet.is_corrupt or packet.is_discard):
+                stamps.append(packet.pts)
+            if turn is None and (frames := packet.decode()):
+                turn = _turn(frames[0], path)
+        if not stamps or turn is None:
+            raise DataError("the video holds no frame", path=path, advice=MAKE_AGAIN)
+        if None in stamps or stream.time_base is None:
+            times = np.arange(len(stamps)) / (rate or RATE)
+        else:
+            times = np.sort(np.array(stamps, float)) * float(stream.time_base)
+        size = (stream.width, stream.height) if turn[0] else (stream.height, stream.width)
+        return VideoInfo(
+            len(stamps), size, rate, stream.codec_context.name, stream.frames,
+            TURNS.get(turn, "and mirrored"), times - times[0],
+        )  # fmt: skip
+
+
+def _turn(frame: VideoFrame, path: Path) -> Turn:
+    """The mark of a frame. Raises DataError for one that is no quarter turn."""
+    mark = frame.side_data.get("DISPLAYMATRIX")
+    if mark is None:
+        return UPRIGHT
+    a, b, _, c, d = np.sign(np.frombuffer(cast(bytes, mark), np.int32)[:5]).tolist()
+    if {abs(a * d), abs(b * c)} != {0, 1}:
+        problem = "its mark turns it by an angle that is no multiple of 90 degrees"
+        raise DataError(problem, path=path, advice="Encode it again, upright and without a mark")
+    return a, b, c, d
+
+
+def _upright(image: Image, turn: Turn) -> np.ndarray:
+    if turn == UPRIGHT:
+        return image
+    a, b, c, d = turn
+    if not a:
+        return np.ascontiguousarray(image.swapaxes(0, 1)[::b, ::c])
+    return np.ascontiguousarray(image[::d, ::a])
 
 
 def _decode(path: Path) -> Iterator[VideoFrame]:
@@ -93,11 +167,15 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
 
 
 def read_frames(
-    path: Path | str, frames: Iterable[int] | None = None
+    path: Path | str,
+    frames: Iterable[int] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, Image]]:
     """(index, image) of the wanted frames in rising order, each once; all frames by default.
 
-    The image is (H, W, 3) uint8, red first. Raises DataError for a missing or corrupt video, and
+    size: (width, height) that the images are scaled to; as they are by default
+
+    The image is (H, W, 3) uint8, upright, red first. Raises DataError for a missing or corrupt video, and
     when the video ends before a wanted frame.
     """
     path = Path(path)
@@ -106,33 +184,15 @@ def read_frames(
     length = 0
     for length, frame in enumerate(islice(_decode(path), end), 1):
         if wanted is None or length - 1 in wanted:
-            yield length - 1, frame.to_ndarray(format="rgb24", threads=1)
+            turn = _turn(frame, path)
+            width, height = (size if turn[0] else size[::-1]) if size else (None, None)
+            image = frame.to_ndarray(format="rgb24", width=width, height=height, threads=1)
+            yield length - 1, _upright(image, turn)
     if end is not None and length < end:
         problem = f"the video ends after {length} frames"
         raise DataError(problem, path=path, frame=end - 1, advice=LEAVE_OUT)
     if end is None and length == 0:
-        raise DataError("the video holds no frame", path=path, advice="Fetch or make it again")
-
-
-def clip_frames(clip: Clip) -> Iterator[tuple[int, Image]]:
-    """(index, image) for every frame of a clip's skeleton, 0 to T - 1.
-
-    A longer video is cut at T. One that is shorter by at most a tenth repeats its last frame, as
-    the sensor drops colour frames now and then. Raises DataError when it is shorter than that,
-    missing, corrupt, or when the clip has no video.
-    """
-    if clip.video is None:
-        advice = "Fetch its video, or work on the pose stream alone"
-        raise DataError(f"{clip.name} has no video", advice=advice)
-    length = 0
-    for index, image in islice(read_frames(clip.video), len(clip)):
-        length = index + 1
-        yield index, image
-    if len(clip) - length > len(clip) // 10:
-        problem = f"the video ends after {length} frames, its skeleton has {len(clip)}"
-        raise DataError(problem, path=clip.video, frame=length, advice=LEAVE_OUT)
-    for repeated in range(length, len(clip)):
-        yield repeated, image
+        raise DataError("the video holds no frame", path=path, advice=MAKE_AGAIN)
 
 
 def write_video(

@@ -93,7 +93,7 @@ def test_nested_holds_every_fold_out_inside_every_other():
 def test_a_protocol_that_the_dataset_lacks_is_refused(named):
     there = ["cross-subject", "cross-view"]
     assert options.expand_protocols(there, "cross-view,cross-subject") == there[::-1]
-    with pytest.raises(ValueError, match="choose cross-subject, cross-view"):
+    with pytest.raises(ValueError, match="it has cross-subject, cross-view"):
         options.expand_protocols(there, named)
 
 

@@ -15,7 +15,7 @@ def work(folder):
         time.sleep(0.01)
 
 if __name__ == "__main__":
-    with pool(2, os.getpid) as both:
+    with pool(2) as both:
         for _ in range(2):
             both.submit(work, Path(sys.argv[1]))
 """

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from pcsta.data.clip import Clip
-from pcsta.data.video import clip_frames, video_info, write_video
+from pcsta.data.pairing import clip_frames
+from pcsta.data.video import video_info, write_video
 from pcsta.evaluation import Prediction
 from pcsta_book.figures.paint import attention_picture
 

@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import numpy as np
 import pytest
 
@@ -90,15 +91,71 @@ def test_inspect_a_recording_of_nobody(tmp_path):
 def test_inspect_refuses_what_it_does_not_know(tmp_path):
     with pytest.raises(DataError, match=r"this is a folder.*pcsta check"):
         inspect.inspect_file(tmp_path)
+    (tmp_path / "notes.md").write_text("# Notes")
     with pytest.raises(DataError, match=r"Known are \*\.skeleton"):
         inspect.inspect_file(tmp_path / "notes.md")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match=r"gone\.skeleton: no such file"):
         inspect.inspect_file(tmp_path / "gone.skeleton")
+
+
+SMALL = [np.zeros((32, 48, 3), np.uint8)] * 5
+
+
+@pytest.mark.parametrize(
+    "ending, codec", [
+        ("m4v", "libx264"), ("3gp", "libx264"), ("mts", "libx264"), ("wmv", "wmv2"),
+        ("mpg", "mpeg2video"), ("ts", "libx264"), ("gif", "gif"), ("mkv", "libx264"),
+    ],
+)  # fmt: skip
+def test_inspect_takes_every_video_that_ffmpeg_reads(tmp_path, ending, codec):
+    path = tmp_path / f"clip.{ending}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width = 32, 48
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        for image in SMALL:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    facts = inspect.inspect_file(path)
+    assert (facts["frames"], facts["width"], facts["height"]) == (5, 48, 32)
+    assert inspect.inspect_file(path.rename(tmp_path / "without-ending")) == facts | {
+        "file": str(tmp_path / "without-ending")
+    }
+
+
+def test_inspect_names_a_wrong_header_and_a_turn(tmp_path):
+    path = write_video(tmp_path / "v.avi", SMALL)
+    data = path.read_bytes()
+    at = data.index(b"strh") + 8 + 32
+    path.write_bytes(data[:at] + bytes([6]) + data[at + 1 :])
+    facts = inspect.inspect_file(path)
+    assert (facts["frames"], facts["frames_stated"], facts["turned"]) == (5, 6, None)
+    text = inspect.format_report(facts)
+    assert "stated frames      6, which is wrong" in text and "turned" not in text
+
+    path = write_video(tmp_path / "v.mp4", SMALL)
+    data = path.read_bytes()
+    at = data.index(b"tkhd") + 44
+    turn = b"".join(n.to_bytes(4, "big", signed=True) for n in (0, 65536, 0, -65536, 0))
+    path.write_bytes(data[:at] + turn + data[at + 20 :])
+    facts = inspect.inspect_file(path)
+    assert (facts["width"], facts["height"]) == (32, 48)
+    assert facts["turned"] == "by 90 degrees clockwise"
+    text = inspect.format_report(facts)
+    assert "32 x 48 pixels" in text and facts["turned"] in text and "stated" not in text
+
+
+def test_inspect_knows_a_skeleton_by_its_first_line(tmp_path):
+    """A table of one's own may name files as it likes."""
+    path = tmp_path / "ann.txt"
+    path.write_text(ntu_text(9, [(ONE, 0, person(9))]))
+    facts = inspect.inspect_file(path)
+    assert (facts["format"], facts["frames"], facts["name"]) == ("NTU RGB+D skeleton", 9, "ann")
 
 
 @pytest.fixture
 def checked(tmp_path):
-    """Seven samples: two good ones, and one of each fault."""
+    """Nine samples: two good ones, and one of each fault."""
     good = ntu_text(24, [(ONE, 0, person(24))])
     lines = good.splitlines()
     write_ntu(tmp_path, "S001C001P001R001A001", good)  # video of the same length
@@ -108,17 +165,20 @@ def checked(tmp_path):
     write_ntu(tmp_path, "S001C003P005R001A001", ntu_text(5, []))
     write_ntu(tmp_path, "S001C002P005R002A008", good)  # on the authors' list
     write_ntu(tmp_path, "S001C002P006R002A003", good)  # video too short
-    frames = [np.zeros((32, 32, 3), np.uint8)] * 24
+    write_ntu(tmp_path, "S001C003P006R001A003", good)  # video a little too short
+    write_ntu(tmp_path, "S001C003P007R001A003", good)  # video damaged
+    frames = [np.zeros((1080, 1920, 3), np.uint8)] * 24
     for name, length in (("S001C001P001R001A001", 24), ("S001C002P006R002A003", 20),
-                         ("S009C001P001R001A001", 1)):  # fmt: skip
+                         ("S001C003P006R001A003", 23), ("S009C001P001R001A001", 1)):  # fmt: skip
         write_video(tmp_path / "nturgb+d_rgb" / f"{name}_rgb.avi", frames[:length])
+    (tmp_path / "nturgb+d_rgb" / "S001C003P007R001A003_rgb.avi").write_bytes(b"no video" * 99)
     return check.check_dataset(NTU(tmp_path), progress=False)
 
 
 def test_check_counts_files_pairs_and_reasons(checked):
-    assert checked["files"] == {"skeletons": 7, "videos": 3}
+    assert checked["files"] == {"skeletons": 9, "videos": 5}
     assert checked["missing_pairs"] == {"skeleton without video": 4, "video without skeleton": 1}
-    assert checked["usable"] == 3 and checked["frames"] == 24 + 9 + 24
+    assert checked["usable"] == 5 and checked["frames"] == 24 + 9 + 24 + 24 + 24
     assert checked["shorter_than_20"] == 1
     assert {reason: found["count"] for reason, found in checked["unusable"].items()} == {
         "the file ends in frame N of the N that its first line states": 2,
@@ -126,21 +186,29 @@ def test_check_counts_files_pairs_and_reasons(checked):
         "video without skeleton": 1,
         "skeleton missing or incomplete (the authors' list of 302)": 1,
     }
-    assert checked["videos_against_skeletons"] == {
-        "equal": 1, "shorter": 1, "longer": 0, "unreadable": 0,
+    videos = checked["videos"]
+    assert {kind: found["count"] for kind, found in videos.items()} == {
+        "equal": 1, "repaired": 1, "refused": 2,
     }  # fmt: skip
+    assert videos["equal"]["examples"] == []
+    (repaired,) = videos["repaired"]["examples"]
+    assert "S001C003P006R001A003: its video has 23 frames, its skeleton 24" in repaired
+    short, damaged = videos["refused"]["examples"]
+    assert "S001C002P006R002A003_rgb.avi: its video has 20 frames" in short
+    assert "S001C003P007R001A003_rgb.avi: FFmpeg cannot decode it" in damaged
     assert checked["splits"] == {
-        "cross-subject": {"train": 1, "test": 2},
-        "cross-view": {"train": 2, "test": 1},
+        "cross-subject": {"train": 1, "test": 4},
+        "cross-view": {"train": 4, "test": 1},
     }
-    assert checked["classes"]["drink water"] == 1 and sum(checked["classes"].values()) == 3
+    assert checked["classes"]["drink water"] == 1 and sum(checked["classes"].values()) == 5
 
 
 def test_check_as_json_and_text(checked):
     assert json.loads(json.dumps(checked)) == checked
     text = check.format_report(checked)
-    for words in ("7 skeletons, 3 videos", "4 skeleton without video", "3 samples",
-                  "2  the file ends in frame N", "1 to train, 2 to test"):  # fmt: skip
+    for words in ("9 skeletons, 5 videos", "4 skeleton without video", "5 samples",
+                  "1 equal, 1 repaired, 2 refused", "23 frames, its skeleton 24",
+                  "2  the file ends in frame N", "1 to train, 4 to test"):  # fmt: skip
         assert words in text
 
 
@@ -163,4 +231,4 @@ def test_check_real_data(real_data):
     assert (facts["usable"], facts["frames"], facts["unusable"]) == (282, 6822, {})
     assert sum(s["test"] for s in facts["splits"].values()) == 282
     facts = check.check_dataset(NTU(real_data / "ntu"), progress=False)
-    assert facts["usable"] == 5 and facts["videos_against_skeletons"]["equal"] == 1
+    assert facts["usable"] == 5 and facts["videos"]["equal"]["count"] == 1

@@ -281,8 +281,9 @@ def test_read_clip_of_any_name(tmp_path):
     path.write_text(ntu_text(5, [(ONE, 0, person(5))]))
     clip = read_clip(path)
     assert (clip.name, clip.label, len(clip)) == ("mine", -1, 5)
+    path.with_name("mine.json").write_text("{}")
     with pytest.raises(DataError, match="not a skeleton file of a known dataset"):
-        read_clip(tmp_path / "mine.json")
+        read_clip(path.with_name("mine.json"))
 
 
 # --- real files ---------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from filelock import FileLock
 from pcsta.data import prepare as preparation
 from pcsta.data import store_writer
 from pcsta.data.ntu import NTU
+from pcsta.data.pairing import clip_frames
 from pcsta.data.prepare import (
     glimpse_crops,
     glimpse_features,
@@ -31,7 +32,7 @@ from pcsta.data.shard import StoreError
 from pcsta.data.sources import sources
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
-from pcsta.data.video import clip_frames, write_video
+from pcsta.data.video import write_video
 from pcsta.glimpse import GlimpseSensor, crop, squeeze
 from recordings import ntu_text, person, write_ntu
 
@@ -277,11 +278,14 @@ def test_images_in_a_folder_are_one_source(tmp_path):
     assert found["skeleton"]["size"] == 5
 
 
-@pytest.mark.parametrize("frames, usable", [(FRAMES + 3, True), (FRAMES - 3, False), (0, False)])
+@pytest.mark.parametrize(
+    "frames, usable", [(FRAMES + 1, True), (FRAMES + 3, False), (FRAMES - 3, False), (0, False)]
+)
 def test_videos_of_another_length(tmp_path, frames, usable):
     data = dataset(tmp_path / "raw", clips=1, video_frames=frames)
     store = prepare(data, tmp_path / "s", MeanColour(), 0, progress=False)
     assert (len(store), len(store.skipped)) == ((1, 0) if usable else (0, 1))
+    assert [any("left out" in r for r in clip.repairs) for clip in store.clips] == [True] * usable
 
 
 def test_poses_alone_need_no_video(tmp_path):

@@ -10,8 +10,9 @@ from command import call
 from pcsta.checkpoint import load
 from pcsta.config import RECIPES
 from pcsta.data.msr_daily import MSRDaily
+from pcsta.data.pairing import clip_frames
 from pcsta.data.store import Store
-from pcsta.data.video import clip_frames, write_video
+from pcsta.data.video import write_video
 from pcsta.files import read_json
 from pcsta.glimpse import GlimpseSensor, crop
 from pcsta.skeletons import KINECT_V1
@@ -60,7 +61,7 @@ def test_check_counts_both_forms(raw):
     found = json.loads(call("check", "msr-daily", "--root", raw, "--json").stdout)
     assert found["usable"] == 12 and found["files"] == {"skeletons": 12, "videos": 12}
     assert found["splits"] == {"cross-subject": {"train": 6, "test": 6}}
-    assert found["videos_against_skeletons"]["equal"] == 12
+    assert found["videos"]["equal"]["count"] == 12
     assert found["repaired"] == 4, "the converted form has no image positions of its own"
 
 
