@@ -25,6 +25,7 @@ app = typer.Typer()
 data_app = typer.Typer(no_args_is_help=True, help="Make the embedded dataset.")
 app.add_typer(data_app, name="data")
 
+VIDEOS = (".avi", ".mkv", ".mov", ".mp4")  # that H.264 is written to
 Out = Annotated[Path, typer.Option(help="Folder of the runs.")]
 ConfigName = Annotated[str, typer.Option(help=f"Sizes: {', '.join(CONFIGS)}.")]
 Seeds = Annotated[int, typer.Option(help="How many, from 0.")]
@@ -201,11 +202,10 @@ def overlay(
 ) -> None:
     """Write a video of one recording that shows where the model looked."""
     from pcsta import evaluation
-    from pcsta.data.inspect import VIDEOS
     from pcsta_book import figures
 
     if out.suffix.lower() not in VIDEOS:
-        raise ValueError(f"{out} ends as no video does; choose one of {', '.join(sorted(VIDEOS))}")
+        raise ValueError(f"{out} ends as no video does; choose one of {', '.join(VIDEOS)}")
     options.writable(out.parent)
     said = evaluation.predict(run, skeleton, video, weights, device)
     typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
