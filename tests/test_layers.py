@@ -13,7 +13,7 @@ from pcsta_book.places import BOOK, ROOT
 PCSTA = """
 files common config skeletons subsequences pose_tensor pose_net glimpse
 attention scaling rgb_stream two_stream people_order
-data.clip data.bodies data.dataset data.text data.truth data.video data.splits
+data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.splits
 data.ntu data.sbu data.msr_daily data.own data
 data.report data.store data.store_writer data.prepare data.check data.inspect
 batches checkpoint training evaluation export doctor

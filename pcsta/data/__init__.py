@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pcsta.data import msr_daily, sbu
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
 from pcsta.data.msr_daily import MSRDaily
@@ -65,12 +64,10 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     Raises DataError for a name that no dataset uses.
     """
     path = Path(path).absolute()
-    if path.suffix == ".skeleton":
-        return NTU(path.parent.parent), path.stem
-    if path.name == "skeleton_pos.txt":
-        return SBUInteraction(path.parents[3]), sbu.sample_name(path)
-    if path.suffix == ".txt" and "_skeleton" in path.stem:
-        return MSRDaily(path.parent), msr_daily.sample_name(path)
+    for dataset, root in ((NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
+        match = dataset.names.pattern.fullmatch(path.as_posix())
+        if match and match.lastgroup in ("skeleton", "converted"):
+            return dataset(path.parents[root]), dataset.names.spell(match["name"])
     raise DataError(
         "not a skeleton file of a known dataset", path=path,
         advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",
@@ -86,7 +83,7 @@ def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
     dataset, name = reader_of(path)
     sample = dataset.identify(name, path, colour)
     if not isinstance(sample, Sample):
-        sample = Sample(name, -1, "", 0, 0, path, colour, "")
+        sample = Sample(name, path, colour)
     return dataset.read(sample)
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from pcsta.data.bodies import People, Tracks, choose_people
+import numpy as np
+from jaxtyping import Float
+
+from pcsta.data.bodies import People, choose_people
 from pcsta.data.clip import HANDS, Clip
+from pcsta.data.finder import ARCHIVE, CONVERTED, IGNORED, Found, Names, by_reason, find
+from pcsta.data.tracks import Tracks
 from pcsta.skeletons import Skeleton
 
 ORPHAN = "video without skeleton"  # the reason why such a sample is unusable
+REASONS = 3  # given where no sample is usable
 
 
 @dataclass(eq=False)
@@ -49,13 +55,13 @@ class Sample:
     """
 
     name: str
-    label: int
-    subject: str
-    camera: int
-    replication: int
     skeleton_file: Path
-    video: Path | None
-    action: str
+    video: Path | None = None
+    label: int = -1
+    subject: str = ""
+    camera: int = 0
+    replication: int = 0
+    action: str = ""
 
 
 class Split(NamedTuple):
@@ -74,6 +80,7 @@ class Dataset(ABC):
     protocols:   names that `split` accepts
     crop_size:   side in pixels of the square around each hand (section 5)
     reads:       rules of its reader that a store must not be older than
+    names:       how its files are called
     """
 
     name: str
@@ -83,13 +90,14 @@ class Dataset(ABC):
     crop_size: int
     layout: str  # what `root` should hold, for error messages
     reads: Mapping[str, str] = {}
+    names: Names
 
     def __init__(self, root: Path | str):
         self.root = Path(root)
 
-    @abstractmethod
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
-        """(name, skeleton file, video) of everything under `root` that looks like a sample."""
+    def _files(self) -> Iterable[Found]:
+        """What lies under `root`, by name."""
+        return find(self.root, self.names)
 
     @abstractmethod
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
@@ -116,20 +124,25 @@ class Dataset(ABC):
         samples: dict[str, Sample] = {}
         unusable: dict[str, str] = {}
         files = {"skeletons": 0, "videos": 0}
-        for name, skeleton_file, video in sorted(self._files(), key=itemgetter(0)):
-            said = self.identify(name, skeleton_file, video) if skeleton_file else ORPHAN
+        for name, skeleton, video, reason in sorted(self._files(), key=attrgetter("name")):
+            said: Sample | str | None = reason
+            if reason is None:
+                said = self.identify(name, skeleton, video) if skeleton else ORPHAN
             if isinstance(said, Sample):
                 samples[name] = said
             elif said is not None:
                 unusable[name] = said
             else:
                 continue  # none of ours
-            for kind, path in (("skeletons", skeleton_file), ("videos", video)):
+            for kind, path in (("skeletons", skeleton), ("videos", video)):
                 # a sample's files are there, those of the others may not be
                 files[kind] += path is not None and (name in samples or path.exists())
+        ignored = sum(reason in (IGNORED, ARCHIVE, CONVERTED) for reason in unusable.values())
+        files |= {"ignored": ignored} if ignored else {}
         if not samples:
-            left_out = f" ({len(unusable)} unusable ones)" if unusable else ""
-            problem = f"no usable {self.name} sample in this folder{left_out}"
+            problem = f"no usable {self.name} sample in this folder"
+            for reason, names in [*by_reason(unusable).items()][:REASONS]:
+                problem += f"; {len(names)} left out, such as {names[0]}: {reason}"
             raise DataError(problem, path=self.root, advice=advice)
         return samples, unusable, files
 
@@ -145,7 +158,7 @@ class Dataset(ABC):
 
     @property
     def files(self) -> dict[str, int]:
-        """How many "skeletons" and "videos" are there, usable or not."""
+        """How many "skeletons" and "videos" are there, usable or not; how many were "ignored"."""
         return dict(self._inventory[2])
 
     def __len__(self) -> int:
@@ -159,7 +172,9 @@ class Dataset(ABC):
         samples, unusable, _ = self._inventory
         if name not in samples:
             reason = unusable.get(name, "no such file")
-            raise DataError(f"{self.name} has no sample {name!r}: {reason}", path=self.root)
+            problem = f"{self.name} has no sample {name!r}: {reason}"
+            advice = f"`pcsta check {self.name} --root {self.root}` counts what is there"
+            raise DataError(problem, path=self.root, advice=advice)
         return samples[name]
 
     def _people(self, tracks: Tracks) -> People:
@@ -174,16 +189,18 @@ class Dataset(ABC):
         people = self._people(tracks)
         if not people.joints.any():
             raise DataError(
-                f"no body in any of its {tracks.length} frames", path=sample.skeleton_file,
-                advice="Leave the sample out: the sensor saw nobody",
-            )  # fmt: skip
+                "; ".join([f"no body in any of its {tracks.length} frames", *tracks.notes]),
+                path=sample.skeleton_file,
+                advice="Leave the sample out if the sensor saw nobody; joints should be in metres",
+            )
+        size = self.image_size(sample)
         clip = Clip(
-            name=sample.name, joints=people.joints, pixels=people.pixels, skeleton=self.skeleton,
-            label=sample.label, subject=sample.subject, camera=sample.camera,
-            replication=sample.replication, action=sample.action,
-            image_size=self.image_size(sample), video=sample.video,
+            name=sample.name, joints=people.joints, pixels=_near_image(people.pixels, size),
+            skeleton=self.skeleton, label=sample.label, subject=sample.subject,
+            camera=sample.camera, replication=sample.replication, action=sample.action,
+            image_size=size, video=sample.video,
         )  # fmt: skip
-        return replace(clip, repairs=(*tracks.notes, *people.repairs, *_hands_outside(clip)))
+        return replace(clip, repairs=(*tracks.notes, *people.repairs, *_unseen_hands(clip)))
 
     def split(self, protocol: str | None = None) -> Split:
         """Training and test names of a protocol (default: the first). ValueError if unknown."""
@@ -202,13 +219,30 @@ class Dataset(ABC):
         return f"{type(self).__name__}({str(self.root)!r})"
 
 
-def _hands_outside(clip: Clip) -> list[str]:
-    """One sentence per hand that leaves the image; its crop is padded with zeros, never moved."""
-    outside = (clip.hands < 0) | (clip.hands >= clip.image_size)  # (T, 4, 2); NaN compares false
-    counts = outside.any(-1).sum(0).tolist()
-    return [
-        f"{name} hand is outside the image in {count} of {len(clip)} frames: "
-        "its crop is padded with zeros there"
-        for name, count in zip(HANDS, counts, strict=True)
-        if count
-    ]
+def _near_image(
+    pixels: Float[np.ndarray, "T 2 J 2"], size: tuple[int, int]
+) -> Float[np.ndarray, "T 2 J 2"]:
+    """NaN in place of pixels more than an image's size outside the image.
+
+    The depth camera sees people whom the colour camera does not: in MSR's real files they reach
+    three quarters of the image's height below it.
+    """
+    width_height = np.array(size, np.float32)
+    far = (np.abs(pixels - width_height / 2) > 1.5 * width_height).any(-1, keepdims=True)
+    return np.where(far, np.float32(np.nan), pixels)
+
+
+def _unseen_hands(clip: Clip) -> list[str]:
+    """One sentence per hand that leaves the image, or has no place in it."""
+    there = clip.present.repeat(2, axis=1)  # (T, 4)
+    unknown = there & np.isnan(clip.hands).any(-1)
+    outside = ((clip.hands < 0) | (clip.hands >= clip.image_size)).any(-1)  # NaN compares false
+    said = []
+    for found, what in (
+        (outside, "is outside the image in {}: its crop is padded with zeros there"),
+        (unknown, "has no place in the image in {}: it counts as absent there"),
+    ):
+        for name, count in zip(HANDS, found.sum(0).tolist(), strict=True):
+            if count:
+                said.append(f"{name} hand " + what.format(f"{count} of {len(clip)} frames"))
+    return said

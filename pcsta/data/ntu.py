@@ -9,7 +9,7 @@ x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Integer
 
-from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.finder import FILM, Names
 from pcsta.data.splits import NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
 from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
+from pcsta.data.tracks import Body, Tracks, gather
 from pcsta.data.truth import read_truth
 from pcsta.data.video import video_info
 from pcsta.files import atomic, read_json
@@ -56,14 +57,16 @@ class Recording:
 
     @property
     def bodies(self) -> list[Body]:
-        """The rows gathered by id, in order of first appearance; one row a frame and id."""
-        bodies = []
-        for body in dict.fromkeys(self.ids):
-            rows = np.array([row for row, one in enumerate(self.ids) if one == body])
-            frames, first = np.unique(self.frames[rows], return_index=True)
-            values = self.values[rows[first]]
-            bodies.append(Body((body,), frames, values[..., 0:3].copy(), values[..., 5:7].copy()))
-        return bodies
+        """The rows gathered by id, in order of first appearance."""
+        return self.tracks.bodies
+
+    @property
+    def tracks(self) -> Tracks:
+        """The bodies, and the share of joints that were seen, not inferred."""
+        joints, pixels, states = self.values[..., 0:3], self.values[..., 5:7], self.values[..., -1]
+        bodies, notes = gather(self.ids, self.frames, joints, pixels)
+        tracked = float((states == 2).mean()) if states.size else None
+        return Tracks(bodies, self.length, tracked, tuple(notes))
 
 
 def read_skeleton(path: Path | str) -> Recording:
@@ -73,7 +76,7 @@ def read_skeleton(path: Path | str) -> Recording:
     length = whole_number(lines[0], "the number of frames", path, 1)
     if length == 0:
         raise damaged("the file states 0 frames", path, 1)
-    text = FrameLines(path, lines, length)
+    text = FrameLines(path, lines, length, JOINTS)
     ids: list[int] = []
     for frame in text:
         for _ in range(text.count("the number of bodies")):
@@ -85,21 +88,8 @@ def read_skeleton(path: Path | str) -> Recording:
             if (joints := text.count("the number of joints")) != JOINTS:
                 problem = f"a body should have {JOINTS} joints, found {joints}"
                 raise damaged(problem, path, text.at, frame)
-            text.take_rows(JOINTS)
-    return Recording(
-        length=length,
-        ids=tuple(ids),
-        frames=np.array(text.frames[::JOINTS], np.int64),
-        values=text.table(FIELDS).reshape(-1, JOINTS, FIELDS),
-    )
-
-
-def tracks(path: Path) -> Tracks:
-    """The bodies of a `.skeleton` file, and the share of joints that were seen, not inferred."""
-    recording = read_skeleton(path)
-    states = recording.values[..., -1]
-    tracked = float((states == 2).mean()) if states.size else None
-    return Tracks(recording.bodies, recording.length, tracked)
+            text.take_body()
+    return Recording(length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
@@ -175,7 +165,8 @@ def write_skeleton(
 class NTU(Dataset):
     """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
 
-    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`
+    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`, with or without
+             folders in them
     actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
 
     A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
@@ -187,6 +178,14 @@ class NTU(Dataset):
     skeleton = KINECT_V2
     protocols = ("cross-subject", "cross-view")
     layout = "nturgb+d_skeletons/SsssCcccPpppRrrrAaaa.skeleton and nturgb+d_rgb/…_rgb.avi"
+    names = Names(
+        re.compile(
+            rf".*/(?:{OWN}|(?P<name>[^/]+)(?:(?P<skeleton>\.skeleton)|(?P<video>_rgb\.{FILM})))",
+            re.I,
+        ),
+        spell=lambda name: name.upper() if NAME.fullmatch(name.upper()) else name,
+        skip=re.compile(r"\.|nturgb\+d_(truth|depth|ir)", re.I),
+    )
 
     def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
         super().__init__(root)
@@ -204,14 +203,6 @@ class NTU(Dataset):
                 self._size = video_info(sample.video).size
         return self._size or (1920, 1080)
 
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
-        skeletons = {p.stem: p for p in (self.root / "nturgb+d_skeletons").glob("*.skeleton")}
-        videos = {
-            p.stem.removesuffix("_rgb"): p for p in (self.root / "nturgb+d_rgb").glob("*_rgb.avi")
-        }
-        for name in skeletons.keys() | videos.keys():
-            yield name, skeletons.get(name), videos.get(name)
-
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         match = NAME.fullmatch(name)
         if not match:
@@ -223,10 +214,10 @@ class NTU(Dataset):
             return None
         if name in MISSING:
             return "skeleton missing or incomplete (the authors' list of 302)"
+        label = self.actions.index(action)
         return Sample(
-            name=name, label=self.actions.index(action), subject=str(performer), camera=camera,
-            replication=replication, skeleton_file=skeleton_file, video=video,
-            action=ACTION_NAMES[action - 1],
+            name, skeleton_file, video, label, str(performer), camera, replication,
+            ACTION_NAMES[action - 1],
         )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
@@ -235,7 +226,7 @@ class NTU(Dataset):
         return int(sample.subject) in NTU_TRAIN_SUBJECTS
 
     def tracks(self, path: Path) -> Tracks:
-        return tracks(path)
+        return read_skeleton(path).tracks
 
     def read(self, sample: Sample | str) -> Clip:
         clip = super().read(sample)

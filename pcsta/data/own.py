@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pcsta.data import ntu
-from pcsta.data.bodies import Tracks
 from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.finder import Found
+from pcsta.data.tracks import Tracks
 from pcsta.data.video import video_info
 from pcsta.skeletons import KINECT_V2
 
@@ -83,25 +84,23 @@ class OwnRecordings(Dataset):
             )
         return size
 
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
+    def _files(self) -> Iterator[Found]:
         for name, row in self._rows.items():
-            yield name, self._path(row, "skeleton"), self._path(row, "video")
+            yield Found(name, self._path(row, "skeleton"), self._path(row, "video"))
 
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         for path, what in ((skeleton_file, "skeleton"), (video, "video")):
             if path is not None and not path.exists():
                 return f"the table names a {what} file that is not there"
         row = self._rows[name]
-        return Sample(
-            name=name, label=self.classes.index(row["action"]), subject=row["subject"], camera=0,
-            replication=0, skeleton_file=skeleton_file, video=video, action=row["action"],
-        )  # fmt: skip
+        label = self.classes.index(row["action"])
+        return Sample(name, skeleton_file, video, label, row["subject"], action=row["action"])
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return self._side[sample.subject] == "train"
 
     def tracks(self, path: Path) -> Tracks:
-        return ntu.tracks(path)
+        return ntu.read_skeleton(path).tracks
 
 
 def _size(video: Path) -> tuple[int, int]:

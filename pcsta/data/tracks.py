@@ -1,0 +1,128 @@
+"""From the rows of a skeleton file to tracked bodies, in which whatever is no measurement is NaN.
+
+Sensors and the programs behind them write "nothing here" in many ways: NaN, a joint or a whole body
+of zeros, the greatest number that a float holds. `gather` knows them all; `fill_missing` puts
+joints in their place. Both say what they found in sentences for `Clip.repairs`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+# Metres from the sensor, along each axis. Twice what a Kinect tracks: version 2 from 0.5 to 4.5 m,
+# version 1 from 0.8 to 4 m (Microsoft's documentation, `DepthRange`). In the real files at hand, of
+# NTU, SBU and MSR, the furthest joint is at 5.2 m.
+REACH = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One tracked body: n reports in rising frames, under one id or, once stitched, several.
+
+    ids:    as in the file, in order of use
+    frames: (n,) frame of each report, from 0
+    joints: (n, J, 3) metres;  pixels: (n, J, 2) in the colour image; NaN where unknown
+    """
+
+    ids: tuple[int, ...]
+    frames: Int64[np.ndarray, "n"]
+    joints: Float32[np.ndarray, "n J 3"]
+    pixels: Float32[np.ndarray, "n J 2"]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, part: slice | Bool[np.ndarray, "n"]) -> Body:
+        """Some of the reports, under the same ids."""
+        return Body(self.ids, self.frames[part], self.joints[part], self.pixels[part])
+
+    def __str__(self) -> str:
+        ids = "+".join(map(str, self.ids))
+        return f"body {ids} (frames {self.frames[0]}-{self.frames[-1]})"
+
+
+class Tracks(NamedTuple):
+    """What a skeleton file holds, before any choice or repair.
+
+    bodies:  in order of first appearance
+    length:  T, number of frames, with or without a body
+    tracked: share of joints that the sensor saw rather than inferred; None where not in the file
+    notes:   sentences for `Clip.repairs` about the file itself
+    """
+
+    bodies: list[Body]
+    length: int
+    tracked: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def gather(
+    ids: Sequence[int],
+    frames: Int64[np.ndarray, "n"],
+    joints: Float32[np.ndarray, "n J 3"],
+    pixels: Float32[np.ndarray, "n J 2"],
+) -> tuple[list[Body], list[str]]:
+    """The rows of a file, frame after frame, as bodies in order of first appearance; and notes.
+
+    A joint that no sensor measures becomes NaN: one that is not finite, zero in all coordinates, or
+    beyond REACH. So does a pixel that is not finite, or (0, 0). A row without any measured joint is
+    nobody. A second row of one id in one frame belongs to a body of its own, under a new id.
+    """
+    finite = np.isfinite(joints).all(-1)  # (n, J)
+    zero = ~joints.any(-1)
+    far = finite & (np.abs(joints) > REACH).any(-1)
+    measured = finite & ~zero & ~far
+    joints = np.where(measured[..., None], joints, np.float32(np.nan))
+    seen = np.isfinite(pixels).all(-1) & pixels.any(-1)
+    pixels = np.where(seen[..., None], pixels, np.float32(np.nan))
+
+    rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # of an id, and of its doubles
+    earlier: Counter[tuple[int, int]] = Counter()
+    for row, report in enumerate(zip(ids, frames.tolist(), strict=True)):
+        rows[report[0], earlier[report]].append(row)
+        earlier[report] += 1
+
+    bodies, notes = [], []
+    new = count(max(ids, default=0) + 1)
+    kinds = {"not a number": ~finite, "zero": zero, f"more than {REACH:.0f} m from the sensor": far}
+    for (ident, double), of_body in rows.items():
+        at, body = np.array(of_body), next(new) if double else ident
+        if double:
+            listed = f"body {ident} is listed again in {len(at)} frames, first in {frames[at[0]]}"
+            notes.append(f"{listed}: kept as body {body}")
+        for what, kind in kinds.items():
+            if found := int(kind[at].sum()):
+                notes.append(f"body {body}: {found} joint positions are {what}")
+        there = measured[at].any(1)
+        if not there.all():
+            nowhere = int((~there).sum())
+            notes.append(f"body {body} has no measured joint in {nowhere} frames: absent there")
+            at = at[there]
+        if len(at):
+            bodies.append(Body((body,), frames[at], joints[at], pixels[at]))
+    return bodies, notes
+
+
+def fill_missing(body: Body) -> tuple[Body, list[str]]:
+    """Missing joints, interpolated in time (the nearest report at either end).
+
+    A joint that is never measured takes the mean place of the body's other joints.
+    """
+    bad = np.isnan(body.joints).any(-1)  # (n, J)
+    if not bad.any():
+        return body, []
+    joints = body.joints.copy()
+    joints[bad] = joints[~bad].mean(0)
+    for joint in np.flatnonzero(bad.any(0) & ~bad.all(0)):
+        good = body[~bad[:, joint]]
+        for axis, known in enumerate(good.joints[:, joint].T):
+            joints[:, joint, axis] = np.interp(body.frames, good.frames, known)
+    done = f"{body}: {int(bad.sum())} missing joint positions interpolated in time"
+    return replace(body, joints=joints), [done]
