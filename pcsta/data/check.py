@@ -10,6 +10,7 @@ from typing import NotRequired, TypedDict
 from tqdm.auto import tqdm
 
 from pcsta.data.dataset import ORPHAN, DataError, Dataset
+from pcsta.data.finder import reason_and_example
 from pcsta.data.report import counts, layout
 from pcsta.data.video import video_info
 
@@ -48,7 +49,7 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
     without, file names alone are judged. A sample that cannot be read counts as unusable and is in
     no split. Raises DataError for a missing, empty or wrong folder.
     """
-    unusable = {name: (reason, name) for name, reason in dataset.unusable.items()}
+    unusable = {name: reason_and_example(name, said) for name, said in dataset.unusable.items()}
     lengths: list[int] = []
     repaired = 0
     videos: Counter[str] = Counter()

@@ -123,6 +123,7 @@ class Dataset(ABC):
             raise DataError("no such folder", path=self.root, advice=advice)
         samples: dict[str, Sample] = {}
         unusable: dict[str, str] = {}
+        others: dict[str, str] = {}
         files = {"skeletons": 0, "videos": 0}
         for name, skeleton, video, reason in sorted(self._files(), key=attrgetter("name")):
             said: Sample | str | None = reason
@@ -133,7 +134,8 @@ class Dataset(ABC):
             elif said is not None:
                 unusable[name] = said
             else:
-                continue  # none of ours
+                others[name] = "of an action that was not asked for"
+                continue
             for kind, path in (("skeletons", skeleton), ("videos", video)):
                 # a sample's files are there, those of the others may not be
                 files[kind] += path is not None and (name in samples or path.exists())
@@ -141,7 +143,7 @@ class Dataset(ABC):
         files |= {"ignored": ignored} if ignored else {}
         if not samples:
             problem = f"no usable {self.name} sample in this folder"
-            for reason, names in [*by_reason(unusable).items()][:REASONS]:
+            for reason, names in [*by_reason(unusable | others).items()][:REASONS]:
                 problem += f"; {len(names)} left out, such as {names[0]}: {reason}"
             raise DataError(problem, path=self.root, advice=advice)
         return samples, unusable, files

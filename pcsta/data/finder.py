@@ -101,12 +101,17 @@ def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[
 
 
 def by_reason(unusable: Mapping[str, str]) -> dict[str, list[str]]:
-    """Reason -> examples, the most frequent first; what a reason says after a colon is theirs."""
+    """Reason -> examples, the most frequent reason first."""
     found = defaultdict(list)
-    for name, said in unusable.items():
-        reason, _, detail = said.partition(": ")
-        found[reason].append(f"{name} ({detail})" if detail else name)
+    for reason, example in map(reason_and_example, unusable, unusable.values()):
+        found[reason].append(example)
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def reason_and_example(name: str, said: str) -> tuple[str, str]:
+    """What a reason says after a colon is of this sample alone and goes to the example."""
+    reason, _, detail = said.partition(": ")
+    return reason, f"{name} ({detail})" if detail else name
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-# Metres from the sensor, along each axis. Twice what a Kinect tracks: version 2 from 0.5 to 4.5 m,
-# version 1 from 0.8 to 4 m (Microsoft's documentation, `DepthRange`). In the real files at hand, of
-# NTU, SBU and MSR, the furthest joint is at 5.2 m.
-REACH = 10.0
+# Metres from the sensor within which a joint may lie, along each axis, and the least mean depth of a
+# body. Kinect v2 tracks people from 0.5 to 4.5 m, v1 from 0.8 to 4 m (Microsoft's documentation; v1:
+# `DepthRange`); in the real files of NTU, SBU and MSR the furthest joint is at 5.2 m.
+FAR, NEAR = 10.0, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +69,24 @@ def gather(
     joints: Float32[np.ndarray, "n J 3"],
     pixels: Float32[np.ndarray, "n J 2"],
 ) -> tuple[list[Body], list[str]]:
-    """The rows of a file, frame after frame, as bodies in order of first appearance; and notes.
+    """The rows of a file as bodies, in order of first appearance; and notes on what was found.
 
-    A joint that no sensor measures becomes NaN: one that is not finite, zero in all coordinates, or
-    beyond REACH. So does a pixel that is not finite, or (0, 0). A row without any measured joint is
-    nobody. A second row of one id in one frame belongs to a body of its own, under a new id.
+    A joint that no sensor measures becomes NaN: one that is not finite, beyond FAR, or zero in all
+    coordinates. (Zero may be a place where coordinates start at the body: nearer than NEAR.) So does
+    a pixel that is not finite, or (0, 0). A row without any measured joint is nobody. A second row
+    of one id in one frame belongs to a body of its own, under a new id.
     """
     finite = np.isfinite(joints).all(-1)  # (n, J)
+    far = finite & (np.abs(joints) > FAR).any(-1)
     zero = ~joints.any(-1)
-    far = finite & (np.abs(joints) > REACH).any(-1)
-    measured = finite & ~zero & ~far
+    seen = finite & ~far & ~zero
+    depth = np.where(seen, joints[..., 2], 0).sum(1) / seen.sum(1).clip(1)  # (n,) mean over joints
+    zero &= ((np.abs(depth) >= NEAR) | ~seen.any(1))[:, None]
+    kinds = {"not a number": ~finite, f"more than {FAR:.0f} m from the sensor": far, "zero": zero}
+    measured = finite & ~far & ~zero
     joints = np.where(measured[..., None], joints, np.float32(np.nan))
-    seen = np.isfinite(pixels).all(-1) & pixels.any(-1)
-    pixels = np.where(seen[..., None], pixels, np.float32(np.nan))
+    known = np.isfinite(pixels).all(-1) & pixels.any(-1)
+    pixels = np.where(known[..., None], pixels, np.float32(np.nan))
 
     rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # of an id, and of its doubles
     earlier: Counter[tuple[int, int]] = Counter()
@@ -91,7 +96,6 @@ def gather(
 
     bodies, notes = [], []
     new = count(max(ids, default=0) + 1)
-    kinds = {"not a number": ~finite, "zero": zero, f"more than {REACH:.0f} m from the sensor": far}
     for (ident, double), of_body in rows.items():
         at, body = np.array(of_body), next(new) if double else ident
         if double:

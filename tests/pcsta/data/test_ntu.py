@@ -207,6 +207,16 @@ def test_a_joint_of_zeros_is_missing(tmp_path):
     assert "right 1 hand has no place in the image in 5 of 30 frames" in clip.repairs[-1]
 
 
+def test_zero_is_a_place_where_coordinates_start_at_the_body(tmp_path):
+    joints = person(30, at=(0, 0, 0))
+    joints -= joints[:, 1:2]
+    joints[:, 1] = 0
+    with np.errstate(invalid="ignore"):
+        clip = read(tmp_path, (ONE, 0, joints))
+    np.testing.assert_allclose(clip.joints[:, 0], joints, atol=1e-5)
+    assert not any("zero" in said for said in clip.repairs)
+
+
 @pytest.mark.parametrize("number", ["-3.402823e+38", "1e30", "-10.1"])
 def test_a_joint_beyond_the_sensor_is_missing(tmp_path, number):
     joints = person(30)
