@@ -229,16 +229,18 @@ def _near_image(
     The depth camera sees people whom the colour camera does not: in MSR's real files they reach
     three quarters of the image's height below it.
     """
-    width_height = np.array(size, np.float32)
-    far = (np.abs(pixels - width_height / 2) > 1.5 * width_height).any(-1, keepdims=True)
-    return np.where(far, np.float32(np.nan), pixels)
+    middle = np.array(size, np.float32) / 2
+    far = np.abs(pixels - middle) > 3 * middle
+    if far.any():
+        pixels = np.where(far.any(-1, keepdims=True), np.float32(np.nan), pixels)
+    return pixels
 
 
 def _unseen_hands(clip: Clip) -> list[str]:
     """One sentence per hand that leaves the image, or has no place in it."""
-    there = clip.present.repeat(2, axis=1)  # (T, 4)
-    unknown = there & np.isnan(clip.hands).any(-1)
-    outside = ((clip.hands < 0) | (clip.hands >= clip.image_size)).any(-1)  # NaN compares false
+    hands = clip.hands
+    unknown = clip.present.repeat(2, axis=1) & np.isnan(hands[..., 0])  # (T, 4)
+    outside = ((hands < 0) | (hands >= clip.image_size)).any(-1)  # NaN compares false
     said = []
     for found, what in (
         (outside, "is outside the image in {}: its crop is padded with zeros there"),

@@ -7,7 +7,6 @@ joints in their place. Both say what they found in sentences for `Clip.repairs`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -76,23 +75,23 @@ def gather(
     a pixel that is not finite, or (0, 0). A row without any measured joint is nobody. A second row
     of one id in one frame belongs to a body of its own, under a new id.
     """
-    finite = np.isfinite(joints).all(-1)  # (n, J)
-    far = finite & (np.abs(joints) > FAR).any(-1)
-    zero = ~joints.any(-1)
-    seen = finite & ~far & ~zero
-    depth = np.where(seen, joints[..., 2], 0).sum(1) / seen.sum(1).clip(1)  # (n,) mean over joints
-    zero &= ((np.abs(depth) >= NEAR) | ~seen.any(1))[:, None]
-    kinds = {"not a number": ~finite, f"more than {FAR:.0f} m from the sensor": far, "zero": zero}
-    measured = finite & ~far & ~zero
-    joints = np.where(measured[..., None], joints, np.float32(np.nan))
-    known = np.isfinite(pixels).all(-1) & pixels.any(-1)
-    pixels = np.where(known[..., None], pixels, np.float32(np.nan))
+    missing: dict[str, Bool[np.ndarray, "n J"]] = {}
+    if not (joints[..., 2].all() and np.abs(joints).max(initial=0) <= FAR):  # quick, and mostly so
+        missing = _missing(joints)
+        joints = np.where(np.any([*missing.values()], 0)[..., None], np.float32(np.nan), joints)
+    if not (pixels[..., 0].all() and np.isfinite(pixels).all()):
+        known = np.isfinite(pixels).all(-1, keepdims=True) & pixels.any(-1, keepdims=True)
+        pixels = np.where(known, pixels, np.float32(np.nan))
 
-    rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # of an id, and of its doubles
-    earlier: Counter[tuple[int, int]] = Counter()
-    for row, report in enumerate(zip(ids, frames.tolist(), strict=True)):
-        rows[report[0], earlier[report]].append(row)
-        earlier[report] += 1
+    rows: dict[tuple[int, int], list[int]] = {}  # of an id, and of its doubles
+    at_frame = frames.tolist()
+    for row, ident in enumerate(ids):
+        double = 0
+        while (of_body := rows.setdefault((ident, double), [])) and (
+            at_frame[of_body[-1]] == at_frame[row]
+        ):
+            double += 1
+        of_body.append(row)
 
     bodies, notes = [], []
     new = count(max(ids, default=0) + 1)
@@ -101,17 +100,26 @@ def gather(
         if double:
             listed = f"body {ident} is listed again in {len(at)} frames, first in {frames[at[0]]}"
             notes.append(f"{listed}: kept as body {body}")
-        for what, kind in kinds.items():
+        for what, kind in missing.items():
             if found := int(kind[at].sum()):
                 notes.append(f"body {body}: {found} joint positions are {what}")
-        there = measured[at].any(1)
-        if not there.all():
-            nowhere = int((~there).sum())
+        there = ~np.isnan(joints[at, :, 0]).all(1)
+        if nowhere := int((~there).sum()):
             notes.append(f"body {body} has no measured joint in {nowhere} frames: absent there")
             at = at[there]
         if len(at):
             bodies.append(Body((body,), frames[at], joints[at], pixels[at]))
     return bodies, notes
+
+
+def _missing(joints: Float32[np.ndarray, "n J 3"]) -> dict[str, Bool[np.ndarray, "n J"]]:
+    """What is wrong with joints -> where."""
+    finite, zero = np.isfinite(joints).all(-1), ~joints.any(-1)
+    far = finite & (np.abs(joints) > FAR).any(-1)
+    seen = finite & ~far & ~zero
+    depth = np.where(seen, joints[..., 2], 0).sum(1) / seen.sum(1).clip(1)  # (n,) mean over joints
+    zero &= ((np.abs(depth) >= NEAR) | ~seen.any(1))[:, None]
+    return {"not a number": ~finite, "zero": zero, f"more than {FAR:.0f} m from the sensor": far}
 
 
 def fill_missing(body: Body) -> tuple[Body, list[str]]:
