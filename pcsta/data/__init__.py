@@ -65,7 +65,7 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     """
     path = Path(path).absolute()
     for dataset, root in ((NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
-        match = dataset.names.pattern.fullmatch(path.as_posix())
+        match = dataset.names.file.fullmatch(path.as_posix())
         if match and match.lastgroup in ("skeleton", "converted"):
             return dataset(path.parents[root]), dataset.names.spell(match["name"])
     raise DataError(

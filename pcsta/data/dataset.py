@@ -99,9 +99,24 @@ class Dataset(ABC):
         """What lies under `root`, by name."""
         return find(self.root, self.names)
 
-    @abstractmethod
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         """What the name says; a reason when it is unusable; None when it is none of ours."""
+        match = self.names.sample.fullmatch(name)
+        if not match:
+            return f"not a name of the form {self.names.form}"
+        facts = match.groupdict("0")
+        label = self._label(name, int(facts["action"]), facts["subject"])
+        if not isinstance(label, int):
+            return label
+        return Sample(
+            name, skeleton_file, video, label, facts["subject"].lstrip("0") or "0",
+            int(facts.get("camera", 0)), int(facts["replication"]), self.classes[label],
+        )  # fmt: skip
+
+    def _label(self, name: str, action: int, subject: str) -> int | str | None:
+        """The label of an action's number in the file's name; or like `identify`."""
+        known = 1 <= action <= len(self.classes)
+        return action - 1 if known else f"not one of the {len(self.classes)} actions"
 
     @abstractmethod
     def tracks(self, path: Path) -> Tracks:

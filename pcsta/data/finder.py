@@ -31,14 +31,18 @@ class Found(NamedTuple):
 class Names(NamedTuple):
     """How a dataset calls its files.
 
-    pattern: of a whole path. Its group `name` is the sample's; the file is what the last group that
-             matched says: `skeleton`, `converted` (used where there is no skeleton), `video`, or
-             `images` (their folder is the video). With no such group it is known and not needed
-    spell:   a name as the dataset's authors write it, whatever capitals a file system made of it
-    skip:    folders that are not looked into
+    file:   pattern of a whole path. Its group `name` is the sample's; the file is what the last group
+            that matched says: `skeleton`, `converted` (used where there is no skeleton), `video`, or
+            `images` (their folder is the video). With no such group it is known and not needed
+    sample: pattern of a sample's name, with the groups `action`, `subject`, `replication`, `camera`
+    form:   the same for people to read
+    spell:  a name as the dataset's authors write it, whatever capitals a file system made of it
+    skip:   folders that are not looked into
     """
 
-    pattern: re.Pattern[str]
+    file: re.Pattern[str]
+    sample: re.Pattern[str]
+    form: str
     spell: Callable[[str], str]
     skip: re.Pattern[str] = re.compile(r"\.")  # hidden ones
 
@@ -52,7 +56,7 @@ def find(root: Path, names: Names) -> Iterator[Found]:
     for folder, files in files_under(root, names.skip):
         here = folder.as_posix()
         for file in files:
-            match = names.pattern.fullmatch(f"{here}/{file}")
+            match = names.file.fullmatch(f"{here}/{file}")
             if match is None:
                 reason = ARCHIVE if file.lower().endswith(ARCHIVES) else IGNORED
                 yield Found(_relative(folder / file, root), reason=reason)

@@ -32,7 +32,6 @@ IMAGE = (640, 480)
 LONGEST = 100_000  # frames, an hour: a number beyond it is damage, and would fill the memory
 FOCAL = 571.26  # pixels at 640 x 480, nominal for Kinect v1's skeleton space
 JOINTS = len(KINECT_V1)
-NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)")
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # found after all sums
@@ -54,9 +53,8 @@ def read_skeleton(path: Path) -> Tracks:
 
 
 def _original(path: Path, lines: list[str]) -> Tracks:
-    head = lines[0].split()
-    length = whole_number(head[0], "the number of frames", path, 1)
-    joints = whole_number(head[1], "the number of joints", path, 1)
+    length, stated = lines[0].split()
+    joints = whole_number(stated, "the number of joints", path, 1)
     if joints != JOINTS:
         raise damaged(f"a skeleton should have {JOINTS} joints, found {joints}", path, 1)
     size = 2 * JOINTS  # rows per body
@@ -73,7 +71,7 @@ def _original(path: Path, lines: list[str]) -> Tracks:
     blocks = text.table(4).reshape(-1, JOINTS, 2, 4)
     world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(IMAGE, np.float32)
     bodies, notes = gather(ids, np.array(text.frames, int), world, image)
-    return Tracks(bodies, length, notes=tuple(notes))
+    return Tracks(bodies, text.length, notes=tuple(notes))
 
 
 def _converted(path: Path, lines: list[str]) -> Tracks:
@@ -114,20 +112,10 @@ class MSRDaily(Dataset):
             r".*/(?P<name>[^/]*?)_(?:(?P<skeleton>skeleton\.txt)|(?P<converted>skeleton[^/]+\.txt)|"
             rf"(?P<video>rgb\.{FILM})|depth\.\w+)", re.I
         ),
+        re.compile(r"a(?P<action>\d\d)_s(?P<subject>\d\d)_e(?P<replication>\d\d)"),
+        "aAA_sSS_eEE_skeleton.txt",
         spell=str.lower,
     )  # fmt: skip
-
-    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
-        match = NAME.fullmatch(name)
-        if not match:
-            return "not a name of the form aAA_sSS_eEE_skeleton.txt"
-        action, subject, take = map(int, match.groups())
-        if not 1 <= action <= len(CLASSES):
-            return "not one of the 16 activities"
-        return Sample(
-            name, skeleton_file, video, action - 1, str(subject), replication=take,
-            action=CLASSES[action - 1],
-        )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return int(sample.subject) in MSR_TRAIN_SUBJECTS

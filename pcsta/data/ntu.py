@@ -35,7 +35,9 @@ ACTION_NAMES = tuple(DATA.joinpath("ntu_actions.txt").read_text("ascii").splitli
 # (https://github.com/shahroudy/NTURGB-D).
 MISSING = frozenset(DATA.joinpath("ntu_missing.txt").read_text("ascii").split())
 
-NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+NAME = re.compile(
+    r"S\d{3}C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
+)
 OWN = "dataset.json"  # of a dataset that shares NTU's layout
 JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10
 
@@ -73,10 +75,7 @@ def read_skeleton(path: Path | str) -> Recording:
     """Parse a `.skeleton` file. Raises DataError naming file, frame and line of what is wrong."""
     path = Path(path)
     lines = read_lines(path)
-    length = whole_number(lines[0], "the number of frames", path, 1)
-    if length == 0:
-        raise damaged("the file states 0 frames", path, 1)
-    text = FrameLines(path, lines, length, JOINTS)
+    text = FrameLines(path, lines, lines[0], JOINTS)
     ids: list[int] = []
     for frame in text:
         for _ in range(text.count("the number of bodies")):
@@ -89,7 +88,7 @@ def read_skeleton(path: Path | str) -> Recording:
                 problem = f"a body should have {JOINTS} joints, found {joints}"
                 raise damaged(problem, path, text.at, frame)
             text.take_body()
-    return Recording(length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
+    return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
@@ -183,6 +182,8 @@ class NTU(Dataset):
             rf".*/(?:{OWN}|(?P<name>[^/]+)(?:(?P<skeleton>\.skeleton)|(?P<video>_rgb\.{FILM})))",
             re.I,
         ),
+        NAME,
+        "SsssCcccPpppRrrrAaaa",
         spell=lambda name: name.upper() if NAME.fullmatch(name.upper()) else name,
         skip=re.compile(r"\.|nturgb\+d_(truth|depth|ir)", re.I),
     )
@@ -203,22 +204,14 @@ class NTU(Dataset):
                 self._size = video_info(sample.video).size
         return self._size or (1920, 1080)
 
-    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
-        match = NAME.fullmatch(name)
-        if not match:
-            return "not a name of the form SsssCcccPpppRrrrAaaa"
-        _, camera, performer, replication, action = map(int, match.groups())
+    def _label(self, name: str, action: int, subject: str) -> int | str | None:
         if not 1 <= action <= len(ACTION_NAMES):
             return "not one of NTU RGB+D's 60 actions"
         if action not in self.actions:
             return None
         if name in MISSING:
             return "skeleton missing or incomplete (the authors' list of 302)"
-        label = self.actions.index(action)
-        return Sample(
-            name, skeleton_file, video, label, str(performer), camera, replication,
-            ACTION_NAMES[action - 1],
-        )  # fmt: skip
+        return self.actions.index(action)
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         if protocol == "cross-view":

@@ -36,7 +36,6 @@ CLASSES = (
 )  # fmt: skip
 
 IMAGE = (640, 480)
-NAME = re.compile(r"(s\d\ds\d\d)_(\d\d)_(\d\d\d)")
 
 
 def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
@@ -88,22 +87,15 @@ class SBUInteraction(Dataset):
             r".*/(?P<name>[^/]+/[^/]+/[^/]+)/(?:(?P<skeleton>skeleton_pos\.txt)|"
             r"(?P<images>rgb[^/]*\.(?:png|jpg))|depth[^/]*\.png)", re.I
         ),
+        re.compile(r"(?P<subject>s\d\ds\d\d)_(?P<action>\d\d)_(?P<replication>\d\d\d)"),
+        "sXXsYY_AA_NNN (from sXXsYY/AA/NNN/skeleton_pos.txt)",
         spell=lambda place: place.lower().replace("/", "_"),
     )  # fmt: skip
 
-    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
-        match = NAME.fullmatch(name)
-        if not match:
-            return "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt"
-        pair, action, take = match[1], int(match[2]), int(match[3])
-        if not any(pair in fold for fold in SBU_FOLDS):
+    def _label(self, name: str, action: int, subject: str) -> int | str | None:
+        if not any(subject in fold for fold in SBU_FOLDS):
             return "a pair of subjects that is in no fold"
-        if not 1 <= action <= len(CLASSES):
-            return "not one of SBU's 8 classes"
-        return Sample(
-            name, skeleton_file, video, action - 1, pair, replication=take,
-            action=CLASSES[action - 1],
-        )  # fmt: skip
+        return super()._label(name, action, subject)
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return sample.subject not in SBU_FOLDS[self.protocols.index(protocol)]

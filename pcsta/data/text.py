@@ -21,11 +21,7 @@ DIGITS = 20  # of a count or an id: Kinect's ids have 64 bits
 
 
 def damaged(
-    problem: str,
-    path: Path,
-    line: int | None = None,
-    frame: int | None = None,
-    advice: str = AGAIN,
+    problem: str, path: Path, line: int | None = None, frame: int | None = None, advice: str = AGAIN
 ) -> DataError:
     """What to raise for a file whose text is wrong: frames count from 0, lines from 1."""
     return DataError(problem, path=path, frame=frame, line=line, advice=advice)
@@ -110,14 +106,18 @@ class FrameLines:
     """The lines of a file that states its number of frames first, taken from top to bottom.
 
     block:  rows of numbers of one body
+    length: the number of frames, which the first line states as `stated`
     at:     lines taken so far: the number, from 1, of the last one
     frames: frame of every body so far
 
     Raises DataError where the file ends before its last frame, or goes on after it.
     """
 
-    def __init__(self, path: Path, lines: list[str], length: int, block: int):
-        self.path, self.lines, self.length, self.block = path, lines, length, block
+    def __init__(self, path: Path, lines: list[str], stated: str, block: int):
+        self.path, self.lines, self.block = path, lines, block
+        self.length = whole_number(stated, "the number of frames", path, 1)
+        if self.length == 0:
+            raise damaged("the file states 0 frames", path, 1)
         self.at, self.frame = 1, 0
         self.frames: list[int] = []
         self._rows: list[str] = []

@@ -106,6 +106,7 @@ FLAT = msr_converted(JOINTS).splitlines()
         ([*FLAT[:-20], *(f"1000000 {j + 1} 0 0 2" for j in range(20))], 11, 221, "rising frames"),
         ([*FLAT[:-20], *(f"inf {j + 1} 0 0 2" for j in range(20))], 11, 221, "rising frames"),
         ([f"3e38 {s[2:]}" for s in FLAT[:20]] + FLAT[20:40], 1, 21, "rising frames"),
+        (["0 20"], None, 1, "states 0 frames"),
         (["3 20", "0", "0", "0"], None, None, "no body in any of its 3 frames"),
         (FLAT[:-1], None, 239, "no multiple"),
         ([*FLAT[:25], FLAT[26], FLAT[25], *FLAT[27:]], 1, 26, "count joints"),
@@ -130,7 +131,7 @@ def test_protocol_and_unusable(tmp_path):
     assert {dataset[n].subject for n in train} == {"1", "3", "5", "7", "9"}
     assert {dataset[n].subject for n in test} == {"2", "4", "6", "8", "10"}
     assert dataset.unusable == {
-        "a17_s01_e01": "not one of the 16 activities",
+        "a17_s01_e01": "not one of the 16 actions",
         "my": "not a name of the form aAA_sSS_eEE_skeleton.txt",
         "a01_s01_e01": "video without skeleton",
     }

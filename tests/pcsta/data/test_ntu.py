@@ -109,6 +109,7 @@ def line(number, change):
         (lambda text: text[:-25], 2, 166, "12 numbers"),
         (lambda text: text + "1\n", 3, 167, "goes on after the 3 frames"),
         (line(1, lambda _: "many"), None, 1, "number of frames"),
+        (line(1, lambda _: "3 25"), None, 1, "number of frames should be a whole number"),
         (line(2, lambda _: "-2"), 0, 2, "number of bodies"),
         (line(3, lambda s: "7.2e16" + s[17:]), 0, 3, "body id"),
         (line(3, lambda s: s[:20]), 0, 3, "10 fields"),

@@ -114,9 +114,9 @@ def test_unusable_places(tmp_path):
     dataset = SBUInteraction(tmp_path)
     assert [s.name for s in dataset] == ["s01s02_01_001"]
     assert dataset.unusable == {
-        "s01s02_09_001": "not one of SBU's 8 classes",
+        "s01s02_09_001": "not one of the 8 actions",
         "s01s04_01_001": "a pair of subjects that is in no fold",
-        "s01s02_1_001": "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt",
+        "s01s02_1_001": "not a name of the form sXXsYY_AA_NNN (from sXXsYY/AA/NNN/skeleton_pos.txt)",
     }
 
 
