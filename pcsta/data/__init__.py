@@ -41,11 +41,6 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     Raises DataError for an unknown name, for the embedded dataset when it is not made yet, and for
     recordings of one's own without their table. The folders of the others are looked at on first use
     of their samples.
-
-    >>> from pcsta import open_dataset
-    >>> dataset = open_dataset("ntu", folder)  # skeletons lie in folder/nturgb+d_skeletons
-    >>> len(dataset), dataset.protocols
-    (8, ('cross-subject', 'cross-view'))
     """
     if name not in DATASETS:
         raise DataError(f"no dataset {name!r}", advice=f"Choose one of {', '.join(DATASETS)}")

@@ -3,15 +3,7 @@
 A Kinect follows up to six bodies. Ids are not ordered; a person who is lost comes back under a new
 id; two ids exchange people when they cross; a chair or a curtain becomes a phantom body. The paper
 needs two people, the main actor first. Here every rule is one function, and everything done to a
-recording is one sentence of `Clip.repairs`:
-
-1. `fill_missing` interpolates missing joints;
-2. `pieces` cuts a track where its body jumps, `stitch` joins pieces end to start by nearness,
-   `bridge` fills the few frames that a flicker cost;
-3. `short_lived`, `misshapen` and `motionless` name phantoms, `choose_people` drops them and orders
-   the rest by `motion`.
-
-No rule looks at the label: it is unknown at test time.
+recording is one sentence of `Clip.repairs`. No rule looks at the label: it is unknown at test time.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
@@ -11,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from pcsta.data.bodies import People, choose_people
 from pcsta.data.clip import HANDS, Clip
-from pcsta.data.finder import ARCHIVE, CONVERTED, IGNORED, Found, Names, by_reason, find
+from pcsta.data.finder import ARCHIVE, CONVERTED, IGNORED, Found, Names, find, reason_and_example
 from pcsta.data.tracks import Tracks
 from pcsta.skeletons import Skeleton
 
@@ -158,8 +158,12 @@ class Dataset(ABC):
         files |= {"ignored": ignored} if ignored else {}
         if not samples:
             problem = f"no usable {self.name} sample in this folder"
-            for reason, names in [*by_reason(unusable | others).items()][:REASONS]:
-                problem += f"; {len(names)} left out, such as {names[0]}: {reason}"
+            left_out: dict[str, list[str]] = defaultdict(list)
+            for name, said in (unusable | others).items():
+                reason, example = reason_and_example(name, said)
+                left_out[reason].append(example)
+            for reason, found in sorted(left_out.items(), key=lambda item: -len(item[1]))[:REASONS]:
+                problem += f"; {len(found)} left out, such as {found[0]}: {reason}"
             raise DataError(problem, path=self.root, advice=advice)
         return samples, unusable, files
 
@@ -211,8 +215,13 @@ class Dataset(ABC):
                 advice="Leave the sample out if the sensor saw nobody; joints should be in metres",
             )
         size = self.image_size(sample)
+        # The depth camera sees people whom the colour camera does not: in MSR's real files they reach
+        # three quarters of the image's height below it. More than a whole image away is no place.
+        middle = np.array(size, np.float32) / 2
+        far = np.abs(people.pixels - middle) > 3 * middle
+        people.pixels[far[..., 0] | far[..., 1]] = np.nan
         clip = Clip(
-            name=sample.name, joints=people.joints, pixels=_near_image(people.pixels, size),
+            name=sample.name, joints=people.joints, pixels=people.pixels,
             skeleton=self.skeleton, label=sample.label, subject=sample.subject,
             camera=sample.camera, replication=sample.replication, action=sample.action,
             image_size=size, video=sample.video,
@@ -234,21 +243,6 @@ class Dataset(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
-
-
-def _near_image(
-    pixels: Float[np.ndarray, "T 2 J 2"], size: tuple[int, int]
-) -> Float[np.ndarray, "T 2 J 2"]:
-    """NaN in place of pixels more than an image's size outside the image.
-
-    The depth camera sees people whom the colour camera does not: in MSR's real files they reach
-    three quarters of the image's height below it.
-    """
-    middle = np.array(size, np.float32) / 2
-    far = np.abs(pixels - middle) > 3 * middle
-    if far.any():
-        pixels = np.where(far.any(-1, keepdims=True), np.float32(np.nan), pixels)
-    return pixels
 
 
 def _unseen_hands(clip: Clip) -> list[str]:

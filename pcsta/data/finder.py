@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,12 +89,8 @@ def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[
     Links to folders are followed; a folder comes once, however many lead to it. Raises OSError for
     a folder that cannot be read.
     """
-
-    def closed(error: OSError) -> None:
-        raise error
-
     seen = set()
-    for folder, folders, files in os.walk(root, onerror=closed, followlinks=True):
+    for folder, folders, files in os.walk(root, onerror=_raise, followlinks=True):
         place = os.stat(folder)
         if (place.st_dev, place.st_ino) in seen:
             folders.clear()
@@ -104,18 +100,14 @@ def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[
         yield Path(folder), [name for name in files if not name.startswith(".")]
 
 
-def by_reason(unusable: Mapping[str, str]) -> dict[str, list[str]]:
-    """Reason -> examples, the most frequent reason first."""
-    found = defaultdict(list)
-    for reason, example in map(reason_and_example, unusable, unusable.values()):
-        found[reason].append(example)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
-
-
 def reason_and_example(name: str, said: str) -> tuple[str, str]:
     """What a reason says after a colon is of this sample alone and goes to the example."""
     reason, _, detail = said.partition(": ")
     return reason, f"{name} ({detail})" if detail else name
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _relative(path: Path, root: Path) -> str:
