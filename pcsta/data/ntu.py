@@ -91,6 +91,11 @@ def read_skeleton(path: Path | str) -> Recording:
     return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
 
 
+def tracks(path: Path) -> Tracks:
+    """The bodies of a `.skeleton` file."""
+    return read_skeleton(path).tracks
+
+
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
 _JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
 _BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
@@ -219,7 +224,7 @@ class NTU(Dataset):
         return int(sample.subject) in NTU_TRAIN_SUBJECTS
 
     def tracks(self, path: Path) -> Tracks:
-        return read_skeleton(path).tracks
+        return tracks(path)
 
     def read(self, sample: Sample | str) -> Clip:
         clip = super().read(sample)

@@ -100,7 +100,7 @@ class OwnRecordings(Dataset):
         return self._side[sample.subject] == "train"
 
     def tracks(self, path: Path) -> Tracks:
-        return ntu.read_skeleton(path).tracks
+        return ntu.tracks(path)
 
 
 def _size(video: Path) -> tuple[int, int]:
