@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pcsta.data import msr_daily, sbu
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
 from pcsta.data.msr_daily import MSRDaily
@@ -67,12 +66,10 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     Raises DataError for a file that is none of any dataset.
     """
     path = Path(path).absolute()
-    if path.suffix == ".skeleton":
-        return NTU(path.parent.parent), path.stem
-    if path.name == "skeleton_pos.txt":
-        return SBUInteraction(path.parents[3]), sbu.sample_name(path)
-    if path.suffix == ".txt" and "_skeleton" in path.stem:
-        return MSRDaily(path.parent), msr_daily.sample_name(path)
+    for dataset, root in ((NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
+        match = dataset.names.file.fullmatch(path.as_posix())
+        if match and match.lastgroup in ("skeleton", "converted"):
+            return dataset(path.parents[root]), dataset.names.spell(match["name"])
     if read_lines(path)[0].strip().isdecimal():  # NTU's text: tables of one's own name any file
         return NTU(path.parent), path.stem
     raise DataError(
@@ -92,7 +89,7 @@ def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
     dataset, name = reader_of(path)
     sample = dataset.identify(name, path, colour)
     if not isinstance(sample, Sample):
-        sample = Sample(name, -1, "", 0, 0, path, colour, "")
+        sample = Sample(name, path, colour)
     clip = dataset.read(sample)
     return clip if video is None else paired(clip)
 

@@ -3,28 +3,20 @@
 A Kinect follows up to six bodies. Ids are not ordered; a person who is lost comes back under a new
 id; two ids exchange people when they cross; a chair or a curtain becomes a phantom body. The paper
 needs two people, the main actor first. Here every rule is one function, and everything done to a
-recording is one sentence of `Clip.repairs`:
-
-1. `fill_missing` interpolates joints that are not a number;
-2. `pieces` cuts a track where its body jumps, `stitch` joins pieces end to start by nearness,
-   `bridge` fills the few frames that a flicker cost;
-3. `short_lived`, `misshapen` and `motionless` name phantoms, `choose_people` drops them and orders
-   the rest by `motion`.
-
-No rule looks at the label: it is unknown at test time.
+recording is one sentence of `Clip.repairs`. No rule looks at the label: it is unknown at test time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise, permutations
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Float, Float32
 
 from pcsta.data.clip import PEOPLE
+from pcsta.data.tracks import Body, fill_missing
 from pcsta.skeletons import Skeleton
 
 JUMP = 0.3  # metres between two reports of one body: 9 m/s at 30 frames a second
@@ -37,75 +29,12 @@ FLICKER = 5  # frames without a person that are bridged between two reports of t
 
 
 @dataclass(frozen=True, eq=False)
-class Body:
-    """One tracked body: n reports in rising frames, under one id or, once stitched, several.
-
-    ids:    as in the file, in order of use
-    frames: (n,) frame of each report, from 0
-    joints: (n, J, 3) metres;  pixels: (n, J, 2) in the colour image, NaN where unknown
-    """
-
-    ids: tuple[int, ...]
-    frames: Int64[np.ndarray, "n"]
-    joints: Float32[np.ndarray, "n J 3"]
-    pixels: Float32[np.ndarray, "n J 2"]
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def __getitem__(self, part: slice | Bool[np.ndarray, "n"]) -> Body:
-        """Some of the reports, under the same ids."""
-        return Body(self.ids, self.frames[part], self.joints[part], self.pixels[part])
-
-    def __str__(self) -> str:
-        ids = "+".join(map(str, self.ids))
-        return f"body {ids} (frames {self.frames[0]}-{self.frames[-1]})"
-
-
-class Tracks(NamedTuple):
-    """What a skeleton file holds, before any choice or repair.
-
-    bodies:  in order of first appearance
-    length:  T, number of frames, with or without a body
-    tracked: share of joints that the sensor saw rather than inferred; None where not in the file
-    notes:   sentences for `Clip.repairs` about the file itself
-    """
-
-    bodies: list[Body]
-    length: int
-    tracked: float | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
 class People:
     """The two people of a Clip: `joints` and `pixels` as there, and what was done to get them."""
 
     joints: Float32[np.ndarray, "T 2 J 3"]
     pixels: Float32[np.ndarray, "T 2 J 2"]
     repairs: tuple[str, ...] = ()
-
-
-def fill_missing(body: Body) -> tuple[Body, list[str]]:
-    """Joints that are not finite, interpolated in time (the nearest report at either end).
-
-    A joint that is never finite takes the mean place of the body's other joints; a body without any
-    finite joint comes back as zeros, which is to say absent. Pixels that are not finite become NaN
-    in both coordinates: that hand counts as absent.
-    """
-    unseen = ~np.isfinite(body.pixels).all(-1, keepdims=True)
-    body = replace(body, pixels=np.where(unseen, np.float32(np.nan), body.pixels))
-    bad = ~np.isfinite(body.joints).all(-1)  # (n, J)
-    if not bad.any():
-        return body, []
-    joints = body.joints.copy()
-    joints[bad] = 0 if bad.all() else joints[~bad].mean(0)
-    for joint in np.flatnonzero(bad.any(0) & ~bad.all(0)):
-        good = body[~bad[:, joint]]
-        for axis, known in enumerate(good.joints[:, joint].T):
-            joints[:, joint, axis] = np.interp(body.frames, good.frames, known)
-    done = f"{body}: {int(bad.sum())} joint positions are not a number: interpolated in time"
-    return replace(body, joints=joints), [done]
 
 
 def pieces(body: Body, skeleton: Skeleton) -> list[Body]:
@@ -274,8 +203,9 @@ def left_first(bodies: list[Body], length: int, skeleton: Skeleton) -> People:
         slots[body.ids[0] - 1], done = fill_missing(body)
         repairs += done
     if len(slots) == PEOPLE:
-        first, second = (slots[i].pixels[:, skeleton.root_index, 0].mean() for i in range(PEOPLE))
-        if first > second:
+        # SBU's X grows to the image's left
+        first, second = (slots[i].joints[:, skeleton.root_index, 0].mean() for i in range(PEOPLE))
+        if first < second:
             slots = {0: slots[1], 1: slots[0]}
             repairs.append("the second person of the file stands on the left: taken as person 1")
     return place_people(slots, length, skeleton, repairs)

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from pcsta.data.dataset import ORPHAN, DataError, Dataset
+from pcsta.data.finder import reason_and_example
 from pcsta.data.pairing import pair
 
 EXAMPLES = 3  # given of each kind
@@ -28,7 +29,7 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
     one whose video is refused still serves the pose stream. Raises DataError for a missing, empty
     or wrong folder.
     """
-    unusable = {name: (reason, name) for name, reason in dataset.unusable.items()}
+    unusable = {name: reason_and_example(name, said) for name, said in dataset.unusable.items()}
     lengths: list[int] = []
     repaired = 0
     videos: dict[str, list[str]] = {"equal": [], "repaired": [], "refused": []}

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from pcsta.data.bodies import People, Tracks, choose_people
+import numpy as np
+
+from pcsta.data.bodies import People, choose_people
 from pcsta.data.clip import HANDS, Clip
+from pcsta.data.finder import ARCHIVE, CONVERTED, IGNORED, Found, Names, find, reason_and_example
+from pcsta.data.tracks import Tracks
 from pcsta.skeletons import Skeleton
 
 ORPHAN = "video without skeleton"  # the reason why such a sample is unusable
+REASONS = 3  # given where no sample is usable
 
 
 @dataclass(eq=False)
@@ -49,13 +55,13 @@ class Sample:
     """
 
     name: str
-    label: int
-    subject: str
-    camera: int
-    replication: int
     skeleton_file: Path
-    video: Path | None
-    action: str
+    video: Path | None = None
+    label: int = -1
+    subject: str = ""
+    camera: int = 0
+    replication: int = 0
+    action: str = ""
 
 
 class Split(NamedTuple):
@@ -74,6 +80,7 @@ class Dataset(ABC):
     protocols:   names that `split` accepts
     crop_size:   side in pixels of the square around each hand (section 5)
     reads:       rules of its reader that a store must not be older than
+    names:       how its files are called
     """
 
     name: str
@@ -83,17 +90,33 @@ class Dataset(ABC):
     crop_size: int
     layout: str  # what `root` should hold, for error messages
     reads: Mapping[str, str] = {}
+    names: Names
 
     def __init__(self, root: Path | str):
         self.root = Path(root)
 
-    @abstractmethod
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
-        """(name, skeleton file, video) of everything under `root` that looks like a sample."""
+    def _files(self) -> Iterable[Found]:
+        """What lies under `root`, by name."""
+        return find(self.root, self.names)
 
-    @abstractmethod
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         """What the name says; a reason when it is unusable; None when it is none of ours."""
+        match = self.names.sample.fullmatch(name)
+        if not match:
+            return f"not a name of the form {self.names.form}"
+        facts = match.groupdict("0")
+        label = self._label(name, int(facts["action"]), facts["subject"])
+        if not isinstance(label, int):
+            return label
+        return Sample(
+            name, skeleton_file, video, label, facts["subject"].lstrip("0") or "0",
+            int(facts.get("camera", 0)), int(facts["replication"]), self.classes[label],
+        )  # fmt: skip
+
+    def _label(self, name: str, action: int, subject: str) -> int | str | None:
+        """The label of an action's number in the file's name; or like `identify`."""
+        known = 1 <= action <= len(self.classes)
+        return action - 1 if known else f"not one of the {len(self.classes)} actions"
 
     @abstractmethod
     def tracks(self, path: Path) -> Tracks:
@@ -115,21 +138,32 @@ class Dataset(ABC):
             raise DataError("no such folder", path=self.root, advice=advice)
         samples: dict[str, Sample] = {}
         unusable: dict[str, str] = {}
+        others: dict[str, str] = {}
         files = {"skeletons": 0, "videos": 0}
-        for name, skeleton_file, video in sorted(self._files(), key=itemgetter(0)):
-            said = self.identify(name, skeleton_file, video) if skeleton_file else ORPHAN
+        for name, skeleton, video, reason in sorted(self._files(), key=attrgetter("name")):
+            said: Sample | str | None = reason
+            if reason is None:
+                said = self.identify(name, skeleton, video) if skeleton else ORPHAN
             if isinstance(said, Sample):
                 samples[name] = said
             elif said is not None:
                 unusable[name] = said
             else:
-                continue  # none of ours
-            for kind, path in (("skeletons", skeleton_file), ("videos", video)):
+                others[name] = "of an action that was not asked for"
+                continue
+            for kind, path in (("skeletons", skeleton), ("videos", video)):
                 # a sample's files are there, those of the others may not be
                 files[kind] += path is not None and (name in samples or path.exists())
+        ignored = sum(reason in (IGNORED, ARCHIVE, CONVERTED) for reason in unusable.values())
+        files |= {"ignored": ignored} if ignored else {}
         if not samples:
-            left_out = f" ({len(unusable)} unusable ones)" if unusable else ""
-            problem = f"no usable {self.name} sample in this folder{left_out}"
+            problem = f"no usable {self.name} sample in this folder"
+            left_out: dict[str, list[str]] = defaultdict(list)
+            for name, said in (unusable | others).items():
+                reason, example = reason_and_example(name, said)
+                left_out[reason].append(example)
+            for reason, found in sorted(left_out.items(), key=lambda item: -len(item[1]))[:REASONS]:
+                problem += f"; {len(found)} left out, such as {found[0]}: {reason}"
             raise DataError(problem, path=self.root, advice=advice)
         return samples, unusable, files
 
@@ -145,7 +179,7 @@ class Dataset(ABC):
 
     @property
     def files(self) -> dict[str, int]:
-        """How many "skeletons" and "videos" are there, usable or not."""
+        """How many "skeletons" and "videos" are there, usable or not; how many were "ignored"."""
         return dict(self._inventory[2])
 
     def __len__(self) -> int:
@@ -159,7 +193,9 @@ class Dataset(ABC):
         samples, unusable, _ = self._inventory
         if name not in samples:
             reason = unusable.get(name, "no such file")
-            raise DataError(f"{self.name} has no sample {name!r}: {reason}", path=self.root)
+            problem = f"{self.name} has no sample {name!r}: {reason}"
+            advice = f"`pcsta check {self.name} --root {self.root}` counts what is there"
+            raise DataError(problem, path=self.root, advice=advice)
         return samples[name]
 
     def _people(self, tracks: Tracks) -> People:
@@ -174,16 +210,23 @@ class Dataset(ABC):
         people = self._people(tracks)
         if not people.joints.any():
             raise DataError(
-                f"no body in any of its {tracks.length} frames", path=sample.skeleton_file,
-                advice="Leave the sample out: the sensor saw nobody",
-            )  # fmt: skip
+                "; ".join([f"no body in any of its {tracks.length} frames", *tracks.notes]),
+                path=sample.skeleton_file,
+                advice="Leave the sample out if the sensor saw nobody; joints should be in metres",
+            )
+        size = self.image_size(sample)
+        # The depth camera sees people whom the colour camera does not: in MSR's real files they reach
+        # three quarters of the image's height below it. More than a whole image away is no place.
+        middle = np.array(size, np.float32) / 2
+        far = np.abs(people.pixels - middle) > 3 * middle
+        people.pixels[far[..., 0] | far[..., 1]] = np.nan
         clip = Clip(
-            name=sample.name, joints=people.joints, pixels=people.pixels, skeleton=self.skeleton,
-            label=sample.label, subject=sample.subject, camera=sample.camera,
-            replication=sample.replication, action=sample.action,
-            image_size=self.image_size(sample), video=sample.video,
+            name=sample.name, joints=people.joints, pixels=people.pixels,
+            skeleton=self.skeleton, label=sample.label, subject=sample.subject,
+            camera=sample.camera, replication=sample.replication, action=sample.action,
+            image_size=size, video=sample.video,
         )  # fmt: skip
-        return replace(clip, repairs=(*tracks.notes, *people.repairs, *_hands_outside(clip)))
+        return replace(clip, repairs=(*tracks.notes, *people.repairs, *_unseen_hands(clip)))
 
     def split(self, protocol: str | None = None) -> Split:
         """Training and test names of a protocol (default: the first). ValueError if unknown."""
@@ -202,13 +245,17 @@ class Dataset(ABC):
         return f"{type(self).__name__}({str(self.root)!r})"
 
 
-def _hands_outside(clip: Clip) -> list[str]:
-    """One sentence per hand that leaves the image; its crop is padded with zeros, never moved."""
-    outside = (clip.hands < 0) | (clip.hands >= clip.image_size)  # (T, 4, 2); NaN compares false
-    counts = outside.any(-1).sum(0).tolist()
-    return [
-        f"{name} hand is outside the image in {count} of {len(clip)} frames: "
-        "its crop is padded with zeros there"
-        for name, count in zip(HANDS, counts, strict=True)
-        if count
-    ]
+def _unseen_hands(clip: Clip) -> list[str]:
+    """One sentence per hand that leaves the image, or has no place in it."""
+    hands = clip.hands
+    unknown = clip.present.repeat(2, axis=1) & np.isnan(hands[..., 0])  # (T, 4)
+    outside = ((hands < 0) | (hands >= clip.image_size)).any(-1)  # NaN compares false
+    said = []
+    for found, what in (
+        (outside, "is outside the image in {}: its crop is padded with zeros there"),
+        (unknown, "has no place in the image in {}: it counts as absent there"),
+    ):
+        for name, count in zip(HANDS, found.sum(0).tolist(), strict=True):
+            if count:
+                said.append(f"{name} hand " + what.format(f"{count} of {len(clip)} frames"))
+    return said

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from pcsta.data import read_clip, reader_of
-from pcsta.data.bodies import Body, motion, stature
+from pcsta.data.bodies import motion, stature
 from pcsta.data.check import layout
 from pcsta.data.dataset import DataError
+from pcsta.data.tracks import Body
 from pcsta.data.video import video_info
 from pcsta.skeletons import Skeleton
 

@@ -11,16 +11,15 @@ Two forms of skeleton text are read:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int64
 
-from pcsta.data.bodies import Body, Tracks
 from pcsta.data.dataset import Dataset, Sample
+from pcsta.data.finder import FILM, Names
 from pcsta.data.splits import MSR_TRAIN_SUBJECTS
 from pcsta.data.text import FrameLines, damaged, parse_table, read_lines, whole_number
+from pcsta.data.tracks import Tracks, gather
 from pcsta.skeletons import KINECT_V1
 
 CLASSES = (
@@ -30,16 +29,12 @@ CLASSES = (
 )  # fmt: skip
 
 IMAGE = (640, 480)
+LONGEST = 100_000  # frames, an hour: a number beyond it is damage, and would fill the memory
 FOCAL = 571.26  # pixels at 640 x 480, nominal for Kinect v1's skeleton space
 JOINTS = len(KINECT_V1)
-NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)")
 
 
-def sample_name(path: Path) -> str:
-    """`a01_s01_e01` for `a01_s01_e01_skeleton.txt` or `a01_s01_e01_skeleton3D.txt`."""
-    return path.stem.partition("_skeleton")[0]
-
-
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # found after all sums
 def read_skeleton(path: Path) -> Tracks:
     """Bodies of a skeleton file of either form; a body's id is its place in the frame, from 1.
 
@@ -48,48 +43,47 @@ def read_skeleton(path: Path) -> Tracks:
     lines = read_lines(path)
     fields = len(lines[0].split())
     if fields == 2:
-        return Tracks(*_original(path, lines))
+        return _original(path, lines)
     if fields == 5:
-        note = "image positions projected with the nominal focal length: the file has none"
-        return Tracks(*_converted(path, lines), notes=(note,))
+        return _converted(path, lines)
     raise damaged(
         "the first line should be `frames joints` (original form) or `frame joint x y z` "
         f"(converted form), found {fields} fields", path, 1, 0,
     )  # fmt: skip
 
 
-def _original(path: Path, lines: list[str]) -> tuple[list[Body], int]:
-    head = lines[0].split()
-    length = whole_number(head[0], "the number of frames", path, 1)
-    joints = whole_number(head[1], "the number of joints", path, 1)
+def _original(path: Path, lines: list[str]) -> Tracks:
+    length, stated = lines[0].split()
+    joints = whole_number(stated, "the number of joints", path, 1)
     if joints != JOINTS:
         raise damaged(f"a skeleton should have {JOINTS} joints, found {joints}", path, 1)
     size = 2 * JOINTS  # rows per body
-    text = FrameLines(path, lines, length)
-    order: list[int] = []  # place of each body in its frame
+    text = FrameLines(path, lines, length, size)
+    ids: list[int] = []
     for frame in text:
         count = text.count("the number of rows")
-        line = text.at
-        text.take_rows(count)
         if count % size:
             problem = f"a frame should have a multiple of {size} rows, found {count}"
-            raise damaged(problem, path, line, frame)
-        order += range(count // size)
+            raise damaged(problem, path, text.at, frame)
+        for place in range(count // size):
+            ids.append(place + 1)
+            text.take_body()
     blocks = text.table(4).reshape(-1, JOINTS, 2, 4)
     world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(IMAGE, np.float32)
-    return _bodies(np.array(text.frames[::size], int), np.array(order, int), world, image), length
+    bodies, notes = gather(ids, np.array(text.frames, int), world, image)
+    return Tracks(bodies, text.length, notes=tuple(notes))
 
 
-def _converted(path: Path, lines: list[str]) -> tuple[list[Body], int]:
+def _converted(path: Path, lines: list[str]) -> Tracks:
     """One skeleton per frame; frames and joints count from 0 or from 1, frames may be missing."""
     table = parse_table(lines, 5, path, lambda row: (None, row + 1))
     if len(table) % JOINTS:
         problem = f"a frame should have {JOINTS} lines, but {len(table)} is no multiple of it"
         raise damaged(problem, path, len(lines))
     blocks = table.reshape(-1, JOINTS, 5)
-    frames, order = blocks[:, 0, 0], blocks[..., 1]
-    wrong = (blocks[..., 0] != frames[:, None]) | (order - order[:, :1] != np.arange(JOINTS))
-    wrong[1:, 0] |= np.diff(frames) <= 0
+    frames, order = blocks[:, 0, 0] - blocks[0, 0, 0], blocks[..., 1]
+    wrong = (blocks[..., 0] != blocks[:, :1, 0]) | (order - order[:, :1] != np.arange(JOINTS))
+    wrong[:, 0] |= ~((frames < LONGEST) & (np.diff(frames, prepend=-1) > 0) & (frames % 1 == 0))
     if wrong.any():
         row = int(np.flatnonzero(wrong.ravel())[0])
         problem = f"lines should count joints 1 to {JOINTS} within rising frames"
@@ -98,23 +92,10 @@ def _converted(path: Path, lines: list[str]) -> tuple[list[Body], int]:
     depth = np.where(world[..., 2:] > 0, world[..., 2:], np.nan)
     centre = np.array(IMAGE, np.float32) / 2
     image = (centre + FOCAL * world[..., :2] * (1, -1) / depth).astype(np.float32)
-    numbers = (frames - frames[0]).astype(int)
-    return _bodies(numbers, np.zeros_like(numbers), world, image), int(numbers[-1]) + 1
-
-
-def _bodies(
-    frames: Int64[np.ndarray, "n"],
-    order: Int64[np.ndarray, "n"],
-    world: Float[np.ndarray, "n 20 3"],
-    image: Float[np.ndarray, "n 20 2"],
-) -> list[Body]:
-    """Blocks gathered by their place `order` in the frame; an all-zero block is nobody."""
-    seen = np.nan_to_num(world).any((1, 2))
-    return [
-        Body((body + 1,), frames[rows], world[rows], image[rows])
-        for body in range(order.max(initial=-1) + 1)
-        if (rows := seen & (order == body)).any()
-    ]
+    numbers = frames.astype(int)
+    bodies, notes = gather([1] * len(numbers), numbers, world, image)
+    projected = "image positions projected with the nominal focal length: the file has none"
+    return Tracks(bodies, int(numbers[-1]) + 1, notes=(projected, *notes))
 
 
 class MSRDaily(Dataset):
@@ -126,26 +107,15 @@ class MSRDaily(Dataset):
     protocols = ("cross-subject",)
     crop_size = 100
     layout = "aAA_sSS_eEE_skeleton.txt and aAA_sSS_eEE_rgb.avi"
-
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
-        videos = {p.stem.removesuffix("_rgb"): p for p in self.root.rglob("*_rgb.avi")}
-        # a converted file has a longer name than the original beside it, which wins
-        found = sorted(self.root.rglob("*_skeleton*.txt"), key=lambda p: (-len(p.name), p.name))
-        skeletons = {sample_name(p): p for p in found}
-        for name in skeletons.keys() | videos.keys():
-            yield name, skeletons.get(name), videos.get(name)
-
-    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
-        match = NAME.fullmatch(name)
-        if not match:
-            return "not a name of the form aAA_sSS_eEE_skeleton.txt"
-        action, subject, take = map(int, match.groups())
-        if not 1 <= action <= len(CLASSES):
-            return "not one of the 16 activities"
-        return Sample(
-            name=name, label=action - 1, subject=str(subject), camera=0, replication=take,
-            skeleton_file=skeleton_file, video=video, action=CLASSES[action - 1],
-        )  # fmt: skip
+    names = Names(
+        re.compile(
+            r".*/(?P<name>[^/]*?)_(?:(?P<skeleton>skeleton\.txt)|(?P<converted>skeleton[^/]+\.txt)|"
+            rf"(?P<video>rgb\.{FILM})|depth\.\w+)", re.I
+        ),
+        re.compile(r"a(?P<action>\d\d)_s(?P<subject>\d\d)_e(?P<replication>\d\d)"),
+        "aAA_sSS_eEE_skeleton.txt",
+        spell=str.lower,
+    )  # fmt: skip
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return int(sample.subject) in MSR_TRAIN_SUBJECTS

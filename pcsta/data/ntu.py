@@ -9,7 +9,7 @@ x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Integer
 
-from pcsta.data.bodies import Body, Tracks
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.finder import FILM, Names
 from pcsta.data.splits import NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
 from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
+from pcsta.data.tracks import Body, Tracks, gather
 from pcsta.data.truth import read_truth
 from pcsta.data.video import video_info
 from pcsta.files import atomic, read_json
@@ -34,7 +35,9 @@ ACTION_NAMES = tuple(DATA.joinpath("ntu_actions.txt").read_text("ascii").splitli
 # (https://github.com/shahroudy/NTURGB-D).
 MISSING = frozenset(DATA.joinpath("ntu_missing.txt").read_text("ascii").split())
 
-NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+NAME = re.compile(
+    r"S\d{3}C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
+)
 OWN = "dataset.json"  # of a dataset that shares NTU's layout
 JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10
 
@@ -56,24 +59,23 @@ class Recording:
 
     @property
     def bodies(self) -> list[Body]:
-        """The rows gathered by id, in order of first appearance; one row a frame and id."""
-        bodies = []
-        for body in dict.fromkeys(self.ids):
-            rows = np.array([row for row, one in enumerate(self.ids) if one == body])
-            frames, first = np.unique(self.frames[rows], return_index=True)
-            values = self.values[rows[first]]
-            bodies.append(Body((body,), frames, values[..., 0:3].copy(), values[..., 5:7].copy()))
-        return bodies
+        """The rows gathered by id, in order of first appearance."""
+        return self.tracks.bodies
+
+    @property
+    def tracks(self) -> Tracks:
+        """The bodies, and the share of joints that were seen, not inferred."""
+        joints, pixels, states = self.values[..., 0:3], self.values[..., 5:7], self.values[..., -1]
+        bodies, notes = gather(self.ids, self.frames, joints, pixels)
+        tracked = float((states == 2).mean()) if states.size else None
+        return Tracks(bodies, self.length, tracked, tuple(notes))
 
 
 def read_skeleton(path: Path | str) -> Recording:
     """Parse a `.skeleton` file. Raises DataError naming file, frame and line of what is wrong."""
     path = Path(path)
     lines = read_lines(path)
-    length = whole_number(lines[0], "the number of frames", path, 1)
-    if length == 0:
-        raise damaged("the file states 0 frames", path, 1)
-    text = FrameLines(path, lines, length)
+    text = FrameLines(path, lines, lines[0], JOINTS)
     ids: list[int] = []
     for frame in text:
         for _ in range(text.count("the number of bodies")):
@@ -85,21 +87,13 @@ def read_skeleton(path: Path | str) -> Recording:
             if (joints := text.count("the number of joints")) != JOINTS:
                 problem = f"a body should have {JOINTS} joints, found {joints}"
                 raise damaged(problem, path, text.at, frame)
-            text.take_rows(JOINTS)
-    return Recording(
-        length=length,
-        ids=tuple(ids),
-        frames=np.array(text.frames[::JOINTS], np.int64),
-        values=text.table(FIELDS).reshape(-1, JOINTS, FIELDS),
-    )
+            text.take_body()
+    return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
 
 
 def tracks(path: Path) -> Tracks:
-    """The bodies of a `.skeleton` file, and the share of joints that were seen, not inferred."""
-    recording = read_skeleton(path)
-    states = recording.values[..., -1]
-    tracked = float((states == 2).mean()) if states.size else None
-    return Tracks(recording.bodies, recording.length, tracked)
+    """The bodies of a `.skeleton` file."""
+    return read_skeleton(path).tracks
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
@@ -175,7 +169,8 @@ def write_skeleton(
 class NTU(Dataset):
     """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
 
-    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`
+    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`, with or without
+             folders in them
     actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
 
     A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
@@ -187,6 +182,16 @@ class NTU(Dataset):
     skeleton = KINECT_V2
     protocols = ("cross-subject", "cross-view")
     layout = "nturgb+d_skeletons/SsssCcccPpppRrrrAaaa.skeleton and nturgb+d_rgb/…_rgb.avi"
+    names = Names(
+        re.compile(
+            rf".*/(?:{OWN}|(?P<name>[^/]+)(?:(?P<skeleton>\.skeleton)|(?P<video>_rgb\.{FILM})))",
+            re.I,
+        ),
+        NAME,
+        "SsssCcccPpppRrrrAaaa",
+        spell=lambda name: name.upper() if NAME.fullmatch(name.upper()) else name,
+        skip=re.compile(r"\.|nturgb\+d_(truth|depth|ir)", re.I),
+    )
 
     def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
         super().__init__(root)
@@ -204,30 +209,14 @@ class NTU(Dataset):
                 return video_info(sample.video).size
         return self._size or (1920, 1080)
 
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
-        skeletons = {p.stem: p for p in (self.root / "nturgb+d_skeletons").glob("*.skeleton")}
-        videos = {
-            p.stem.removesuffix("_rgb"): p for p in (self.root / "nturgb+d_rgb").glob("*_rgb.avi")
-        }
-        for name in skeletons.keys() | videos.keys():
-            yield name, skeletons.get(name), videos.get(name)
-
-    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
-        match = NAME.fullmatch(name)
-        if not match:
-            return "not a name of the form SsssCcccPpppRrrrAaaa"
-        _, camera, performer, replication, action = map(int, match.groups())
+    def _label(self, name: str, action: int, subject: str) -> int | str | None:
         if not 1 <= action <= len(ACTION_NAMES):
             return "not one of NTU RGB+D's 60 actions"
         if action not in self.actions:
             return None
         if name in MISSING:
             return "skeleton missing or incomplete (the authors' list of 302)"
-        return Sample(
-            name=name, label=self.actions.index(action), subject=str(performer), camera=camera,
-            replication=replication, skeleton_file=skeleton_file, video=video,
-            action=ACTION_NAMES[action - 1],
-        )  # fmt: skip
+        return self.actions.index(action)
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         if protocol == "cross-view":

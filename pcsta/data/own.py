@@ -23,8 +23,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from pcsta.data import ntu
-from pcsta.data.bodies import Tracks
 from pcsta.data.dataset import DataError, Dataset, Sample
+from pcsta.data.finder import Found
+from pcsta.data.tracks import Tracks
 from pcsta.data.video import video_info
 from pcsta.skeletons import KINECT_V2
 
@@ -66,7 +67,7 @@ class OwnRecordings(Dataset):
 
     def _first_good_video(self) -> tuple[Path | None, tuple[int, int]]:
         """In order of the samples' names, with its size; the damaged ones cost their own samples."""
-        for _, skeleton, video in sorted(self._files()):
+        for _, skeleton, video, _ in sorted(self._files()):
             if video is not None and skeleton is not None and skeleton.exists():
                 with suppress(DataError):
                     return video, video_info(video).size
@@ -87,19 +88,17 @@ class OwnRecordings(Dataset):
             )
         return size
 
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
+    def _files(self) -> Iterator[Found]:
         for name, row in self._rows.items():
-            yield name, self._path(row, "skeleton"), self._path(row, "video")
+            yield Found(name, self._path(row, "skeleton"), self._path(row, "video"))
 
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
         for path, what in ((skeleton_file, "skeleton"), (video, "video")):
             if path is not None and not path.exists():
                 return f"the table names a {what} file that is not there"
         row = self._rows[name]
-        return Sample(
-            name=name, label=self.classes.index(row["action"]), subject=row["subject"], camera=0,
-            replication=0, skeleton_file=skeleton_file, video=video, action=row["action"],
-        )  # fmt: skip
+        label = self.classes.index(row["action"])
+        return Sample(name, skeleton_file, video, label, row["subject"], action=row["action"])
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return self._side[sample.subject] == "train"

@@ -16,16 +16,18 @@ fixed columns gains much by it (the book's page on SBU has the figures).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from pcsta.data.bodies import Body, People, Tracks, left_first
+from pcsta.data.bodies import People, left_first
 from pcsta.data.dataset import Dataset, Sample
+from pcsta.data.finder import Names
 from pcsta.data.splits import SBU_FOLDS
 from pcsta.data.text import damaged, parse_table, read_lines
+from pcsta.data.tracks import Tracks, gather
 from pcsta.skeletons import SBU
 
 CLASSES = (
@@ -34,12 +36,6 @@ CLASSES = (
 )  # fmt: skip
 
 IMAGE = (640, 480)
-NAME = re.compile(r"(s\d\ds\d\d)_(\d\d)_(\d\d\d)")
-
-
-def sample_name(path: Path) -> str:
-    """`s01s02_01_001` for `…/s01s02/01/001/skeleton_pos.txt`."""
-    return "_".join(path.absolute().parts[-4:-1])
 
 
 def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
@@ -49,6 +45,7 @@ def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shap
     return np.asarray(origin + scale * fractions, np.float32)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # absurd numbers are found after all sums
 def read_skeleton(path: Path) -> Tracks:
     """Bodies 1 and 2 (persons A and B) of one `skeleton_pos.txt`, pixels at (x * 640, y * 480).
 
@@ -57,21 +54,19 @@ def read_skeleton(path: Path) -> Tracks:
     lines = read_lines(path)
     width = 1 + 2 * len(SBU) * 3
     table = parse_table(lines, width, path, lambda row: (row, row + 1), delimiter=",")
-    steps = np.diff(table[:, 0])
-    if (backwards := np.flatnonzero(~(steps > 0))).size:
-        row = int(backwards[0]) + 1
+    length = len(lines)
+    steps = np.diff(table[:, 0].astype(float), prepend=-1.0)
+    if (backwards := np.flatnonzero(~((steps > 0) & (steps < np.inf)))).size:
+        row = int(backwards[0])
         raise damaged("frame numbers should rise", path, row + 1, row)
-    skipped = int((steps - 1).sum())
-    notes = (f"frame numbers skip {skipped} frames: rows taken as consecutive",) if skipped else ()
-    fractions = table[:, 1:].reshape(len(lines), 2, len(SBU), 3)
+    skipped = int((steps[1:] - 1).sum())
+    notes = [f"frame numbers skip {skipped} frames: rows taken as consecutive"] if skipped else []
+    fractions = table[:, 1:].reshape(-1, len(SBU), 3)  # (T * 2, J, 3)
+    joints = metres(fractions)
+    joints[~fractions.any(-1)] = 0
     pixels = fractions[..., :2] * np.array(IMAGE, np.float32)
-    there = np.nan_to_num(fractions).any((2, 3))  # (T, 2)
-    bodies = [
-        Body((person + 1,), rows, metres(fractions[rows, person]), pixels[rows, person])
-        for person in range(2)
-        if len(rows := np.flatnonzero(there[:, person]))
-    ]
-    return Tracks(bodies, len(lines), notes=notes)
+    bodies, found = gather((1, 2) * length, np.repeat(np.arange(length), 2), joints, pixels)
+    return Tracks(bodies, length, notes=(*notes, *found))
 
 
 class SBUInteraction(Dataset):
@@ -87,25 +82,20 @@ class SBUInteraction(Dataset):
     crop_size = 100
     reads: Mapping[str, str] = {"person 1": "left"}
     layout = "folders such as s01s02/01/001 with skeleton_pos.txt (and rgb_*.png)"
+    names = Names(
+        re.compile(
+            r".*/(?P<name>[^/]+/[^/]+/[^/]+)/(?:(?P<skeleton>skeleton_pos\.txt)|"
+            r"(?P<images>rgb[^/]*\.(?:png|jpg))|depth[^/]*\.png)", re.I
+        ),
+        re.compile(r"(?P<subject>s\d\ds\d\d)_(?P<action>\d\d)_(?P<replication>\d\d\d)"),
+        "sXXsYY_AA_NNN (from sXXsYY/AA/NNN/skeleton_pos.txt)",
+        spell=lambda place: place.lower().replace("/", "_"),
+    )  # fmt: skip
 
-    def _files(self) -> Iterator[tuple[str, Path | None, Path | None]]:
-        for path in self.root.glob("s*s*/*/*/skeleton_pos.txt"):
-            images = next(path.parent.glob("rgb*.png"), None)
-            yield sample_name(path), path, path.parent if images else None
-
-    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
-        match = NAME.fullmatch(name)
-        if not match:
-            return "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt"
-        pair, action, take = match[1], int(match[2]), int(match[3])
-        if not any(pair in fold for fold in SBU_FOLDS):
+    def _label(self, name: str, action: int, subject: str) -> int | str | None:
+        if not any(subject in fold for fold in SBU_FOLDS):
             return "a pair of subjects that is in no fold"
-        if not 1 <= action <= len(CLASSES):
-            return "not one of SBU's 8 classes"
-        return Sample(
-            name=name, label=action - 1, subject=pair, camera=0, replication=take,
-            skeleton_file=skeleton_file, video=video, action=CLASSES[action - 1],
-        )  # fmt: skip
+        return super()._label(name, action, subject)
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return sample.subject not in SBU_FOLDS[self.protocols.index(protocol)]

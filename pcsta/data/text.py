@@ -13,19 +13,29 @@ from jaxtyping import Float32
 from pcsta.data.dataset import DataError
 
 AGAIN = "The file is damaged or of another format: fetch it again, or leave the sample out"
+POINTS = "Write the file again with decimal points"
+# How the C libraries of Windows write a number that is none, up to 2013 and since
+NO_NUMBER = re.compile(r"-?(?:1\.#\w+|nan\(\w+\))", re.IGNORECASE)
+DOTNET = {ord("∞"): "inf", ord("−"): "-"}  # how .NET writes infinity, and minus in some languages
+DIGITS = 20  # of a count or an id: Kinect's ids have 64 bits
 
 
 def damaged(
-    problem: str, path: Path, line: int | None = None, frame: int | None = None
+    problem: str, path: Path, line: int | None = None, frame: int | None = None, advice: str = AGAIN
 ) -> DataError:
     """What to raise for a file whose text is wrong: frames count from 0, lines from 1."""
-    return DataError(problem, path=path, frame=frame, line=line, advice=AGAIN)
+    return DataError(problem, path=path, frame=frame, line=line, advice=advice)
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a file, blank ones at the end left out. DataError when missing, empty, no text."""
+    """Lines of a file in UTF-8 or, if it says so, UTF-16; blank ones at the end left out.
+
+    Raises DataError when it is missing, empty or no text.
+    """
     try:
-        text = path.read_text("ascii").rstrip()
+        data = path.read_bytes()
+        utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = data.decode("utf-16" if utf16 else "utf-8-sig").rstrip()
     except OSError as error:
         problem = f"cannot read it ({error.strerror})"
         raise DataError(problem, path=path, advice="Check the path") from None
@@ -33,16 +43,18 @@ def read_lines(path: Path) -> list[str]:
         raise damaged(f"byte {error.start} is no text", path) from None
     if not text:
         raise damaged("the file is empty", path)
-    if "#" in text:  # "-1.#IND": how Windows' C library wrote a number that is none
-        text = re.sub(r"-?1\.#\w+", "nan", text)
+    if not text.isascii():
+        text = text.translate(DOTNET)
+    if "#" in text or "(" in text:
+        text = NO_NUMBER.sub("nan", text)
     return text.splitlines()
 
 
 def whole_number(text: str, what: str, path: Path, line: int, frame: int | None = None) -> int:
     """A count or an id, exactly (a float holds 15 digits). DataError when it is neither."""
-    if not text.strip().isdecimal():
-        found = f"found {text.strip()[:40]!r}"
-        raise damaged(f"{what} should be a whole number, {found}", path, line, frame)
+    text = text.strip()
+    if not text.isdecimal() or len(text) > DIGITS:
+        raise damaged(f"{what} should be a whole number, found {text[:40]!r}", path, line, frame)
     return int(text)
 
 
@@ -66,39 +78,50 @@ def parse_table(
     for row, text in enumerate(rows):
         fields = text.split(delimiter)
         wrong = [field.strip() for field in fields if not _is_number(field)]
+        advice = AGAIN
         if len(fields) != width:
             problem = f"should hold {width} numbers, found {len(fields)} fields"
+            if delimiter == "," and len(fields) == 2 * width - 1:  # the first is a whole number
+                problem, advice = f"{problem}: its numbers have decimal commas", POINTS
         elif wrong:
             problem = f"{wrong[0]!r} is not a number"
+            if re.fullmatch(r"[-+]?\d*,\d+(e[-+]?\d+)?", wrong[0], re.IGNORECASE):
+                problem, advice = f"{problem}: it has a decimal comma", POINTS
         else:
             continue
         frame, line = place(row)
-        raise damaged(problem, path, line, frame)
+        raise damaged(problem, path, line, frame, advice)
     raise damaged(f"its rows are no table of {width} numbers", path)
 
 
 def _is_number(text: str) -> bool:
+    """As numpy's reader sees it: Python's float knows other digits, and 1_000, as well."""
     with suppress(ValueError):
         float(text)
-        return True
+        return text.isascii() and "_" not in text
     return False
 
 
 class FrameLines:
     """The lines of a file that states its number of frames first, taken from top to bottom.
 
-    at:             lines taken so far: the number, from 1, of the last one
-    frames, places: (n,) frame and line of every row of numbers so far
+    block:  rows of numbers of one body
+    length: the number of frames, which the first line states as `stated`
+    at:     lines taken so far: the number, from 1, of the last one
+    frames: frame of every body so far
 
     Raises DataError where the file ends before its last frame, or goes on after it.
     """
 
-    def __init__(self, path: Path, lines: list[str], length: int):
-        self.path, self.lines, self.length = path, lines, length
+    def __init__(self, path: Path, lines: list[str], stated: str, block: int):
+        self.path, self.lines, self.block = path, lines, block
+        self.length = whole_number(stated, "the number of frames", path, 1)
+        if self.length == 0:
+            raise damaged("the file states 0 frames", path, 1)
         self.at, self.frame = 1, 0
-        self.rows: list[str] = []
         self.frames: list[int] = []
-        self.places: list[int] = []
+        self._rows: list[str] = []
+        self._starts: list[int] = []  # line of each body's first row
 
     def __iter__(self) -> Iterator[int]:
         """The number of each frame, from 0; its lines are to be taken before the next."""
@@ -109,27 +132,31 @@ class FrameLines:
             problem = f"the file goes on after the {self.length} frames that its first line states"
             raise damaged(problem, self.path, self.at + 1, self.length)
 
-    def take(self, count: int = 1) -> list[str]:
+    def take(self, lines: int = 1) -> list[str]:
         """The next lines."""
-        if self.at + count > len(self.lines):
+        if self.at + lines > len(self.lines):
             stated = f"the {self.length} that its first line states"
             problem = f"the file ends in frame {self.frame} of {stated}"
             raise damaged(problem, self.path, len(self.lines), self.frame)
-        self.at += count
-        return self.lines[self.at - count : self.at]
+        self.at += lines
+        return self.lines[self.at - lines : self.at]
 
     def count(self, what: str) -> int:
         """The next line, a whole number."""
         return whole_number(self.take()[0], what, self.path, self.at, self.frame)
 
-    def take_rows(self, count: int) -> None:
-        """The next lines, which hold the numbers: `table` reads those of all frames in one call."""
-        self.places += range(self.at + 1, self.at + 1 + count)
-        self.frames += [self.frame] * count
-        self.rows += self.take(count)
+    def take_body(self) -> None:
+        """The next `block` lines, which hold numbers: `table` reads those of all frames at once."""
+        self._starts.append(self.at + 1)
+        self.frames.append(self.frame)
+        self._rows += self.take(self.block)
 
-    def table(self, width: int) -> Float32[np.ndarray, "n width"]:
-        """All rows of numbers, `width` in each."""
-        return parse_table(
-            self.rows, width, self.path, lambda row: (self.frames[row], self.places[row])
-        )
+    def table(self, width: int) -> Float32[np.ndarray, "n block width"]:
+        """The numbers of all bodies, `width` in each row."""
+
+        def place(row: int) -> tuple[int, int]:
+            body, within = divmod(row, self.block)
+            return self.frames[body], self._starts[body] + within
+
+        table = parse_table(self._rows, width, self.path, place)
+        return table.reshape(-1, self.block, width)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from pcsta.data.bodies import Body, bridge, choose_people, motion, pieces, stature, stitch
+from pcsta.data import DataError
+from pcsta.data.bodies import bridge, choose_people, motion, pieces, stature, stitch
 from pcsta.data.ntu import NTU
+from pcsta.data.tracks import Body
 from pcsta.skeletons import KINECT_V2
 from recordings import ntu_text, person, pixels, write_ntu
 
@@ -112,10 +114,9 @@ def test_the_only_body_is_kept_whatever_it_looks_like(tmp_path):
     assert "kept although it moves" in said
 
 
-def test_millimetres_are_noticed(tmp_path):
-    """A sensor that reports millimetres must not pass in silence as a giant of 1700 m."""
-    clip = read(tmp_path, (ONE, 0, 1000 * person(30)))
-    assert clip.repairs[-1].endswith("m from head to foot is no person's size")
+def test_millimetres_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"750 joint positions are more than 10 m.*in metres"):
+        read(tmp_path, (ONE, 0, 1000 * person(30)))
 
 
 def test_a_person_who_falls_down_is_no_phantom():

@@ -101,6 +101,12 @@ FLAT = msr_converted(JOINTS).splitlines()
         ([GOOD[0], "39", *GOOD[2:]], 0, 2, "multiple of 40"),
         ([*GOOD[:50], GOOD[50] + " 1", *GOOD[51:]], 1, 51, "4 numbers, found 5"),
         ([*GOOD[:50], GOOD[50].replace(".", "?"), *GOOD[51:]], 1, 51, "is not a number"),
+        ([GOOD[0], "40000000000", *GOOD[2:]], 0, 493, "ends in frame 0 of the 12"),
+        (["1000000000 20", *GOOD[1:]], 12, 493, "ends in frame 12 of the 1000000000"),
+        ([*FLAT[:-20], *(f"1000000 {j + 1} 0 0 2" for j in range(20))], 11, 221, "rising frames"),
+        ([*FLAT[:-20], *(f"inf {j + 1} 0 0 2" for j in range(20))], 11, 221, "rising frames"),
+        ([f"3e38 {s[2:]}" for s in FLAT[:20]] + FLAT[20:40], 1, 21, "rising frames"),
+        (["0 20"], None, 1, "states 0 frames"),
         (["3 20", "0", "0", "0"], None, None, "no body in any of its 3 frames"),
         (FLAT[:-1], None, 239, "no multiple"),
         ([*FLAT[:25], FLAT[26], FLAT[25], *FLAT[27:]], 1, 26, "count joints"),
@@ -125,7 +131,7 @@ def test_protocol_and_unusable(tmp_path):
     assert {dataset[n].subject for n in train} == {"1", "3", "5", "7", "9"}
     assert {dataset[n].subject for n in test} == {"2", "4", "6", "8", "10"}
     assert dataset.unusable == {
-        "a17_s01_e01": "not one of the 16 activities",
+        "a17_s01_e01": "not one of the 16 actions",
         "my": "not a name of the form aAA_sSS_eEE_skeleton.txt",
         "a01_s01_e01": "video without skeleton",
     }

@@ -109,6 +109,7 @@ def line(number, change):
         (lambda text: text[:-25], 2, 166, "12 numbers"),
         (lambda text: text + "1\n", 3, 167, "goes on after the 3 frames"),
         (line(1, lambda _: "many"), None, 1, "number of frames"),
+        (line(1, lambda _: "3 25"), None, 1, "number of frames should be a whole number"),
         (line(2, lambda _: "-2"), 0, 2, "number of bodies"),
         (line(3, lambda s: "7.2e16" + s[17:]), 0, 3, "body id"),
         (line(3, lambda s: s[:20]), 0, 3, "10 fields"),
@@ -117,7 +118,12 @@ def line(number, change):
         (line(10, lambda s: s.replace("200", "two")), 0, 10, "'two' is not a number"),
         (line(60, lambda s: s + " 7"), 1, 60, "12 numbers, found 13"),
         (line(60, lambda s: s[: s.rindex(" ")]), 1, 60, "12 numbers, found 11"),
-        (lambda text: text.replace("200", "zw\xf6lf", 1), None, None, "no text"),
+        (line(10, lambda s: s.replace("200", "zw\xf6lf")), 0, 10, "'zw\xf6lf' is not a number"),
+        (line(10, lambda s: s.replace("200", "1_0")), 0, 10, "'1_0' is not a number"),
+        (line(10, lambda s: s.replace("200", "0,5")), 0, 10, "decimal comma. Write the file again"),
+        (line(1, lambda _: 6 * "9"), 3, 166, "ends in frame 3 of the 999999 that"),
+        (line(1, lambda _: 5000 * "9"), None, 1, "number of frames should be a whole number"),
+        (line(2, lambda _: "1000000"), 0, 57, "a body's line should have 10 fields"),
     ],
 )
 def test_broken_text_names_file_frame_and_line(tmp_path, change, frame, at, words):
@@ -145,7 +151,21 @@ def test_frames_without_bodies_are_zero(tmp_path):
     assert np.isnan(clip.hands[:10]).all()
 
 
-@pytest.mark.parametrize("text", ["nan", "NaN", "-1.#IND", "inf"])
+ODD = (
+    "nan",
+    "NaN",
+    "-nan",
+    "-1.#IND",
+    "1.#QNAN",
+    "-nan(ind)",
+    "nan(snan)",
+    "inf",
+    "-\u221e",
+    "1e400",
+)
+
+
+@pytest.mark.parametrize("text", ODD)
 def test_joints_that_are_no_number_are_interpolated(tmp_path, text):
     lines = ntu_text(30, [(ONE, 0, person(30))]).split("\n")
     row = 1 + 10 * 28 + 3 + 11  # frame 10, joint 12: the right hand
@@ -158,12 +178,104 @@ def test_joints_that_are_no_number_are_interpolated(tmp_path, text):
         clip.joints[10, 0, 11], clip.joints[[9, 11], 0, 11].mean(0), atol=1e-5
     )
     assert np.isnan(clip.hands[10, 1]).all() and np.isfinite(clip.hands[9, 1]).all()
-    assert any("1 joint positions are not a number: interpolated" in r for r in clip.repairs)
+    assert clip.repairs == (
+        f"body {ONE}: 1 joint positions are not a number",
+        f"body {ONE} (frames 0-29): 1 missing joint positions interpolated in time",
+        "right 1 hand has no place in the image in 1 of 30 frames: it counts as absent there",
+    )
 
 
 def test_nothing_but_nan_is_nobody(tmp_path):
     write_ntu(tmp_path, NAME, ntu_text(9, [(ONE, 0, np.full((9, 25, 3), np.nan))]))
     with pytest.raises(DataError, match="no body in any of its 9 frames"):
+        NTU(tmp_path).read(NAME)
+
+
+def test_a_joint_of_zeros_is_missing(tmp_path):
+    joints = person(30)
+    joints[10:15, 11] = 0  # the right hand
+    lines = ntu_text(30, [(ONE, 0, np.where(joints == 0, 1e-9, joints))]).split("\n")
+    lines = [
+        "0 0 0 0 0 0 0 0 0 0 0 0" if row.startswith("0.000000 0.000000 0.000000") else row
+        for row in lines
+    ]
+    write_ntu(tmp_path, NAME, "\n".join(lines))
+    clip = NTU(tmp_path).read(NAME)
+    way = np.linspace(joints[9, 11], joints[15, 11], 7)
+    np.testing.assert_allclose(clip.joints[9:16, 0, 11], way, atol=1e-5)
+    assert np.isnan(clip.hands[10:15, 1]).all() and np.isfinite(clip.hands[9, 1]).all()
+    assert f"body {ONE}: 5 joint positions are zero" in clip.repairs
+    assert "right 1 hand has no place in the image in 5 of 30 frames" in clip.repairs[-1]
+
+
+def test_zero_is_a_place_where_coordinates_start_at_the_body(tmp_path):
+    joints = person(30, at=(0, 0, 0))
+    joints -= joints[:, 1:2]
+    joints[:, 1] = 0
+    with np.errstate(invalid="ignore"):
+        clip = read(tmp_path, (ONE, 0, joints))
+    np.testing.assert_allclose(clip.joints[:, 0], joints, atol=1e-5)
+    assert not any("zero" in said for said in clip.repairs)
+
+
+@pytest.mark.parametrize("number", ["-3.402823e+38", "1e30", "-10.1"])
+def test_a_joint_beyond_the_sensor_is_missing(tmp_path, number):
+    joints = person(30)
+    lines = ntu_text(30, [(ONE, 0, joints)]).split("\n")
+    row = 1 + 4 * 28 + 3 + 3  # frame 4, the head
+    lines[row] = " ".join([number, *lines[row].split()[1:]])
+    write_ntu(tmp_path, NAME, "\n".join(lines))
+    clip = NTU(tmp_path).read(NAME)
+    np.testing.assert_allclose(clip.joints[4, 0, 3], joints[[3, 5], 3].mean(0), atol=1e-5)
+    assert clip.repairs[0] == f"body {ONE}: 1 joint positions are more than 10 m from the sensor"
+
+
+def test_a_pixel_far_outside_the_image_is_unknown(tmp_path):
+    text = ntu_text(30, [(ONE, 0, person(30))])
+    rows = text.split("\n")
+    row = 1 + 7 * 28 + 3 + 7  # frame 7, the left hand
+    rows[row] = " ".join([*rows[row].split()[:5], "3e38", "500", *rows[row].split()[7:]])
+    write_ntu(tmp_path, NAME, "\n".join(rows))
+    clip = NTU(tmp_path).read(NAME)
+    assert np.isnan(clip.hands[7, 0]).all() and np.isfinite(clip.hands[[6, 8], 0]).all()
+    assert clip.repairs == (
+        "left 1 hand has no place in the image in 1 of 30 frames: it counts as absent there",
+    )
+
+
+def test_a_body_of_zeros_is_absent(tmp_path):
+    """Case: a bystander who is listed with zeros at first must not become person 1."""
+    bystander = person(30, at=(1, 0, 3.5), wave=0.05)
+    bystander[:10] = np.nan
+    text = ntu_text(30, [(TWO, 0, bystander), (ONE, 0, person(30))])
+    rows = ["0 0 0 0 0 0 0 0 0 0 0 2" if row.startswith("nan") else row for row in text.split("\n")]
+    write_ntu(tmp_path, NAME, "\n".join(rows))
+    clip = NTU(tmp_path).read(NAME)
+    np.testing.assert_allclose(clip.joints[:, 0], person(30), atol=1e-5)
+    assert clip.present[:, 1].tolist() == [t >= 10 for t in range(30)]
+    assert f"body {TWO} has no measured joint in 10 frames: absent there" in clip.repairs
+
+
+def test_two_bodies_that_share_an_id_are_both_kept(tmp_path):
+    one, two = person(30, wave=0.5), person(30, at=(1, 0, 3), wave=0.2)
+    clip = read(tmp_path, (ONE, 0, one), (ONE, 0, two))
+    np.testing.assert_allclose(clip.joints, np.stack([one, two], 1), atol=1e-5)
+    assert clip.repairs == (
+        f"body {ONE} is listed again in 30 frames, first in 0: kept as body {ONE + 1}",
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_of_windows(tmp_path, encoding):
+    joints = person(30)
+    path = write_ntu(tmp_path, NAME, "")
+    path.write_bytes(ntu_text(30, [(ONE, 0, joints)]).replace("\n", "\r\n").encode(encoding))
+    np.testing.assert_allclose(NTU(tmp_path).read(NAME).joints[:, 0], joints, atol=1e-5)
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    write_ntu(tmp_path, NAME, "").write_bytes(b"30\n1\n\xff\xfe")
+    with pytest.raises(DataError, match="byte 5 is no text"):
         NTU(tmp_path).read(NAME)
 
 
@@ -184,7 +296,8 @@ def test_empty_and_wrong_folders(tmp_path):
         _ = NTU(tmp_path).samples
     (tmp_path / "nturgb+d_skeletons").mkdir()
     (tmp_path / "nturgb+d_skeletons" / "notes.skeleton").write_text("hello")
-    with pytest.raises(DataError, match=r"no usable ntu sample in this folder \(1 unusable"):
+    reason = "1 left out, such as notes: not a name of the form SsssCcccPpppRrrrAaaa"
+    with pytest.raises(DataError, match=f"no usable ntu sample in this folder; {reason}"):
         _ = NTU(tmp_path).samples
 
 

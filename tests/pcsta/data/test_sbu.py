@@ -61,7 +61,24 @@ def test_nan_is_interpolated(tmp_path):
     write(tmp_path, "\n".join(rows))
     clip = SBUInteraction(tmp_path).read("s01s02_05_001")
     np.testing.assert_allclose(clip.joints[3, 0, 1], A[[2, 4], 1].mean(0), atol=1e-4)
-    assert any("not a number: interpolated" in r for r in clip.repairs)
+    assert clip.repairs == (
+        "body 1: 1 joint positions are not a number",
+        "body 1 (frames 0-11): 1 missing joint positions interpolated in time",
+    )
+
+
+def test_a_joint_of_zeros_is_missing(tmp_path):
+    """Zeros in the file are a corner of the image in metres."""
+    rows = sbu_text(A, B).splitlines()
+    fields = rows[3].split(",")
+    hand = 1 + 3 * SBU.index("left hand")
+    rows[3] = ",".join([*fields[:hand], "0", "0", "0", *fields[hand + 3 :]])
+    write(tmp_path, "\n".join(rows))
+    clip = SBUInteraction(tmp_path).read("s01s02_05_001")
+    here = SBU.index("left hand")
+    np.testing.assert_allclose(clip.joints[3, 0, here], A[[2, 4], here].mean(0), atol=1e-4)
+    assert clip.repairs[0] == "body 1: 1 joint positions are zero"
+    assert np.isnan(clip.hands[3, 0]).all()
 
 
 @pytest.mark.parametrize(
@@ -71,6 +88,9 @@ def test_nan_is_interpolated(tmp_path):
         (lambda rows: [*rows[:5], rows[5][:-60]], 5, 6, "91 numbers"),
         (lambda rows: [*rows[:4], rows[4].replace(",0", ",x0", 1)], 4, 5, "is not a number"),
         (lambda rows: [*rows, rows[2]], 12, 13, "should rise"),
+        (lambda rows: [rows[0], "inf" + rows[1][3:]], 1, 2, "should rise"),
+        (lambda rows: ["nan" + rows[0][3:], rows[1]], 0, 1, "should rise"),
+        (lambda rows: [r.replace(".", ",") for r in rows], 0, 1, "have decimal commas. Write"),
         (lambda rows: [r.split(",")[0] + ",0" * 90 for r in rows], None, None, "no body in any"),
     ],
 )
@@ -94,9 +114,9 @@ def test_unusable_places(tmp_path):
     dataset = SBUInteraction(tmp_path)
     assert [s.name for s in dataset] == ["s01s02_01_001"]
     assert dataset.unusable == {
-        "s01s02_09_001": "not one of SBU's 8 classes",
+        "s01s02_09_001": "not one of the 8 actions",
         "s01s04_01_001": "a pair of subjects that is in no fold",
-        "s01s02_1_001": "not a place of the form sXXsYY/AA/NNN/skeleton_pos.txt",
+        "s01s02_1_001": "not a name of the form sXXsYY_AA_NNN (from sXXsYY/AA/NNN/skeleton_pos.txt)",
     }
 
 

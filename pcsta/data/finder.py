@@ -1,0 +1,114 @@
+"""Which files below a folder belong to which sample, and which belong to none."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+FILM = "(?:avi|mp4|m4v|mkv|mov|webm|mpe?g|wmv)"  # endings of videos, for patterns
+KINDS = ("skeleton", "converted", "video", "images")
+
+IGNORED = "neither a skeleton nor a video by its name"
+CONVERTED = "a converted file beside its original"
+ARCHIVE = "an archive that is not unpacked"
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz")
+SEVERAL = "several files of this name, keep one"
+
+
+class Found(NamedTuple):
+    """The files of one sample; or, with a reason, why what is called so is none."""
+
+    name: str
+    skeleton: Path | None = None
+    video: Path | None = None
+    reason: str | None = None
+
+
+class Names(NamedTuple):
+    """How a dataset calls its files.
+
+    file:   pattern of a whole path. Its group `name` is the sample's; the file is what the last group
+            that matched says: `skeleton`, `converted` (used where there is no skeleton), `video`, or
+            `images` (their folder is the video). With no such group it is known and not needed
+    sample: pattern of a sample's name, with the groups `action`, `subject`, `replication`, `camera`
+    form:   the same for people to read
+    spell:  a name as the dataset's authors write it, whatever capitals a file system made of it
+    skip:   folders that are not looked into
+    """
+
+    file: re.Pattern[str]
+    sample: re.Pattern[str]
+    form: str
+    spell: Callable[[str], str]
+    skip: re.Pattern[str] = re.compile(r"\.")  # hidden ones
+
+
+def find(root: Path, names: Names) -> Iterator[Found]:
+    """All samples in any folder below `root`, in no order, and every file that is of none.
+
+    Two files that would be the same one of a sample make it unusable: nobody guesses.
+    """
+    places: dict[str, dict[str, list[Path]]] = {kind: defaultdict(list) for kind in KINDS}
+    for folder, files in files_under(root, names.skip):
+        here = folder.as_posix()
+        for file in files:
+            match = names.file.fullmatch(f"{here}/{file}")
+            if match is None:
+                reason = ARCHIVE if file.lower().endswith(ARCHIVES) else IGNORED
+                yield Found(_relative(folder / file, root), reason=reason)
+            elif (kind := match.lastgroup) in KINDS:
+                found = places[kind][names.spell(match["name"])]
+                if kind != "images":
+                    found.append(folder / file)
+                elif folder not in found:
+                    found.append(folder)
+    for name in places["converted"].keys() & places["skeleton"].keys():
+        for path in places["converted"][name]:
+            yield Found(_relative(path, root), reason=CONVERTED)
+    skeletons = places["converted"] | places["skeleton"]
+    videos = places["images"] | places["video"]
+    for name in skeletons.keys() | videos.keys():
+        several = None
+        for paths in (skeletons.get(name, ()), videos.get(name, ())):
+            if len(paths) > 1 and len(set(map(os.path.realpath, paths))) > 1:
+                listed = " and ".join(_relative(path, root) for path in sorted(paths))
+                several = f"{SEVERAL}: {listed}"
+        skeleton, video = (
+            found[name][0] if name in found else None for found in (skeletons, videos)
+        )
+        yield Found(name, skeleton, video, several)
+
+
+def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder, and the names of its files that are not hidden.
+
+    Links to folders are followed; a folder comes once, however many lead to it. Raises OSError for
+    a folder that cannot be read.
+    """
+    seen = set()
+    for folder, folders, files in os.walk(root, onerror=_raise, followlinks=True):
+        place = os.stat(folder)
+        if (place.st_dev, place.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        folders[:] = sorted(name for name in folders if not skip.match(name))
+        yield Path(folder), [name for name in files if not name.startswith(".")]
+
+
+def reason_and_example(name: str, said: str) -> tuple[str, str]:
+    """What a reason says after a colon is of this sample alone and goes to the example."""
+    reason, _, detail = said.partition(": ")
+    return reason, f"{name} ({detail})" if detail else name
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _relative(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix()
