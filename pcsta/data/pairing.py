@@ -90,7 +90,7 @@ def _in_place(clip: Clip, info: VideoInfo) -> tuple[tuple[int, int], str]:
                 path=clip.video,
                 advice="Fetch or make the video in the shape that was recorded",
             )
-    seen = np.isfinite(clip.hands).all(-1).any(axis=-1)  # (T,)
+    seen = clip.joints.any((1, 2, 3))  # (T,) somebody is there
     inside = np.asarray((clip.hands >= 0) & (clip.hands < size)).all(-1).any(axis=-1)
     lost = int((seen & ~inside).sum())
     if 2 * lost > seen.sum():

@@ -200,12 +200,9 @@ def test_nobody_to_test_and_a_class_that_nobody_trains_are_told_first(here, said
 
 
 def test_a_loss_that_is_no_number_names_the_clip(here, said):
-    recordings(here / "own", absurd=True)
-    told = said(*NEW)
-    assert told.rc == 1 and "3.4e+38 m, in ann-stir" in told.err
+    told = said(*NEW, "--rate-share", "1e30")
+    assert told.rc == 1 and "the loss is no finite number at" in told.err and "ann-" in told.err
     assert not (here / "new/model.safetensors").exists()
-    told = said(*PREDICT, "--json")
-    assert told.rc == 1 and "no finite number" in told.err and not told.out
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
