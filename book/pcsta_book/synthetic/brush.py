@@ -1,36 +1,71 @@
-"""Paints shapes that are sized in metres on one person's picture."""
+"""Soft-edged shapes in sub-pixel positions, on OpenCV."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-from pcsta_book.synthetic import canvas
-from pcsta_book.synthetic.canvas import Colour, Image, Points
-
-LIGHT = np.array([-0.7, -0.7])  # where light comes from in the picture: the upper left
+Colour = Sequence[float]  # red, green, blue
+Image = UInt8[np.ndarray, "H W C"]
+# what numpy calls ArrayLike, in a form that can be checked while tests run
+Points = np.ndarray | Sequence[Any] | float
 Point = Float[np.ndarray, "2"]
+LIGHT = np.array([-0.7, -0.7])  # where light comes from in the picture: the upper left
 HERE = (0.0, 0.0)
+_SHIFT = 5  # OpenCV takes integers with this many fractional bits
+_CIRCLE = np.exp(1j * np.linspace(0, np.pi, 9))
 
 
 class Brush:
-    """Positions are pixels (x, y); radii, widths and offsets `by` are metres, y downwards.
+    """Paints on an image, BGR.
 
-    colour is (red, green, blue); light < 1 darkens it, > 1 makes it paler.
+    Positions are pixels (x, y); radii and offsets `by` are metres, y downwards, of `metre` pixels
+    each (1: everything is pixels). light < 1 darkens a colour, > 1 makes it paler. On an image of
+    four channels a shape is opaque, and one whose colour is None cuts a hole.
     """
 
-    def __init__(self, image: Image, metre: float):
+    def __init__(self, image: Image, metre: float = 1.0):
         self.image, self.metre = image, metre
 
     def move(self, at: Points, by: Points) -> Float[np.ndarray, "*n 2"]:
         """A position, or several, moved by metres."""
         return np.asarray(at) + self.metre * np.asarray(by)
 
-    def ellipse(
-        self, at: Point, radii: Points, colour: Colour, light: float = 1, by: Points = HERE
+    def polygon(
+        self, points: Points, colour: Colour, light: float = 1, by: Points = HERE, rounds: int = 0
     ) -> None:
-        radii = self.metre * np.asarray(radii)
-        canvas.ellipse(self.image, self.move(at, by), radii, colour, light)
+        """Filled, through points (n, 2), its corners cut `rounds` times."""
+        outline = _fixed(_smooth(self.move(points, by), rounds))
+        cv2.fillPoly(self.image, [outline], bgr(colour, light), cv2.LINE_AA, _SHIFT)
+
+    def box(self, corners: Points, colour: Colour, light: float = 1) -> None:
+        """An upright rectangle between two opposite corners (2, 2)."""
+        (x0, y0), (x1, y1) = np.asarray(corners)
+        self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour, light)
+
+    def ellipse(
+        self,
+        at: Points,
+        radii: Points,
+        colour: Colour | None,
+        light: float = 1,
+        by: Points = HERE,
+        angle: float = 0,
+    ) -> None:
+        """Filled, with half axes `radii`, turned by `angle` degrees clockwise."""
+        (x, y), (a, b) = _fixed(self.move(at, by)), _fixed(self.metre * np.asarray(radii))
+        centre, axes = (int(x), int(y)), (max(int(a), 1), max(int(b), 1))
+        filled, tone = -1, bgr(colour, light)
+        cv2.ellipse(self.image, centre, axes, angle, 0, 360, tone, filled, cv2.LINE_AA, _SHIFT)
+
+    def stroke(self, points: Points, colour: Colour, light: float = 1, width: int = 1) -> None:
+        """A line through points (n, 2), `width` whole pixels thick."""
+        line = [_fixed(points)]
+        cv2.polylines(self.image, line, False, bgr(colour, light), width, cv2.LINE_AA, _SHIFT)
 
     def capsule(
         self,
@@ -39,26 +74,16 @@ class Brush:
         radius_a: float,
         radius_b: float,
         colour: Colour,
-        light: float = 1.0,
-        by: Points = HERE,
-    ) -> None:
-        a, b, m = self.move(a, by), self.move(b, by), self.metre
-        canvas.capsule(self.image, a, b, radius_a * m, radius_b * m, colour, light)
-
-    def polygon(
-        self,
-        points: Points,
-        colour: Colour,
         light: float = 1,
         by: Points = HERE,
-        rounds: int = 0,
     ) -> None:
-        """Through points (n, 2) in pixels, its corners cut `rounds` times."""
-        outline = canvas.smooth(self.move(points, by), rounds)
-        canvas.polygon(self.image, outline, colour, light)
-
-    def stroke(self, points: Points, colour: Colour, light: float = 1.0) -> None:
-        canvas.stroke(self.image, points, 1, colour, light)
+        """Two circles and what lies between them."""
+        za, zb = complex(*self.move(a, by)), complex(*self.move(b, by))
+        along, m = zb - za, self.metre
+        turn = -1j * (along / abs(along) if abs(along) > 1e-6 else 1)
+        arcs = zb + radius_b * m * turn * _CIRCLE, za - radius_a * m * turn * _CIRCLE
+        outline = np.concatenate(arcs)
+        self.polygon(np.stack([outline.real, outline.imag], -1), colour, light)
 
     def limb(
         self, a: Point, b: Point, radius_a: float, radius_b: float, colour: Colour, shade: float = 1
@@ -74,3 +99,27 @@ class Brush:
         self.capsule(a, b, radius_a, radius_b, skin, 0.74)
         a, b = a + LIGHT * 0.6, b + LIGHT * 0.6  # pixels: fingers are about two wide
         self.capsule(a, b, 0.78 * radius_a, 0.78 * radius_b, skin)
+
+
+def bgr(colour: Colour | None, light: float = 1.0) -> tuple[float, float, float, float]:
+    """OpenCV's order of a colour, and its opacity."""
+    if colour is None:
+        return 0, 0, 0, 0
+    r, g, b = colour
+    if light > 1:
+        r, g, b = (c + (255 - c) * (light - 1) for c in (r, g, b))
+        light = 1
+    return b * light, g * light, r * light, 255
+
+
+def _fixed(points: Points) -> np.ndarray:
+    return np.round(np.asarray(points, np.float64) * (1 << _SHIFT)).astype(np.int32)
+
+
+def _smooth(points: np.ndarray, rounds: int) -> np.ndarray:
+    """Chaikin's corner cutting of a closed outline (n, 2)."""
+    for _ in range(rounds):
+        after = np.roll(points, -1, 0)
+        corners = [0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after]
+        points = np.stack(corners, 1).reshape(-1, 2)
+    return points
