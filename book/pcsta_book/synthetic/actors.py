@@ -56,6 +56,11 @@ class Subject:
     trousers: Colour
     shoes: Colour
 
+    @property
+    def scale(self) -> float:
+        """Height against the standing body of 1.72 m."""
+        return self.height / 1.72
+
     @classmethod
     def create(cls, number: int) -> Subject:
         rng = np.random.default_rng([2017, number])
@@ -81,9 +86,8 @@ class Subject:
     def joint(self, name: str, side: int | None = None) -> np.ndarray:
         """Where a joint is when the body stands at the origin: (right, up, forward), metres."""
         right, up, forward = _STANDING[name]
-        scale = self.height / 1.72
         sign = 0 if side is None else 2 * side - 1
-        return np.array([sign * right * self.width, up, forward]) * scale
+        return np.array([sign * right * self.width, up, forward]) * self.scale
 
 
 @dataclass(frozen=True)

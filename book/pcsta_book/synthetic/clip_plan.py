@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pcsta.skeletons import KINECT_V2
-from pcsta_book.synthetic import motions, two_people
+from pcsta_book.synthetic import motions
 from pcsta_book.synthetic.actions import BY_NTU, SIDES, Action, Schedule, schedules
 from pcsta_book.synthetic.actors import TEST, TRAIN, Subject, pose
 from pcsta_book.synthetic.camera import FOCAL, Camera, colour_pixels
@@ -18,6 +18,7 @@ from pcsta_book.synthetic.figure import Figure
 from pcsta_book.synthetic.hand import Grip
 from pcsta_book.synthetic.scene import background
 from pcsta_book.synthetic.tracking import Body, draw_fault, track
+from pcsta_book.synthetic.two_people import Encounter
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
     else:
         gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
         one, two = subjects
-        moves = list(two_people.pair(rng, action, (one, two), plan, active, frames, opening))
+        moves = Encounter(rng, action, plan, frames, opening).moves((one, two), *active)
         axis = camera.yaw + np.deg2rad(rng.uniform(-30, 30))
         half = gap / 2 * np.array([np.cos(axis), np.sin(axis)])
         places = [tuple(-half), tuple(half)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from pcsta_book.synthetic.actions import Action, Schedule
+from pcsta_book.synthetic.actions import GROUPS, Action, Schedule, Solo
 from pcsta_book.synthetic.actors import Motion, Subject
 
 DROP = np.array([0.0, -0.03, -0.12])  # metres: the idle hand gives way
@@ -42,44 +42,43 @@ def sway(rng: np.random.Generator, frames: int, size: float, slow: float = 24.0)
     return np.asarray(size * (0.65 * waves[0] + 0.35 * waves[1]))
 
 
-def rest(rng: np.random.Generator, subject: Subject, frames: int, side: int) -> np.ndarray:
-    """(T, 3) a resting hand beside and in front of the hip, with one small fidget."""
-    outward = 2 * side - 1
-    scale = subject.height / 1.72
-    place = rng.uniform((0.25, 0.86, 0.14), (0.33, 0.98, 0.24)) * (outward, 1, 1)
-    idle = np.stack([sway(rng, frames, 0.012, 18.0) for _ in range(3)], -1)
-    where = rng.uniform(-1, 1, 3) * [0.04, 0.05, 0.05] + [outward * 0.02, 0.03, 0.02]
-    start = rng.uniform(-4, frames)
-    fidget = visit(frames, start, start + rng.uniform(2, 8))
-    return np.asarray(place * scale + idle + fidget[:, None] * where)
+def rest(rng: np.random.Generator, subject: Subject, frames: int) -> Float[np.ndarray, "T 2 3"]:
+    """Both hands at rest beside and in front of the hips, each with one small fidget."""
+
+    def hand(outward: int) -> np.ndarray:
+        place = rng.uniform((0.25, 0.86, 0.14), (0.33, 0.98, 0.24)) * (outward, 1, 1)
+        idle = np.stack([sway(rng, frames, 0.012, 18.0) for _ in range(3)], -1)
+        where = rng.uniform(-1, 1, 3) * [0.04, 0.05, 0.05] + [outward * 0.02, 0.03, 0.02]
+        start = rng.uniform(-4, frames)
+        fidget = visit(frames, start, start + rng.uniform(2, 8))
+        return np.asarray(place * subject.scale + idle + fidget[:, None] * where)
+
+    return np.stack([hand(-1), hand(1)], 1)
 
 
-def _solo_target(
+def _work(
     rng: np.random.Generator, group: str, subject: Subject, frames: int, side: int
 ) -> np.ndarray:
     """(T, 3) where the active hand works, for one person's groups."""
-    outward, scale = 2 * side - 1, subject.height / 1.72
-    head, t = subject.joint("head"), np.arange(frames)
+    motion, t = GROUPS[group], np.arange(frames)
+    assert isinstance(motion, Solo)
 
     def beat(quick: float, slow: float) -> np.ndarray:
         return np.sin(2 * np.pi * (t / rng.uniform(quick, slow) + rng.random()))
 
-    wave, size = beat(4.5, 7.5), rng.uniform(0.5, 1.3)
-    if group == "mouth":
-        spot, stroke = head + np.array((outward * 0.06, -0.085, 0.16)), [0.018, 0.014, 0.012]
-    elif group == "head":
-        spot, stroke = head + np.array((outward * 0.135, -0.02, 0.05)), [0.006, 0.022, 0.012]
-    elif group == "chest":
-        spot, stroke = np.array([outward * 0.08, 1.38, 0.46]) * scale, [0.018, 0.012, 0.008]
-    elif group == "wave":
-        spot, stroke = np.array([outward * 0.36, 1.62, 0.16]) * scale, [0.13, 0.02, 0.01]
+    spot, wave, size = np.array(motion.spot), beat(4.5, 7.5), rng.uniform(0.5, 1.3)
+    if group == "wave":
         wave, size = beat(4, 6), rng.uniform(0.8, 1.2)
-    else:  # point
-        angle = rng.uniform(0.2, 0.9)
-        right, up = outward * (0.175 + 0.6 * np.sin(angle)), rng.uniform(1.36, 1.55)
-        spot, stroke = np.array([right, up, 0.6 * np.cos(angle)]) * scale, [0.008, 0.008, 0.004]
+    if group == "point":  # anywhere at the length of the arm
+        angle, up = rng.uniform(0.2, 0.9), rng.uniform(1.36, 1.55)
+        spot = np.array((0.175 + 0.6 * np.sin(angle), up, 0.6 * np.cos(angle)))
+    spot = spot * (2 * side - 1, 1, 1)
+    if motion.origin == "head":
+        spot = subject.joint("head") + spot
+    else:
+        spot = spot * subject.scale
     spot = spot + rng.normal(0, 0.015, 3)
-    return np.asarray(spot + wave[:, None] * size * np.array(stroke))
+    return np.asarray(spot + wave[:, None] * size * np.array(motion.stroke))
 
 
 def solo(
@@ -91,8 +90,8 @@ def solo(
     frames: int,
 ) -> Motion:
     """One person: hand `side` visits its place during the interval, the other one gives way."""
-    hands = np.stack([rest(rng, subject, frames, s) for s in (0, 1)], 1)  # (T, 2, 3)
-    target = _solo_target(rng, action.group, subject, frames, side)
+    hands = rest(rng, subject, frames)
+    target = _work(rng, action.group, subject, frames, side)
     go = visit(frames, plan.start, plan.stop)
     hands[:, side] = travel(hands[:, side], target, go)
     hands[:, 1 - side] += go[:, None] * DROP

@@ -24,7 +24,6 @@ from pcsta_book.synthetic import (
     make,
     motions,
     settings,
-    two_people,
 )
 from pcsta_book.synthetic.actions import BY_NTU, OBJECTS, SIDES, interval, schedules
 from pcsta_book.synthetic.actors import Subject, pose
@@ -33,6 +32,7 @@ from pcsta_book.synthetic.clip_plan import Name, plan_clip
 from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names
 from pcsta_book.synthetic.ntu_files import skeleton_text, write_video
 from pcsta_book.synthetic.tracking import SHARES, draw_fault, track
+from pcsta_book.synthetic.two_people import Encounter
 
 SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
@@ -158,7 +158,7 @@ def test_giving_and_shaking_hands_are_the_same_movement():
         rng, who = np.random.default_rng(1), (1, 0)
         plan = schedules(np.random.default_rng(2), BY_NTU[ntu], FRAMES, *who)[1][0]
         people = (Subject.create(1), Subject.create(2))
-        return two_people.pair(rng, BY_NTU[ntu], people, plan, who, FRAMES, 0.5)
+        return Encounter(rng, BY_NTU[ntu], plan, FRAMES, 0.5).moves(people, *who)
 
     for one, other in zip(both(56), both(58), strict=True):
         np.testing.assert_array_equal(one.hands, other.hands)
