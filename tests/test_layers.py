@@ -22,7 +22,7 @@ options cli __main__ __init__
 PCSTA_BOOK = """
 places exercises
 synthetic.actions synthetic.actors synthetic.camera synthetic.brush synthetic.tracking
-synthetic.motions synthetic.two_people synthetic.scene synthetic.objects synthetic.hand
+synthetic.motions synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.clip_plan synthetic.ntu_files synthetic.generate synthetic
 figures.notation figures.style figures.pictures figures.arrays figures.paint figures.player
 figures.body figures.joint_orders figures.confusion_cells figures.overlay figures.system

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
+from numpy.random import Generator
 
 OBJECTS = ("cup", "apple", "toothbrush", "comb", "phone", "book", "notepad", "parcel")
 SIDES = ("left", "right")
@@ -101,7 +101,7 @@ class Schedule:
         return [self.held if self.start <= t < self.stop else self.decoy for t in range(frames)]
 
 
-def interval(rng: np.random.Generator, frames: int) -> tuple[int, int]:
+def interval(rng: Generator, frames: int) -> tuple[int, int]:
     """(start, stop) of 25-40 % of the clip, the start uniform over all places where it fits.
 
     So that no constant profile over time can cover more than about half of it.
@@ -111,7 +111,7 @@ def interval(rng: np.random.Generator, frames: int) -> tuple[int, int]:
     return start, start + length
 
 
-def distraction(rng: np.random.Generator, action: Action) -> str:
+def distraction(rng: Generator, action: Action) -> str:
     """An object that does not depend on the action beyond its motion group."""
     group = [a.held for a in REPERTOIRE if a.group == action.group and a.held]
     pool = group if group and rng.random() < SAME_GROUP else OBJECTS
@@ -119,7 +119,7 @@ def distraction(rng: np.random.Generator, action: Action) -> str:
 
 
 def schedules(
-    rng: np.random.Generator, action: Action, frames: int, actor: int, side: int
+    rng: Generator, action: Action, frames: int, actor: int, side: int
 ) -> list[list[Schedule]]:
     """Schedule of every hand, [actor][side]; the hand (actor, side) is the active one."""
 

@@ -68,37 +68,28 @@ class Brush:
         cv2.polylines(self.image, line, False, bgr(colour, light), width, cv2.LINE_AA, _SHIFT)
 
     def capsule(
-        self,
-        a: Point,
-        b: Point,
-        radius_a: float,
-        radius_b: float,
-        colour: Colour,
-        light: float = 1,
-        by: Points = HERE,
+        self, ends: Points, radii: Points, colour: Colour, light: float = 1, by: Points = HERE
     ) -> None:
-        """Two circles and what lies between them."""
-        za, zb = complex(*self.move(a, by)), complex(*self.move(b, by))
-        along, m = zb - za, self.metre
-        turn = -1j * (along / abs(along) if abs(along) > 1e-6 else 1)
-        arcs = zb + radius_b * m * turn * _CIRCLE, za - radius_a * m * turn * _CIRCLE
+        """Two circles about `ends` (2, 2), and what lies between them."""
+        a, b = (complex(*end) for end in self.move(ends, by))
+        radius_a, radius_b = self.metre * np.asarray(radii)
+        turn = -1j * ((b - a) / abs(b - a) if abs(b - a) > 1e-6 else 1)
+        arcs = b + radius_b * turn * _CIRCLE, a - radius_a * turn * _CIRCLE
         outline = np.concatenate(arcs)
         self.polygon(np.stack([outline.real, outline.imag], -1), colour, light)
 
-    def limb(
-        self, a: Point, b: Point, radius_a: float, radius_b: float, colour: Colour, shade: float = 1
-    ) -> None:
+    def limb(self, ends: Points, radii: Points, colour: Colour, shade: float = 1) -> None:
         """A round limb: dark edge, body, and a paler strip towards the light."""
-        thin = min(radius_a, radius_b)
+        radii = np.asarray(radii)
         for size, light, by in ((1.0, 0.74, 0.0), (0.84, 0.92, 0.16), (0.50, 1.04, 0.34)):
             tone = min(1.0, light * shade)
-            self.capsule(a, b, radius_a * size, radius_b * size, colour, tone, LIGHT * by * thin)
+            self.capsule(ends, radii * size, colour, tone, LIGHT * by * radii.min())
 
-    def finger(self, a: Point, b: Point, radius_a: float, radius_b: float, skin: Colour) -> None:
+    def finger(self, ends: Points, radii: Points, skin: Colour) -> None:
         """A dark edge and a pale middle."""
-        self.capsule(a, b, radius_a, radius_b, skin, 0.74)
-        a, b = a + LIGHT * 0.6, b + LIGHT * 0.6  # pixels: fingers are about two wide
-        self.capsule(a, b, 0.78 * radius_a, 0.78 * radius_b, skin)
+        self.capsule(ends, radii, skin, 0.74)
+        lit = np.asarray(ends) + LIGHT * 0.6  # pixels: fingers are about two wide
+        self.capsule(lit, 0.78 * np.asarray(radii), skin)
 
 
 def bgr(colour: Colour | None, light: float = 1.0) -> tuple[float, float, float, float]:

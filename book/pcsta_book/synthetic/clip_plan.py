@@ -10,15 +10,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pcsta.skeletons import KINECT_V2
-from pcsta_book.synthetic import motions
 from pcsta_book.synthetic.actions import BY_NTU, SIDES, Action, Schedule, schedules
 from pcsta_book.synthetic.actors import TEST, TRAIN, Subject, pose
 from pcsta_book.synthetic.camera import FOCAL, Camera, colour_pixels
 from pcsta_book.synthetic.figure import Figure
 from pcsta_book.synthetic.hand import Grip
+from pcsta_book.synthetic.motions import Performance
 from pcsta_book.synthetic.scene import background
 from pcsta_book.synthetic.tracking import Body, draw_fault, track
-from pcsta_book.synthetic.two_people import Encounter
 
 
 @dataclass(frozen=True)
@@ -130,15 +129,16 @@ def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
     plans = schedules(rng, action, frames, *active)
     plan = plans[active[0]][active[1]]
     camera = Camera.place(rng, name.camera)
+    performance = Performance(rng, action, plan, frames)
     if action.people == 1:
-        moves = [motions.solo(rng, action, subjects[0], plan, active[1], frames)]
+        moves = [performance.solo(subjects[0], active[1])]
         # anywhere within 50 degrees, but never so far that the body hides a hand from this camera
         facing = np.clip(np.deg2rad(rng.uniform(-50, 50)), camera.yaw - 0.8, camera.yaw + 0.8)
         places, facings = [tuple(rng.uniform(-0.15, 0.15, 2))], [facing]
     else:
         gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
         one, two = subjects
-        moves = Encounter(rng, action, plan, frames, opening).moves((one, two), *active)
+        moves = performance.pair((one, two), *active, opening)
         axis = camera.yaw + np.deg2rad(rng.uniform(-30, 30))
         half = gap / 2 * np.array([np.cos(axis), np.sin(axis)])
         places = [tuple(-half), tuple(half)]

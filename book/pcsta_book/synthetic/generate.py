@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -140,18 +139,12 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
 def _each(
     work: Callable[[Name], list[str]], everything: list[Name], workers: int
 ) -> Iterator[list[str]]:
-    """Results of `work` for every name, as they come."""
+    """Results of `work` for every name; when one fails, what waits is not begun."""
     if workers == 1:
         yield from map(work, everything)
-        return
-    with worker_pool(workers, cv2.setNumThreads, 1) as workshop:
-        jobs = [workshop.submit(work, name) for name in everything]
-        try:
-            for done in as_completed(jobs):
-                yield done.result()
-        except BaseException:
-            workshop.shutdown(cancel_futures=True)
-            raise
+    else:
+        with worker_pool(workers, cv2.setNumThreads, 1) as pool:
+            yield from pool.map(work, everything)
 
 
 def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+from numpy.random import Generator
 
 from pcsta_book.synthetic.brush import Brush, Colour, Image, bgr
 from pcsta_book.synthetic.camera import FOCAL, HEIGHT, WIDTH, Camera
@@ -17,7 +17,7 @@ _FLOORS = ((168, 142, 116), (150, 128, 108), (176, 156, 132), (136, 122, 112))
 _RUGS = ((152, 120, 112), (112, 128, 136), (140, 138, 118), (126, 116, 134))
 
 
-def background(rng: np.random.Generator, camera: Camera) -> UInt8[np.ndarray, "540 960 3"]:
+def background(rng: Generator, camera: Camera) -> UInt8[np.ndarray, "540 960 3"]:
     """An empty room as this camera sees it, BGR."""
     depth = camera.distance + 1.5
     floor_y, metre = _row(camera, depth), FOCAL / depth
@@ -40,9 +40,7 @@ def _row(camera: Camera, depth: float) -> float:
     return float(HEIGHT / 2 - FOCAL * (c * y + s * z) / (c * z - s * y))
 
 
-def _floor(
-    brush: Brush, rng: np.random.Generator, colour: Colour, top: float, horizon: float
-) -> None:
+def _floor(brush: Brush, rng: Generator, colour: Colour, top: float, horizon: float) -> None:
     brush.box([(0, top), (WIDTH, HEIGHT)], colour)
     vanish = np.array([WIDTH / 2 + rng.uniform(-160, 160), horizon])
     for left, right in pairwise(np.linspace(-2200, WIDTH + 2200, 46)):
@@ -52,7 +50,7 @@ def _floor(
         brush.stroke([tops[0], ends[0]], colour, 0.86)
 
 
-def _rug(brush: Brush, rng: np.random.Generator, camera: Camera) -> None:
+def _rug(brush: Brush, rng: Generator, camera: Camera) -> None:
     colour = _RUGS[int(rng.integers(len(_RUGS)))]
     near, far = _row(camera, camera.distance - 0.55), _row(camera, camera.distance + 0.75)
     middle = WIDTH / 2 + FOCAL * camera.shift / camera.distance, (near + far) / 2
@@ -61,15 +59,13 @@ def _rug(brush: Brush, rng: np.random.Generator, camera: Camera) -> None:
         brush.ellipse(middle, radii * grow, colour, light)
 
 
-def _furniture(
-    image: Image, rng: np.random.Generator, floor_y: float, metre: float, wall: Colour
-) -> None:
+def _furniture(image: Image, rng: Generator, floor_y: float, metre: float, wall: Colour) -> None:
     """Four pieces along the wall. Never anything that a hand may hold."""
     x = rng.uniform(60, 150)
-    pieces = rng.permutation(["window", "picture", "plant", "lamp", "pictures", "sideboard"])[:4]
-    for name, share in zip(pieces, (0, 0.30, 0.62, 0.88), strict=True):
+    known = np.array([_window, _picture, _plant, _lamp, _pictures, _sideboard], object)
+    for draw, share in zip(rng.permutation(known)[:4], (0, 0.30, 0.62, 0.88), strict=True):
         foot = x + share * (WIDTH - 120) + rng.uniform(-25, 25), floor_y
-        _PIECES[name](Place(image, metre, foot, rng, wall))
+        draw(Place(image, metre, foot, rng, wall))
 
 
 class Place(Brush):
@@ -80,7 +76,7 @@ class Place(Brush):
         image: Image,
         metre: float,
         foot: tuple[float, float],
-        rng: np.random.Generator,
+        rng: Generator,
         wall: Colour,
     ):
         super().__init__(image, metre)
@@ -171,13 +167,7 @@ def _sideboard(p: Place) -> None:
     p.ellipse(p.foot, (0.045, 0.02), (120, 134, 138), by=(-0.38, -1.03))
 
 
-_PIECES: dict[str, Callable[[Place], None]] = {
-    "window": _window, "picture": _picture, "pictures": _pictures, "plant": _plant,
-    "lamp": _lamp, "sideboard": _sideboard,
-}  # fmt: skip
-
-
-def _light(image: Image, rng: np.random.Generator) -> Image:
+def _light(image: Image, rng: Generator) -> Image:
     """Soft light from the upper left, darker corners."""
     y, x = np.mgrid[0:HEIGHT:4, 0:WIDTH:4].astype(np.float32)
     cx, cy = WIDTH * rng.uniform(0.3, 0.45), HEIGHT * 0.3

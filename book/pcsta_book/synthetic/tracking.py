@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.random import Generator
 
 from pcsta.skeletons import KINECT_V2
 
@@ -28,14 +29,14 @@ class Body:
     present: Bool[np.ndarray, "T"]
 
 
-def draw_fault(rng: np.random.Generator) -> str:
+def draw_fault(rng: Generator) -> str:
     """At most one fault a clip; "" for the others."""
     names = list(SHARES)
     chances = [SHARES[n] for n in names]
     return str(rng.choice(["", *names], p=[1 - sum(chances), *chances]))
 
 
-def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
+def track(rng: Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
     """Bodies as a Kinect would list them, in no order that tells who is who.
 
     actors: true joints, (T, 25, 3) each, camera space.
@@ -66,25 +67,25 @@ def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> lis
     return [bodies[i] for i in order]
 
 
-def _stray(rng: np.random.Generator, frames: int) -> Float[np.ndarray, "T 3"]:
+def _stray(rng: Generator, frames: int) -> Float[np.ndarray, "T 3"]:
     """Metres by which a guess is off: it is held for a while, then guessed anew."""
     held = rng.integers(3, 6)
     guesses = rng.normal(0, 0.12, (frames // held + 1, 3))
     return np.repeat(guesses, held, axis=0)[:frames]
 
 
-def _ident(rng: np.random.Generator) -> int:
+def _ident(rng: Generator) -> int:
     return 72057594037900000 + int(rng.integers(100000))  # 17 digits: never through a float
 
 
-def _body(rng: np.random.Generator, true: np.ndarray) -> Body:
+def _body(rng: Generator, true: np.ndarray) -> Body:
     joints = true + rng.normal(0, NOISE, true.shape)
     frames, small = len(true), [*_HANDS["left"], *_HANDS["right"]]
     joints[:, small] += rng.normal(0, HAND_NOISE, joints[:, small].shape)
     return Body([_ident(rng)] * frames, joints, np.full((frames, 25), 2), np.ones(frames, bool))
 
 
-def _phantom(rng: np.random.Generator, frames: int, when: slice) -> Body:
+def _phantom(rng: Generator, frames: int, when: slice) -> Body:
     """A flat, nearly still heap of joints beside the stage."""
     x = rng.choice([-1, 1]) * rng.uniform(1.3, 1.8)
     centre = np.array([x, rng.uniform(-0.8, 0.0), rng.uniform(3.4, 4.2)])
