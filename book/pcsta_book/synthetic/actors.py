@@ -31,12 +31,8 @@ _STANDING = {
     "shoulder": (0.175, 1.36, 0), "hip": (0.085, 0.90, 0), "knee": (0.10, 0.50, 0.03),
     "ankle": (0.11, 0.09, -0.02), "foot": (0.13, 0.03, 0.11),
 }  # fmt: skip
-_SHARE_OF_FOOT = {
-    "hip": 0.0,
-    "knee": 0.5,
-    "ankle": 1.0,
-    "foot": 1.0,
-}  # all else goes with the trunk
+# How much of a foot's step a joint takes part in; all else goes with the trunk.
+_SHARE_OF_FOOT = {"hip": 0.0, "knee": 0.5, "ankle": 1.0, "foot": 1.0}
 _UPPER_ARM, _FOREARM, _HAND, _TIP = 0.275, 0.24, 0.075, 0.08
 
 
@@ -142,9 +138,8 @@ def to_room(body: np.ndarray, place: tuple[float, float], facing: float) -> np.n
     """(right, up, forward) of a body's own frame -> room."""
     c, s = np.cos(facing), np.sin(facing)
     right, up, forward = np.moveaxis(body, -1, 0)
-    return np.stack(
-        [c * right + s * forward + place[0], up, s * right - c * forward + place[1]], -1
-    )
+    x, z = c * right + s * forward + place[0], s * right - c * forward + place[1]
+    return np.stack([x, up, z], -1)
 
 
 def _rotation(lean: np.ndarray, twist: np.ndarray, roll: np.ndarray) -> np.ndarray:
@@ -164,25 +159,28 @@ def _arm(
     """Two-bone inverse kinematics: the six joints of an arm, each (T, 3)."""
     scale = subject.arm * subject.height / 1.72
     upper, lower, outward = _UPPER_ARM * scale, (_FOREARM + _HAND) * scale, 2.0 * side - 1
-    reach = target - shoulder
-    distance = np.linalg.norm(reach, axis=-1, keepdims=True)
-    along = reach / np.maximum(distance, 1e-6)
+    along, distance = _unit(target - shoulder)
     distance = np.clip(distance, 0.2 * scale, 0.99 * (upper + lower))
     hand = shoulder + along * distance
     x = (upper**2 - lower**2 + distance**2) / (2 * distance)  # from shoulder to the elbow's foot
     bend = np.sqrt(np.maximum(upper**2 - x**2, 0))
     hint = np.array([0.35 * outward, -1.0, -0.45])  # elbows point down, out and a little back
-    hint = hint - along * (along @ hint)[:, None]
-    hint /= np.maximum(np.linalg.norm(hint, axis=-1, keepdims=True), 1e-6)
-    elbow = shoulder + along * x + hint * bend
-    forearm = hand - elbow
-    forearm /= np.linalg.norm(forearm, axis=-1, keepdims=True)
-    wrist = hand - forearm * _HAND * scale
-    tip = hand + forearm * _TIP * scale
-    inward = np.cross(forearm, np.array([0.0, 0.0, 1.0]) + 0.3 * forearm) * outward
-    inward /= np.maximum(np.linalg.norm(inward, axis=-1, keepdims=True), 1e-6)
-    thumb = hand + (0.35 * forearm + 0.8 * np.array([0, 0.6, 0.4]) + 0.2 * inward) * 0.055 * scale
-    joints = (shoulder, elbow, wrist, hand, tip, thumb)
-    return dict(
-        zip(("shoulder", "elbow", "wrist", "hand", "hand tip", "thumb"), joints, strict=True)
-    )
+    out, _ = _unit(hint - along * (along @ hint)[:, None])
+    elbow = shoulder + along * x + out * bend
+    forearm, _ = _unit(hand - elbow)
+    inward, _ = _unit(np.cross(forearm, np.array([0.0, 0.0, 1.0]) + 0.3 * forearm) * outward)
+    thumb = 0.35 * forearm + 0.8 * np.array([0, 0.6, 0.4]) + 0.2 * inward
+    return {
+        "shoulder": shoulder,
+        "elbow": elbow,
+        "wrist": hand - forearm * _HAND * scale,
+        "hand": hand,
+        "hand tip": hand + forearm * _TIP * scale,
+        "thumb": hand + thumb * 0.055 * scale,
+    }
+
+
+def _unit(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Directions and lengths."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-6), length

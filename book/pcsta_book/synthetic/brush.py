@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -20,6 +21,7 @@ _SHIFT = 5  # OpenCV takes integers with this many fractional bits
 _CIRCLE = np.exp(1j * np.linspace(0, np.pi, 9))
 
 
+@dataclass
 class Brush:
     """Paints on an image, BGR.
 
@@ -28,8 +30,8 @@ class Brush:
     four channels a shape is opaque, and one whose colour is None cuts a hole.
     """
 
-    def __init__(self, image: Image, metre: float = 1.0):
-        self.image, self.metre = image, metre
+    image: Image
+    metre: float = 1.0
 
     def move(self, at: Points, by: Points) -> Float[np.ndarray, "*n 2"]:
         """A position, or several, moved by metres."""
@@ -90,6 +92,15 @@ class Brush:
         self.capsule(ends, radii, skin, 0.74)
         lit = np.asarray(ends) + LIGHT * 0.6  # pixels: fingers are about two wide
         self.capsule(lit, 0.78 * np.asarray(radii), skin)
+
+
+def overlap(
+    image: Image, x: int, y: int, width: int, height: int
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """The part of an image under a patch that may stick out, and the patch's own part that is seen."""
+    part = image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+    top, left = max(-y, 0), max(-x, 0)
+    return part, (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
 
 
 def bgr(colour: Colour | None, light: float = 1.0) -> tuple[float, float, float, float]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pcsta.skeletons import KINECT_V2
 from pcsta_book.synthetic import face, hand
 from pcsta_book.synthetic.actors import Subject
-from pcsta_book.synthetic.brush import LIGHT, Brush
+from pcsta_book.synthetic.brush import LIGHT, Brush, overlap
 from pcsta_book.synthetic.camera import FOCAL, colour_pixels
 
 SIDES = ("left", "right")
@@ -67,6 +67,17 @@ class Figure:
         for side in sorted(SIDES, key=lambda s: -self._forearm_behind(s)):
             if side not in far_lower:
                 self._forearm(brush, side)
+
+    def cast_shadow(self, image: np.ndarray) -> None:
+        """A soft dark spot on the floor."""
+        feet = (self.at("left foot") + self.at("right foot")) / 2
+        x, y = feet + np.array((0.06, 0.02)) * self.metre
+        w, h = int(0.55 * self.metre), int(0.16 * self.metre)  # half its width and height
+        v, u = np.mgrid[-h:h, -w:w].astype(np.float32)
+        r = (u / w) ** 2 + (v / h) ** 2
+        light = 1 - 0.42 * np.exp(-4.5 * r) * np.clip(1 - r, 0, 1)
+        floor, seen = overlap(image, int(x) - w, int(y) - h, 2 * w, 2 * h)
+        floor[:] = (floor * light[seen][..., None]).astype(np.uint8)
 
     def _forearm_behind(self, side: str) -> float:
         elbow = self.behind(f"{side} elbow", "spine shoulder")

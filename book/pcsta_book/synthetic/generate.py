@@ -115,11 +115,9 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
     everything = names(stated["subjects"], stated["actions"])
     _drop_others(root, {str(name) for name in everything})
     work = partial(make_clip, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
-    faults: list[str] = []
-    done = _each(work, everything, workers)
     shown = {"total": len(everything), "unit": "clip", "desc": "embedded dataset"}
-    for found in tqdm(done, disable=not progress, **shown):
-        faults += found
+    done = tqdm(_each(work, everything, workers), disable=not progress, **shown)
+    faults = Counter(fault for found in done for fault in found)
     summary = {
         # what NTU's reader asks of a dataset that is not NTU
         "name": "synthetic",
@@ -129,7 +127,7 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         "fingerprint": mark,
         "clips": len(everything),
         "clips_by_action": dict(Counter(f"A{name.action:03d}" for name in everything)),
-        "faults": {fault: round(faults.count(fault) / len(everything), 4) for fault in SHARES},
+        "faults": {fault: round(faults[fault] / len(everything), 4) for fault in SHARES},
         "settings": stated,
     }
     write_text(root / "dataset.json", json.dumps(summary, indent=1) + "\n")

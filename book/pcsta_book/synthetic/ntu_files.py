@@ -33,6 +33,6 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="ascii", newline="\n")
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], quality: int = 24) -> None:
-    """(540, 960, 3) uint8 BGR frames -> H.264 in AVI; quality is x264's crf, less is better."""
-    video.write_video(path, frames, FPS, quality, "veryfast", "bgr24", g="250", bf="0")
+def write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
+    """(540, 960, 3) uint8 BGR frames -> H.264 in AVI."""
+    video.write_video(path, frames, FPS, 24, "veryfast", "bgr24", g="250", bf="0")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from pcsta_book.synthetic.brush import Brush
+from pcsta_book.synthetic.brush import Brush, overlap
 
 _DATA: dict[str, dict[str, Any]] = tomllib.loads(
     Path(__file__).with_suffix(".toml").read_text("utf-8")
@@ -90,9 +90,6 @@ def stamp(
     size = (2 * radius, 2 * radius)
     affine = np.hstack([turn, move[:, None]])
     picture = cv2.warpAffine(held.image, affine, size, flags=cv2.INTER_LINEAR)
-    top, left = max(0, -y0), max(0, -x0)
-    place = image[max(y0, 0) : y0 + 2 * radius, max(x0, 0) : x0 + 2 * radius]
-    if place.size == 0:
-        return
-    picture = picture[top : top + place.shape[0], left : left + place.shape[1]].astype(np.uint16)
+    place, seen = overlap(image, x0, y0, *size)
+    picture = picture[seen].astype(np.uint16)
     place[:] = picture[..., :3] + (place * (255 - picture[..., 3:]) + 127) // 255

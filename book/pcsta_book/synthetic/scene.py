@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -65,22 +66,16 @@ def _furniture(image: Image, rng: Generator, floor_y: float, metre: float, wall:
     known = np.array([_window, _picture, _plant, _lamp, _pictures, _sideboard], object)
     for draw, share in zip(rng.permutation(known)[:4], (0, 0.30, 0.62, 0.88), strict=True):
         foot = x + share * (WIDTH - 120) + rng.uniform(-25, 25), floor_y
-        draw(Place(image, metre, foot, rng, wall))
+        draw(Place(image, metre, foot=foot, wall=wall, rng=rng))
 
 
+@dataclass(kw_only=True)
 class Place(Brush):
     """Where a piece of furniture stands: its foot is at this pixel, before this wall."""
 
-    def __init__(
-        self,
-        image: Image,
-        metre: float,
-        foot: tuple[float, float],
-        rng: Generator,
-        wall: Colour,
-    ):
-        super().__init__(image, metre)
-        self.foot, self.rng, self.wall = foot, rng, wall
+    foot: tuple[float, float]
+    wall: Colour
+    rng: Generator
 
     def at(self, *points: tuple[float, float]) -> np.ndarray:
         """Pixels (n, 2) of points (right, up), in metres from the foot."""

@@ -31,9 +31,8 @@ class Body:
 
 def draw_fault(rng: Generator) -> str:
     """At most one fault a clip; "" for the others."""
-    names = list(SHARES)
-    chances = [SHARES[n] for n in names]
-    return str(rng.choice(["", *names], p=[1 - sum(chances), *chances]))
+    chances = list(SHARES.values())
+    return str(rng.choice(["", *SHARES], p=[1 - sum(chances), *chances]))
 
 
 def track(rng: Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
