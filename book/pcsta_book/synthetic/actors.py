@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,24 +17,8 @@ TRAIN = (1, 2, 4, 5, 8, 9, 13, 14)  # trained on by NTU's cross-subject protocol
 TEST = (3, 6, 7, 10)
 SUBJECTS = tuple(sorted(TRAIN + TEST))
 
-Colour = tuple[int, int, int]  # red, green, blue
-_SKIN = ((241, 204, 178), (224, 176, 142), (198, 145, 108), (158, 108, 78), (116, 76, 54))
-_HAIR = ((44, 36, 34), (84, 58, 42), (128, 84, 50), (186, 146, 92), (150, 150, 152), (120, 56, 38))
-_SHIRT = (
-    (96, 128, 148), (176, 108, 92), (120, 142, 110), (206, 178, 122), (112, 104, 142),
-    (190, 196, 200), (72, 96, 116), (196, 140, 132), (88, 122, 118), (156, 128, 104),
-    (132, 88, 104), (224, 214, 196),
-)  # fmt: skip
-_TROUSERS = ((58, 66, 84), (84, 80, 78), (108, 98, 84), (48, 52, 58), (70, 84, 106))
-_SHOES = ((62, 48, 42), (228, 226, 220), (44, 46, 52), (122, 78, 54))
-
-# A standing body 1.72 m tall: (to the actor's right, up, forward) in metres.
-_STANDING = {
-    "spine base": (0, 0.93, 0), "spine middle": (0, 1.15, 0), "spine shoulder": (0, 1.39, 0),
-    "neck": (0, 1.46, 0), "head": (0, 1.60, 0.02),
-    "shoulder": (0.175, 1.36, 0), "hip": (0.085, 0.90, 0), "knee": (0.10, 0.50, 0.03),
-    "ankle": (0.11, 0.09, -0.02), "foot": (0.13, 0.03, 0.11),
-}  # fmt: skip
+Colour = Sequence[int]  # red, green, blue
+_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 # How much of a foot's step a joint takes part in; all else goes with the trunk.
 _SHARE_OF_FOOT = {"hip": 0.0, "knee": 0.5, "ankle": 1.0, "foot": 1.0}
 _UPPER_ARM, _FOREARM, _HAND, _TIP = 0.275, 0.24, 0.075, 0.08
@@ -62,46 +50,37 @@ class Subject:
         rng = np.random.default_rng([2017, number])
         place = SUBJECTS.index(number) if number in SUBJECTS else number
 
-        def pick(palette: tuple[Colour, ...]) -> Colour:
+        def pick(part: str) -> Colour:
+            palette: list[Colour] = _DATA["looks"][part]
             return palette[int(rng.integers(len(palette)))]
 
+        def in_turn(part: str) -> Any:
+            return _DATA["looks"][part][place % len(_DATA["looks"][part])]
+
         return cls(
-            number=number,
-            height=rng.uniform(1.58, 1.86),
-            width=rng.uniform(0.92, 1.12),
-            arm=rng.uniform(0.96, 1.06),
-            skin=pick(_SKIN),
-            hair=pick(_HAIR),
-            hairstyle=("short", "long", "bun", "short", "bob")[place % 5],
-            shirt=_SHIRT[place % len(_SHIRT)],
-            long_sleeves=bool(rng.random() < 0.5),
-            trousers=pick(_TROUSERS),
-            shoes=pick(_SHOES),
-        )
+            number, rng.uniform(1.58, 1.86), rng.uniform(0.92, 1.12), rng.uniform(0.96, 1.06),
+            pick("skin"), pick("hair"), in_turn("hairstyle"), in_turn("shirt"),
+            bool(rng.random() < 0.5), pick("trousers"), pick("shoes"),
+        )  # fmt: skip
 
     def joint(self, name: str, side: int | None = None) -> np.ndarray:
         """Where a joint is when the body stands at the origin: (right, up, forward), metres."""
-        right, up, forward = _STANDING[name]
+        right, up, forward = _DATA["standing"][name]
         sign = 0 if side is None else 2 * side - 1
         return np.array([sign * right * self.width, up, forward]) * self.scale
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Everything that moves, over T frames.
+    """Everything that moves, over T frames; metres are (right, up, forward) of the body's own frame."""
 
-    hands: (T, 2, 3) left and right hand, metres: (right, up, forward) of the body's own frame
-    lean, twist, roll: (T,) radians of the upper body; turn: (T,) radians of the head
-    shift: (T, 3) metres (right, up, forward) by which the trunk moves; feet: (T, 2, 3) each foot
-    """
-
-    hands: Float[np.ndarray, "T 2 3"]
-    lean: Float[np.ndarray, "T"]
+    hands: Float[np.ndarray, "T 2 3"]  # left and right, metres
+    lean: Float[np.ndarray, "T"]  # radians of the upper body
     twist: Float[np.ndarray, "T"]
     roll: Float[np.ndarray, "T"]
-    turn: Float[np.ndarray, "T"]
-    shift: Float[np.ndarray, "T 3"]
-    feet: Float[np.ndarray, "T 2 3"]
+    turn: Float[np.ndarray, "T"]  # radians of the head
+    shift: Float[np.ndarray, "T 3"]  # metres by which the trunk moves
+    feet: Float[np.ndarray, "T 2 3"]  # and each foot
 
 
 def pose(

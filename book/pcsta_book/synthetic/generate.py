@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from tqdm.auto import tqdm
 
 from pcsta import files
 from pcsta.common import worker_pool
+from pcsta.data import video
 from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
 from pcsta_book.synthetic.actors import SUBJECTS
 from pcsta_book.synthetic.camera import HEIGHT, WIDTH, YAW
 from pcsta_book.synthetic.clip_plan import Name, plan_clip
-from pcsta_book.synthetic.ntu_files import FPS, skeleton_text, write_text, write_video
-from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES
+from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES, skeleton_text
 
 VERSION = 5  # raise it whenever the generator would write other files
-FRAMES = 32
+FRAMES, FPS = 32, 15
 CROP_SIZE = 32  # pixels: a thirtieth of the image's width
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
 REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more clips
@@ -46,23 +47,13 @@ def settings(
     if unknown := sorted(set(subjects) - set(SUBJECTS)):
         raise ValueError(f"there is no subject {unknown}; choose from {list(SUBJECTS)}")
     return {
-        "version": VERSION,
-        "seed": seed,
-        "frames": frames,
-        "subjects": sorted(subjects),
-        "actions": sorted(actions),
-        "fps": FPS,
-        "size": [WIDTH, HEIGHT],
-        "crop_size": CROP_SIZE,
-        "cameras": sorted(YAW),
+        "version": VERSION, "seed": seed,
+        "subjects": sorted(subjects), "actions": sorted(actions), "cameras": sorted(YAW),
         "replications": {str(people): count for people, count in REPLICATIONS.items()},
-        "interval": list(INTERVAL),
-        "decoy": DECOY,
-        "empty": EMPTY,
-        "same_group": SAME_GROUP,
-        "noise": [NOISE, HAND_NOISE],
-        "fault_shares": SHARES,
-    }
+        "frames": frames, "fps": FPS, "size": [WIDTH, HEIGHT], "crop_size": CROP_SIZE,
+        "interval": list(INTERVAL), "decoy": DECOY, "empty": EMPTY, "same_group": SAME_GROUP,
+        "noise": [NOISE, HAND_NOISE], "fault_shares": SHARES,
+    }  # fmt: skip
 
 
 def fingerprint(**choice: Any) -> str:
@@ -130,7 +121,7 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         "faults": {fault: round(faults[fault] / len(everything), 4) for fault in SHARES},
         "settings": stated,
     }
-    write_text(root / "dataset.json", json.dumps(summary, indent=1) + "\n")
+    _write_text(root / "dataset.json", json.dumps(summary, indent=1) + "\n")
     return root
 
 
@@ -150,18 +141,27 @@ def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
 
     Returns the names of its faults.
     """
-    skeleton = root / SKELETONS / f"{name}.skeleton"
-    video = root / VIDEOS / f"{name}_rgb.avi"
+    skeleton, film = root / SKELETONS / f"{name}.skeleton", root / VIDEOS / f"{name}_rgb.avi"
     truth = root / TRUTHS / f"{name}.json"
-    if skeleton.exists() and video.exists() and (found := _finished(truth, mark)):
+    if skeleton.exists() and film.exists() and (found := _finished(truth, mark)):
         return list(found["faults"])
     truth.unlink(missing_ok=True)
     planned = plan_clip(seed, name, frames)
-    write_text(skeleton, skeleton_text(planned.bodies))
-    write_video(video, planned.images())
+    _write_text(skeleton, skeleton_text(planned.bodies))
+    write_video(film, planned.images())
     told = planned.truth() | {"fingerprint": mark}
-    write_text(truth, json.dumps(told, separators=(",", ":")) + "\n")
+    _write_text(truth, json.dumps(told, separators=(",", ":")) + "\n")
     return list(told["faults"])
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
+    """(540, 960, 3) uint8 BGR frames -> H.264 in AVI."""
+    video.write_video(path, frames, FPS, 24, "veryfast", "bgr24", g="250", bf="0")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with files.atomic(path) as temporary:
+        temporary.write_text(text, encoding="ascii", newline="\n")
 
 
 def _drop_others(root: Path, wanted: set[str]) -> None:

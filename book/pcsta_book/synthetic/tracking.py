@@ -1,4 +1,4 @@
-"""What the sensor makes of the actors: noisy joints, and the faults that real recordings have."""
+"""What the sensor makes of the actors: noisy joints, the faults that real recordings have, its file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.random import Generator
 
+from pcsta.data import ntu
 from pcsta.skeletons import KINECT_V2
+from pcsta_book.synthetic.camera import colour_pixels, depth_pixels
 
 NOISE, HAND_NOISE = 0.006, 0.008  # metres; the second is added for wrist, hand, tip and thumb
 SHARES = {"jitter": 0.08, "lost hand": 0.08, "swapped body": 0.08, "phantom body": 0.08}
@@ -64,6 +66,19 @@ def track(rng: Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
         bodies.append(_phantom(rng, frames, faulty))
     order = rng.permutation(len(bodies))
     return [bodies[i] for i in order]
+
+
+def skeleton_text(bodies: list[Body]) -> str:
+    """The text of a .skeleton file: frame count, then per frame the bodies that are present."""
+    joints = np.stack([b.joints for b in bodies], 1)  # (T, P, 25, 3)
+    return ntu.skeleton_text(
+        ids=np.array([b.ident for b in bodies]).T,
+        present=np.stack([b.present for b in bodies], 1),
+        joints=joints,
+        depth=depth_pixels(joints),
+        colour=colour_pixels(joints),
+        states=np.stack([b.states for b in bodies], 1),
+    )
 
 
 def _stray(rng: Generator, frames: int) -> Float[np.ndarray, "T 3"]:

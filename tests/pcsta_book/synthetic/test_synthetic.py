@@ -28,10 +28,9 @@ from pcsta_book.synthetic.actions import BY_NTU, OBJECTS, SIDES, interval, sched
 from pcsta_book.synthetic.actors import Subject, pose
 from pcsta_book.synthetic.camera import colour_pixels
 from pcsta_book.synthetic.clip_plan import Name, plan_clip
-from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names
+from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names, write_video
 from pcsta_book.synthetic.motions import RAMP, Performance
-from pcsta_book.synthetic.ntu_files import skeleton_text, write_video
-from pcsta_book.synthetic.tracking import SHARES, draw_fault, track
+from pcsta_book.synthetic.tracking import SHARES, draw_fault, skeleton_text, track
 
 SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
