@@ -28,20 +28,22 @@ class Solo(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What two people do: one reaches out at a height (metres, for a giver 1.72 m tall) and leans by so
-    many radians, the other answers with another lean."""
+    """What two people do: one reaches out at a height (metres, of somebody 1.72 m tall) and leans (radians),
+    the other answers with another lean."""
 
     height: float
     lean: float
     answer: float
 
 
-GROUPS: dict[str, Solo | Pair] = {
+SOLOS = {
     "mouth": Solo("head", (0.06, -0.085, 0.16), (0.018, 0.014, 0.012)),
     "head": Solo("head", (0.135, -0.02, 0.05), (0.006, 0.022, 0.012)),
     "chest": Solo("floor", (0.08, 1.38, 0.46), (0.018, 0.012, 0.008)),
     "wave": Solo("floor", (0.36, 1.62, 0.16), (0.13, 0.02, 0.01)),
     "point": Solo("floor", (0.40, 1.45, 0.50), (0.008, 0.008, 0.004)),  # about there
+}
+PAIRS = {
     "reach": Pair(1.20, 0.14, 0.02),
     "punch": Pair(1.46, 0.17, -0.10),
     "pocket": Pair(0.92, 0.26, 0.0),
@@ -59,7 +61,7 @@ class Action:
 
     @property
     def people(self) -> int:
-        return 2 if isinstance(GROUPS[self.group], Pair) else 1
+        return 2 if self.group in PAIRS else 1
 
 
 REPERTOIRE = (

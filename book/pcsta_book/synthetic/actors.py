@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pcsta.skeletons import KINECT_V2
+from pcsta_book.synthetic.actions import SIDES
 
 TRAIN = (1, 2, 4, 5, 8, 9, 13, 14)  # trained on by NTU's cross-subject protocol
 TEST = (3, 6, 7, 10)
@@ -47,20 +48,20 @@ class Subject:
 
     @classmethod
     def create(cls, number: int) -> Subject:
-        rng = np.random.default_rng([2017, number])
+        rng, looks = np.random.default_rng([2017, number]), _DATA["looks"]
         place = SUBJECTS.index(number) if number in SUBJECTS else number
 
-        def pick(part: str) -> Colour:
-            palette: list[Colour] = _DATA["looks"][part]
-            return palette[int(rng.integers(len(palette)))]
+        def pick(part: str) -> Any:
+            return looks[part][int(rng.integers(len(looks[part])))]
 
         def in_turn(part: str) -> Any:
-            return _DATA["looks"][part][place % len(_DATA["looks"][part])]
+            return looks[part][place % len(looks[part])]
 
         return cls(
-            number, rng.uniform(1.58, 1.86), rng.uniform(0.92, 1.12), rng.uniform(0.96, 1.06),
-            pick("skin"), pick("hair"), in_turn("hairstyle"), in_turn("shirt"),
-            bool(rng.random() < 0.5), pick("trousers"), pick("shoes"),
+            number=number, height=rng.uniform(1.58, 1.86), width=rng.uniform(0.92, 1.12),
+            arm=rng.uniform(0.96, 1.06), skin=pick("skin"), hair=pick("hair"),
+            hairstyle=in_turn("hairstyle"), shirt=in_turn("shirt"),
+            long_sleeves=bool(rng.random() < 0.5), trousers=pick("trousers"), shoes=pick("shoes"),
         )  # fmt: skip
 
     def joint(self, name: str, side: int | None = None) -> np.ndarray:
@@ -101,7 +102,7 @@ def pose(
 
     for part in ("spine base", "spine middle", "spine shoulder", "neck", "head"):
         body[:, KINECT_V2.index(part)] = upper(subject.joint(part))
-    for side, name in enumerate(("left", "right")):
+    for side, name in enumerate(SIDES):
         shoulder = upper(subject.joint("shoulder", side))
         parts = _arm(subject, shoulder, motion.hands[:, side], side)
         step = motion.feet[:, side] - motion.shift

@@ -103,7 +103,7 @@ class ClipPlan:
                 colour, tilt = colours[actor, side, int(inside)], tilts[actor, side]
                 grips.append(Grip(plan.held if inside else plan.decoy, int(colour), float(tilt)))
             joints, turn = self.joints[actor][t], self.turns[actor][t]
-            return Figure(self.subjects[actor], joints, turn, (grips[0], grips[1]))
+            return Figure(self.subjects[actor], joints, turn, grips)
 
         for t in range(self.frames) if wanted is None else sorted(wanted):
             image = empty.copy()

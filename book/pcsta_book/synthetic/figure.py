@@ -7,11 +7,12 @@ from jaxtyping import Float
 
 from pcsta.skeletons import KINECT_V2
 from pcsta_book.synthetic import face, hand
+from pcsta_book.synthetic.actions import SIDES
 from pcsta_book.synthetic.actors import Subject
 from pcsta_book.synthetic.brush import LIGHT, Brush, overlap
 from pcsta_book.synthetic.camera import FOCAL, colour_pixels
+from pcsta_book.synthetic.hand import Grip
 
-SIDES = ("left", "right")
 _J = {name: i for i, name in enumerate(KINECT_V2.joints)}
 
 
@@ -23,11 +24,7 @@ class Figure:
     """
 
     def __init__(
-        self,
-        subject: Subject,
-        joints: Float[np.ndarray, "25 3"],
-        turn: float,
-        grips: tuple[hand.Grip, hand.Grip],
+        self, subject: Subject, joints: Float[np.ndarray, "25 3"], turn: float, grips: list[Grip]
     ):
         self.subject, self.grips = subject, dict(zip(SIDES, grips, strict=True))
         self.depth = joints[:, 2]

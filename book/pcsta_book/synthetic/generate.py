@@ -121,7 +121,7 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         "faults": {fault: round(faults[fault] / len(everything), 4) for fault in SHARES},
         "settings": stated,
     }
-    _write_text(root / "dataset.json", json.dumps(summary, indent=1) + "\n")
+    files.write_json(root / "dataset.json", summary)
     return root
 
 

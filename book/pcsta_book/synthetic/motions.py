@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.random import Generator
 
-from pcsta_book.synthetic.actions import GROUPS, Action, Pair, Schedule, Solo
+from pcsta_book.synthetic.actions import PAIRS, SOLOS, Action, Schedule
 from pcsta_book.synthetic.actors import Motion, Subject
 
 RAMP = 4  # frames that a hand needs to get there, and to get back
@@ -57,8 +57,7 @@ class Performance:
 
     def _work(self, subject: Subject, side: int) -> Float[np.ndarray, "T 3"]:
         """Where the active hand works, for one person's groups."""
-        rng, motion = self.rng, GROUPS[self.group]
-        assert isinstance(motion, Solo)
+        rng, motion = self.rng, SOLOS[self.group]
         spot = np.array(motion.spot)
         wave, size = self._beat(rng.uniform(4.5, 7.5)), rng.uniform(0.5, 1.3)
         if self.group == "wave":
@@ -73,8 +72,7 @@ class Performance:
         return np.asarray(spot + wave[:, None] * size * np.array(motion.stroke))
 
     def _give(self, subject: Subject, side: int, ahead: np.ndarray) -> Motion:
-        rng, plan, motion, punches = self.rng, self.plan, GROUPS[self.group], self.group == "punch"
-        assert isinstance(motion, Pair)
+        rng, plan, motion, punches = self.rng, self.plan, PAIRS[self.group], self.group == "punch"
         go = self._visit(plan.start, plan.stop, 3 if punches else RAMP)
         hands = self._rest(subject)
         reach = (0.72 * subject.scale + rng.uniform(-0.03, 0.03)) * ahead
@@ -91,15 +89,14 @@ class Performance:
         return self._whole(hands, motion.lean * go, _follow(go, side), self._aside(ahead))
 
     def _answer(self, subject: Subject, ahead: np.ndarray) -> Motion:
-        rng, motion = self.rng, GROUPS[self.group]
-        assert isinstance(motion, Pair)
+        rng = self.rng
         late = self._visit(self.plan.start + 4, self.plan.stop - 1, 5)
         hands = self._rest(subject)
         hands[..., 2] -= 0.08
         if self.group == "reach":
             reply = np.array([0.0, rng.uniform(0.06, 0.12), rng.uniform(0.03, 0.07)])
             hands[:, int(rng.integers(2))] += late[:, None] * reply
-        return self._whole(hands, motion.answer * late, step=self._aside(ahead))
+        return self._whole(hands, PAIRS[self.group].answer * late, step=self._aside(ahead))
 
     def _aside(self, ahead: np.ndarray) -> Step | None:
         """A step at right angles to the line between the two, or none."""

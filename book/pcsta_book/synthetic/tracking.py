@@ -10,13 +10,14 @@ from numpy.random import Generator
 
 from pcsta.data import ntu
 from pcsta.skeletons import KINECT_V2
+from pcsta_book.synthetic.actions import SIDES
 from pcsta_book.synthetic.camera import colour_pixels, depth_pixels
 
 NOISE, HAND_NOISE = 0.006, 0.008  # metres; the second is added for wrist, hand, tip and thumb
 SHARES = {"jitter": 0.08, "lost hand": 0.08, "swapped body": 0.08, "phantom body": 0.08}
 _HANDS = {  # side -> the joints of a hand
     side: [KINECT_V2.index(f"{side} {part}") for part in ("wrist", "hand", "hand tip", "thumb")]
-    for side in ("left", "right")
+    for side in SIDES
 }
 
 
@@ -53,7 +54,7 @@ def track(rng: Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
     if fault == "jitter":
         victim.joints[faulty] += rng.normal(0, 5 * NOISE, victim.joints[faulty].shape)
     elif fault == "lost hand":
-        parts = _HANDS[("left", "right")[int(rng.integers(2))]]
+        parts = _HANDS[SIDES[int(rng.integers(2))]]
         victim.joints[faulty, parts] += _stray(rng, frames // 3)[:, None]
         victim.states[faulty, parts] = rng.integers(0, 2, (frames // 3, 1))
     elif fault == "swapped body":
@@ -94,7 +95,7 @@ def _ident(rng: Generator) -> int:
 
 def _body(rng: Generator, true: np.ndarray) -> Body:
     joints = true + rng.normal(0, NOISE, true.shape)
-    frames, small = len(true), [*_HANDS["left"], *_HANDS["right"]]
+    frames, small = len(true), _HANDS["left"] + _HANDS["right"]
     joints[:, small] += rng.normal(0, HAND_NOISE, joints[:, small].shape)
     return Body([_ident(rng)] * frames, joints, np.full((frames, 25), 2), np.ones(frames, bool))
 
