@@ -47,10 +47,10 @@ def settings(
     if unknown := sorted(set(subjects) - set(SUBJECTS)):
         raise ValueError(f"there is no subject {unknown}; choose from {list(SUBJECTS)}")
     return {
-        "version": VERSION, "seed": seed,
-        "subjects": sorted(subjects), "actions": sorted(actions), "cameras": sorted(YAW),
+        "version": VERSION, "seed": seed, "frames": frames,
+        "subjects": sorted(subjects), "actions": sorted(actions),
+        "fps": FPS, "size": [WIDTH, HEIGHT], "crop_size": CROP_SIZE, "cameras": sorted(YAW),
         "replications": {str(people): count for people, count in REPLICATIONS.items()},
-        "frames": frames, "fps": FPS, "size": [WIDTH, HEIGHT], "crop_size": CROP_SIZE,
         "interval": list(INTERVAL), "decoy": DECOY, "empty": EMPTY, "same_group": SAME_GROUP,
         "noise": [NOISE, HAND_NOISE], "fault_shares": SHARES,
     }  # fmt: skip
@@ -98,7 +98,7 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         raise ValueError(f"workers is {workers}; it must be at least 1")
     root, stated = Path(root), settings(**choice)
     mark = fingerprint(**choice)
-    if is_made(root, **choice):
+    if _finished(root / "dataset.json", mark):
         return root
     (root / "dataset.json").unlink(missing_ok=True)
     for folder in (SKELETONS, VIDEOS, TRUTHS):

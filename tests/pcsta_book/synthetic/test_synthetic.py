@@ -30,6 +30,7 @@ from pcsta_book.synthetic.camera import colour_pixels
 from pcsta_book.synthetic.clip_plan import Name, plan_clip
 from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names, write_video
 from pcsta_book.synthetic.motions import RAMP, Performance
+from pcsta_book.synthetic.objects import sprite
 from pcsta_book.synthetic.tracking import SHARES, draw_fault, skeleton_text, track
 
 SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
@@ -487,6 +488,22 @@ def test_a_wrong_truth_file_is_named(planted):
     planted.write_text('{"hands": []}')
     with pytest.raises(ValueError, match=r"truth\.json: not a planted truth .*pcsta data make"):
         read_truth(planted, np.zeros((2, 4, 2)))
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def test_every_object_has_a_picture_in_four_colours():
+    for name in OBJECTS:
+        pictures = [sprite(name, colour).image for colour in range(4)]
+        shown = pictures[0][..., 3] > 128
+        assert 0.1 < shown.mean() < 0.7
+        assert all((each[..., 3] == pictures[0][..., 3]).all() for each in pictures)
+        assert len({each.tobytes() for each in pictures}) >= 3  # an apple is red in two of them
+    handle = sprite("cup", 0).image[34, 46]  # one looks through it
+    assert not handle.any()
+    with pytest.raises(KeyError):
+        sprite("hat", 0)
 
 
 # --- what crops show ------------------------------------------------------------------------------
