@@ -28,28 +28,26 @@ class Intervention(NamedTuple):
 
     def check(self, f_p: nn.Module | None, f_p_prime: nn.Module | None) -> None:
         """Raise ValueError when attention is given that a stream with these networks does not have."""
-        for weights, network, symbol in (
-            (self.spatial, f_p, "p"), (self.temporal, f_p_prime, "p'"),
-        ):  # fmt: skip
+        given = (self.spatial, f_p, "p"), (self.temporal, f_p_prime, "p'")
+        for weights, network, symbol in given:
             if weights is not None and network is None:
                 raise ValueError(f"{symbol} is given, and this configuration has no {symbol}")
 
 
 class _Attention(nn.Module):
-    """An MLP on (x, s) whose part that reads s can be computed apart.
+    """softmax(W sigmoid(W_x x + W_s s + b) + b'), an MLP on (x, s); without s if not conditioned.
 
-    The first layer is W_x x + W_s s + b, written as two matrices: s is the same for a whole
-    sub-sequence, so W_s s is computed once and not once per time step.
+    W_x and W_s are two matrices, as s is the same for a whole sub-sequence: W_s s is computed once
+    and not once per time step.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, config: ModelConfig) -> None:
         super().__init__()
-        self.from_input = nn.Linear(inputs, hidden)
-        self.from_pose = (
-            nn.Linear(config.pose_widths[2], hidden, bias=False) if config.conditioned else None
-        )
-        self.score = nn.Linear(hidden, outputs)
+        S = config.pose_widths[2]
         self.weights = config.weights
+        self.from_input = nn.Linear(inputs, hidden)  # W_x, b
+        self.from_pose = nn.Linear(S, hidden, bias=False) if config.conditioned else None  # W_s
+        self.score = nn.Linear(hidden, outputs)  # W, b'
 
     def pose_term(self, s: Float[Tensor, "B S"] | None) -> Float[Tensor, "B A"] | None:
         """W_s s, the same for every t; None when the model is not conditioned on pose."""
@@ -57,8 +55,7 @@ class _Attention(nn.Module):
             return None
         if s is None:
             raise ValueError("attention conditioned on pose needs the pose features s")
-        term: Tensor = self.from_pose(s)
-        return term
+        return self.from_pose(s)
 
     def _distribution(self, x: Tensor, pose_term: Tensor | None, mask: Tensor | None) -> Tensor:
         hidden = self.from_input(x)

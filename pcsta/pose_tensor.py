@@ -7,8 +7,7 @@ velocity and acceleration; two people stand side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -61,16 +60,17 @@ def joint_order(name: str, skeleton: Skeleton, seed: int = 0) -> tuple[int, ...]
 
     `seed` matters to the two random orders only. Raises ValueError for another name.
     """
-    orders: dict[str, Callable[[Skeleton], tuple[int, ...]]] = {
-        "tour": tour,
-        "single": single,
-        "random": partial(random_order, seed=seed),
-        "random-doubles": partial(random_doubles, seed=seed),
-    }
-    return orders[_one_of("joint order", name, tuple(orders))](skeleton)
+    _one_of("joint order", name, "tour", "single", "random", "random-doubles")
+    if name == "tour":
+        return tour(skeleton)
+    if name == "single":
+        return single(skeleton)
+    if name == "random":
+        return random_order(skeleton, seed)
+    return random_doubles(skeleton, seed)
 
 
-def _one_of(what: str, name: str, known: tuple[str, ...]) -> str:
+def _one_of(what: str, name: str, *known: str) -> str:
     if name not in known:
         raise ValueError(f"no {what} {name!r}; choose {', '.join(known[:-1])} or {known[-1]}")
     return name
@@ -83,9 +83,7 @@ def present(joints: Float[Tensor, "*batch P J 3"]) -> Bool[Tensor, "*batch P"]:
 
 
 def normalise(
-    joints: Float[Tensor, "*batch P J 3"],
-    root: int,
-    origin: str = "first",
+    joints: Float[Tensor, "*batch P J 3"], root: int, origin: str = "first"
 ) -> Float[Tensor, "*batch P J 3"]:
     """Translate every frame so that the middle of the spine is the origin (origin, section 5).
 
@@ -97,7 +95,7 @@ def normalise(
     An absent person stays all zero. Units are kept (metres). Works on any leading dimensions.
     Raises ValueError for another `origin`.
     """
-    _one_of("origin", origin, ("first", "own"))
+    _one_of("origin", origin, "first", "own")
     there = present(joints)  # (..., P)
     centre = joints[..., root, :]  # (..., P, 3)
     if origin == "first":
@@ -106,14 +104,10 @@ def normalise(
 
 
 def turn(
-    joints: Float[Tensor, "*batch 3"], angle: Float[Tensor, "*angles"]
-) -> Float[Tensor, "*batch 3"]:
-    """Rotate about the vertical axis (y), in radians, from z towards x.
-
-    angle: one for each index of the leading dimensions of `joints`, as many of them as it has
-    """
-    shape = angle.shape + (1,) * (joints.dim() - 1 - angle.dim())
-    c, s = angle.cos().reshape(shape), angle.sin().reshape(shape)
+    joints: Float[Tensor, "*batch T P J 3"], angle: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch T P J 3"]:
+    """Rotate whole sub-sequences about the vertical axis (y), in radians, from z towards x."""
+    c, s = angle.cos()[..., None, None, None], angle.sin()[..., None, None, None]
     x, y, z = joints.unbind(-1)
     return torch.stack([c * x + s * z, y, c * z - s * x], dim=-1)
 
@@ -122,8 +116,8 @@ def face(joints: Float[Tensor, "*batch T P J 3"], root: int) -> Float[Tensor, "*
     """Turn a sub-sequence about the vertical axis so that person 2 stands in direction +x of person 1.
 
     The direction is the mean over the frames that hold both; one rotation serves all frames, so that
-    motions stay what they are. Without such a frame, or with one person, nothing is turned. What is left
-    of the view is its height; who stands on the left of the image is no longer to be seen.
+    motions stay what they are. Without such a frame, or with one person, nothing is turned. What is
+    left of the view is its height; who stands on the left of the image is no longer to be seen.
     """
     if joints.shape[-3] < 2:
         return joints
@@ -151,31 +145,32 @@ def derivatives(
     if joints.shape[-4] < 3:
         raise ValueError(f"derivatives need at least 3 frames, got {joints.shape[-4]}")
     x = joints.movedim(-4, 0)  # (T, ..., P, J, 3)
-    inner, bend, reach = _central(x[:-2], x[1:-1], x[2:])  # (T-2, ...)
-    velocity = torch.cat([inner[:1] - bend[:1], inner, inner[-1:] + bend[-1:]])
-    acceleration, reach = (torch.cat([a[:1], a, a[-1:]]) for a in (bend, reach))
-    return (velocity * reach).movedim(0, -4), (acceleration * reach).movedim(0, -4)
+    v, a = central_differences(x[:-2], x[1:-1], x[2:])  # (T-2, ...)
+    velocity = torch.cat([v[:1] - a[:1], v, v[-1:] + a[-1:]])
+    acceleration = torch.cat([a[:1], a, a[-1:]])
+    return velocity.movedim(0, -4), acceleration.movedim(0, -4)
 
 
-def _central(before: Tensor, here: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """First and second central difference, and where all three frames hold the person."""
-    reach = (present(before) & present(here) & present(after))[..., None, None]
-    return (after - before) / 2, after - 2 * here + before, reach
+def central_differences(before: Tensor, here: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+    """Velocity and acceleration at `here`; zero unless all three frames hold the person."""
+    there = (present(before) & present(here) & present(after))[..., None, None]
+    return (after - before) / 2 * there, (after - 2 * here + before) * there
 
 
+# --- the tensor (section 3.1) -------------------------------------------------------------------
 class PoseTensor:
     """Builds X from joints: normalise, differentiate, walk the tour (X, section 3.1).
 
-    skeleton: the tree of joints          order:  name of the joint order, see `joint_order`
-    source:   skeleton of the joints that are given, where it is another one: they are first
-              converted, see `pcsta.skeletons.conversion`
-    seed:     of the random orders        origin: of the coordinates, see `normalise`
-    people:   P, how many people stand side by side (the paper's 2)
+    skeleton:    the tree of joints whose tour is walked
+    order, seed: of the joints, see `joint_order`
+    origin:      of the coordinates, see `normalise`
+    people:      P, how many people stand side by side (the paper's 2)
     derivatives: "sampled": of the T frames that the network sees; "video": of the clip's own
-              frames, each sampled one between its two neighbours; "none": zero, positions alone
-    view:     "camera", or "people": turned by `face`
+                 frames, each sampled one between its two neighbours; "none": zero, positions alone
+    view:        "camera", or "people": turned by `face`
     coordinates: "columns": x, y, z side by side (the paper); "channels": one column a path entry,
-              nine channels, so that a kernel of width 3 covers three joints and not one
+                 nine channels, so that a kernel of width 3 covers three joints and not one
+    source:      skeleton of the joints that are given, where it is another one: they are converted
 
     Attributes: `order`, the E path entries of one person (0-based joint indices); `width`, P·E·3
     columns (300 in the paper) or P·E; `channels`, 3 or 9.
@@ -200,17 +195,16 @@ class PoseTensor:
         source: Skeleton | None = None,
     ) -> None:
         self.skeleton, self.source = skeleton, source or skeleton
+        self.order = joint_order(order, skeleton, seed)
+        self.origin, self.people = origin, people
+        self.derivatives = _one_of("derivatives", derivatives, "sampled", "video", "none")
+        self.view = _one_of("view", view, "camera", "people")
+        self.coordinates = _one_of("coordinates", coordinates, "columns", "channels")
+        self.channels, axes = (3, 3) if coordinates == "columns" else (9, 1)
+        self.width = people * len(self.order) * axes
         self.convert: Tensor | None = None
         if self.source.name != skeleton.name:
             self.convert = torch.from_numpy(conversion(self.source, skeleton))
-        self.order = joint_order(order, skeleton, seed)
-        self.origin, self.people = origin, people
-        self.derivatives = _one_of("derivatives", derivatives, ("sampled", "video", "none"))
-        self.view = _one_of("view", view, ("camera", "people"))
-        self.coordinates = _one_of("coordinates", coordinates, ("columns", "channels"))
-        apart = coordinates == "channels"
-        self.width = people * len(self.order) * (1 if apart else 3)
-        self.channels = 9 if apart else 3
 
     @classmethod
     def from_config(cls, config: ModelConfig, source: Skeleton | None = None) -> PoseTensor:
@@ -231,9 +225,8 @@ class PoseTensor:
         if self.derivatives != "video":
             return sampled
         three = sampled[..., None] + np.array([-1, 0, 1])  # (B, T, 3)
-        last = np.asarray(lengths).reshape(-1, 1, 1) - 1
-        wanted: np.ndarray = np.clip(three, 0, last)
-        return wanted.reshape(len(sampled), -1)
+        last = np.reshape(lengths, (-1, 1, 1)) - 1
+        return np.clip(three, 0, last).reshape(len(sampled), -1)
 
     def __call__(self, joints: Float[Tensor, "B F P J 3"]) -> Float[Tensor, "B C T W"]:
         """Joints in camera space (metres, an absent person all zero) -> X.
@@ -254,17 +247,16 @@ class PoseTensor:
         if self.view == "people":
             joints = face(joints, self.skeleton.root_index)
         x = normalise(joints, self.skeleton.root_index, self.origin)
-        velocity = acceleration = torch.zeros_like(x)
         if self.derivatives == "sampled":
             velocity, acceleration = derivatives(x)
         elif self.derivatives == "video":  # each sampled frame stands between its neighbours
-            before, x, after = x.reshape(len(x), -1, 3, *x.shape[2:]).unbind(2)
-            velocity, acceleration, reach = _central(before, x, after)
-            velocity, acceleration = velocity * reach, acceleration * reach
-        stacked = torch.stack([x, velocity, acceleration], dim=1)  # (B, 3, T, P, J, 3)
+            before, x, after = x.unflatten(1, (-1, 3)).unbind(2)
+            velocity, acceleration = central_differences(before, x, after)
+        else:
+            velocity = acceleration = torch.zeros_like(x)
+        motion = torch.stack([x, velocity, acceleration], dim=1)  # (B, 3, T, P, J, 3)
         # index_select copies whole xyz triplets: several times faster than fancy indexing
-        path = torch.tensor(self.order, device=joints.device)
-        X = stacked.index_select(4, path)  # (B, 3, T, P, E, 3)
+        X = motion.index_select(4, torch.tensor(self.order, device=joints.device))
         if self.coordinates == "channels":
             return X.movedim(-1, 2).flatten(1, 2).flatten(3)  # (B, 9, T, P·E)
         return X.flatten(3)  # (B, 3, T, P·E·3)

@@ -36,16 +36,7 @@ class RGBStream(nn.Module):
         self.lstm = nn.LSTMCell(context, config.hidden)  # f_h
         self.step = nn.Linear(config.hidden, config.step_features)  # f_u
         self.temporal = TemporalAttention(config) if config.temporal else None  # f_p'
-        # as one matrix of [v~_t, h_{t-1}] and one bias, less than torch's own: with that, some seeds
-        # of row E settle on the wrong hand
-        bound = (context + config.hidden) ** -0.5
-        for weights in (self.lstm.weight_ih, self.lstm.weight_hh, self.lstm.bias_ih):
-            nn.init.uniform_(weights, -bound, bound)
-        nn.init.zeros_(self.lstm.bias_hh)
-        with torch.no_grad():
-            # a new LSTM remembers: forget gates, the second quarter of torch's order (input, forget,
-            # cell, output), start open, as TensorFlow's (the paper's) do
-            self.lstm.bias_ih[config.hidden : 2 * config.hidden] += 1
+        _initialise(self.lstm)
 
     def forward(
         self,
@@ -90,7 +81,7 @@ class RGBStream(nn.Module):
         """All hidden states h_t and, where there is one, all spatial attention p_t (eq. 3 to 5)."""
         attend = self.spatial if given is None else None
         if attend is not None:
-            pose_term = attend.pose_term(s)  # s is of the whole sub-sequence: the same for every t
+            pose_term = attend.pose_term(s)  # the same for every t
         elif given is not None:
             context = torch.einsum("btn,btnd->btd", given, V)  # eq. 5
         else:  # rows B and C of Table 6
@@ -108,3 +99,18 @@ class RGBStream(nn.Module):
             h, c = self.lstm(v, (h, c))  # eq. 3
             hidden.append(h)
         return torch.stack(hidden, 1), torch.stack(attention, 1) if attention else given
+
+
+@torch.no_grad()
+def _initialise(lstm: nn.LSTMCell) -> None:
+    """Uniform weights, bounded as those of one matrix of [v~_t, h_{t-1}]; forget gates start open.
+
+    The bound is less than torch's own: with that, some seeds of row E settle on the wrong hand. And a
+    new LSTM remembers, as TensorFlow's (the paper's) does.
+    """
+    bound = (lstm.input_size + lstm.hidden_size) ** -0.5
+    for weights in (lstm.weight_ih, lstm.weight_hh, lstm.bias_ih):
+        nn.init.uniform_(weights, -bound, bound)
+    nn.init.zeros_(lstm.bias_hh)
+    forget = lstm.bias_ih.chunk(4)[1]  # torch's order: input, forget, cell, output
+    forget += 1

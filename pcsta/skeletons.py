@@ -1,16 +1,18 @@
 """Skeletons: joint names, bones, hands and root of each sensor, and the maps between them.
 
-A skeleton is a tree. Its bones are stored as parent -> children *in drawing order* (legs, then
-head, then left arm, then right arm; left before right), because the order of the children decides
-the tour of section 3.1.  Joint indices are 0-based; NTU's files and the paper count from 1.
+A skeleton is a tree. `skeletons.toml` holds those of the datasets, and how the joints of one are made
+from another's. Joint indices are 0-based; NTU's files and the paper count from 1.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,123 +73,22 @@ class Skeleton:
         return tuple(self.index(c) for c in self.children.get(self.joints[joint], ()))
 
 
-_SIDES = ("left", "right")
+_DATA: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_suffix(".toml").read_text("utf-8")
+)
 
 
-def _limbs(*joints: str) -> dict[str, tuple[str, ...]]:
-    """On each side, every joint -> the next one."""
-    return {f"{side} {a}": (f"{side} {b}",) for side in _SIDES for a, b in pairwise(joints)}
+def _skeleton(name: str) -> Skeleton:
+    data, children = _DATA[name], dict[str, tuple[str, ...]]()
+    for chain in data["bones"]:
+        for parent, child in pairwise(chain):
+            children[parent] = (*children.get(parent, ()), child)
+    left, right = data["hands"]
+    return Skeleton(name, tuple(data["joints"]), children, data["root"], (left, right))
 
 
-KINECT_V2 = Skeleton(
-    name="kinect_v2",
-    joints=(
-        "spine base", "spine middle", "neck", "head",
-        "left shoulder", "left elbow", "left wrist", "left hand",
-        "right shoulder", "right elbow", "right wrist", "right hand",
-        "left hip", "left knee", "left ankle", "left foot",
-        "right hip", "right knee", "right ankle", "right foot",
-        "spine shoulder", "left hand tip", "left thumb", "right hand tip", "right thumb",
-    ),
-    children={
-        "spine middle": ("spine base", "spine shoulder"),
-        "spine base": ("left hip", "right hip"),
-        "spine shoulder": ("neck", "left shoulder", "right shoulder"),
-        "neck": ("head",),
-        **_limbs("hip", "knee", "ankle", "foot"),
-        **_limbs("shoulder", "elbow", "wrist", "hand"),
-        "left hand": ("left hand tip", "left thumb"),
-        "right hand": ("right hand tip", "right thumb"),
-    },
-    root="spine middle",
-    hands=("left hand", "right hand"),
-)  # fmt: skip
-
-KINECT_V1 = Skeleton(
-    name="kinect_v1",
-    joints=(
-        "hip centre", "spine", "shoulder centre", "head",
-        "left shoulder", "left elbow", "left wrist", "left hand",
-        "right shoulder", "right elbow", "right wrist", "right hand",
-        "left hip", "left knee", "left ankle", "left foot",
-        "right hip", "right knee", "right ankle", "right foot",
-    ),
-    children={
-        "spine": ("hip centre", "shoulder centre"),
-        "hip centre": ("left hip", "right hip"),
-        "shoulder centre": ("head", "left shoulder", "right shoulder"),
-        **_limbs("hip", "knee", "ankle", "foot"),
-        **_limbs("shoulder", "elbow", "wrist", "hand"),
-    },
-    root="spine",
-    hands=("left hand", "right hand"),
-)  # fmt: skip
-
-SBU = Skeleton(
-    name="sbu",
-    joints=(
-        "head", "neck", "torso",
-        "left shoulder", "left elbow", "left hand",
-        "right shoulder", "right elbow", "right hand",
-        "left hip", "left knee", "left foot",
-        "right hip", "right knee", "right foot",
-    ),
-    children={
-        "torso": ("left hip", "right hip", "neck"),
-        "neck": ("head", "left shoulder", "right shoulder"),
-        **_limbs("hip", "knee", "foot"),
-        **_limbs("shoulder", "elbow", "hand"),
-    },
-    root="torso",
-    hands=("left hand", "right hand"),
-)  # fmt: skip
-
-SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in (KINECT_V2, KINECT_V1, SBU)}
-
-
-# How each joint of a target is made from a source: the mean of the joints named here; a joint that is
-# not named is the joint of the same name.  So no joint is invented, only repeated or averaged.
-#
-# Names alone mislead where sensors define a joint differently.  SBU's joints come from another
-# tracker (NITE) than the Kinects' own: in its files the neck is the middle of the shoulders, the
-# torso is the middle of shoulders and hips, and the foot lies at the ankle (the shin is as long as
-# the thigh).  Kinect v2's neck lies 11 cm above the shoulders, its foot 5 cm beyond the ankle.
-_SHOULDERS, _HIPS = ("left shoulder", "right shoulder"), ("left hip", "right hip")
-_KINECT_TO_SBU = {
-    "neck": _SHOULDERS, "torso": (*_SHOULDERS, *_HIPS), **_limbs("foot", "ankle"),
-}  # fmt: skip
-_SBU_TO_KINECT = _limbs("wrist", "hand") | _limbs("ankle", "foot")
-_FINGERS = _limbs("hand tip", "hand") | _limbs("thumb", "hand")
-_ALIASES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
-    ("kinect_v2", "kinect_v1"): {
-        "hip centre": ("spine base",),
-        "spine": ("spine middle",),
-        "shoulder centre": ("spine shoulder",),
-    },
-    ("kinect_v1", "kinect_v2"): {
-        "spine base": ("hip centre",),
-        "spine middle": ("spine",),
-        "spine shoulder": ("shoulder centre",),
-        "neck": ("shoulder centre", "head"),
-        **_FINGERS,
-    },
-    ("kinect_v2", "sbu"): _KINECT_TO_SBU,
-    ("kinect_v1", "sbu"): _KINECT_TO_SBU,
-    ("sbu", "kinect_v2"): {
-        "spine base": _HIPS,
-        "spine middle": ("torso",),
-        "spine shoulder": ("neck",),
-        "neck": ("neck", "head"),
-        **_SBU_TO_KINECT,
-        **_FINGERS,
-    },
-    ("sbu", "kinect_v1"): {
-        "hip centre": _HIPS,
-        "spine": ("torso",),
-        "shoulder centre": ("neck",),
-        **_SBU_TO_KINECT,
-    },
-}
+SKELETONS: Mapping[str, Skeleton] = {name: _skeleton(name) for name in _DATA}
+KINECT_V2, KINECT_V1, SBU = (SKELETONS[name] for name in ("kinect_v2", "kinect_v1", "sbu"))
 
 
 def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
@@ -199,14 +100,16 @@ def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
 
     Returns (J_target, J_source) float32 as `means` does. Raises KeyError when no map is defined.
     """
-    same = source.name == target.name
-    if not same and (source.name, target.name) not in _ALIASES:
+    if source.name == target.name:
+        return means(source.joints, target, {})
+    maps = _DATA.get(target.name, {}).get("from", {})
+    if source.name not in maps:
         raise KeyError(f"no map from skeleton {source.name} to {target.name}")
-    return means(source.joints, target, {} if same else _ALIASES[source.name, target.name])
+    return means(source.joints, target, maps[source.name])
 
 
 def means(
-    joints: Sequence[str], target: Skeleton, parts: Mapping[str, tuple[str, ...]]
+    joints: Sequence[str], target: Skeleton, parts: Mapping[str, Sequence[str]]
 ) -> np.ndarray:
     """Matrix that writes every joint of `target` as a mean of the joints that a sensor reports.
 

@@ -14,7 +14,7 @@ from pcsta_book import artifacts, synthetic
 from pcsta_book.site import playground
 from pcsta_book.site.playground import THINGS, Inputs, change
 from pcsta_book.synthetic.clip_plan import Name, plan_clip
-from pcsta_book.synthetic.ntu_files import write_video
+from pcsta_book.synthetic.generate import write_video
 
 CLOSE = 1e-4
 OUTPUTS = ("logits", "pose_logits", "rgb_logits", "spatial_attention", "temporal_attention")

@@ -39,7 +39,7 @@ from pcsta_book import artifacts, synthetic
 from pcsta_book.figures import HAND_COLOURS, encode, paint, people_window
 from pcsta_book.pools import pool
 from pcsta_book.site import stream_export
-from pcsta_book.synthetic import actions, clip_plan, ntu_files
+from pcsta_book.synthetic import actions, clip_plan, generate
 
 MODELS = {"conditioned": "K", "unconditioned": "K-unconditioned"}  # rows of Tables 5 and 6
 THINGS = ("", *actions.OBJECTS)  # what a hand may be given; "" empties it
@@ -245,7 +245,7 @@ def _filmed(plan: clip_plan.ClipPlan, frames: np.ndarray) -> list[np.ndarray]:
     """Some frames of a planned clip, RGB, as its video shows them."""
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "again.avi"
-        ntu_files.write_video(video, plan.images())
+        generate.write_video(video, plan.images())
         return [image for _, image in read_frames(video, frames)]
 
 

@@ -1,4 +1,4 @@
-"""What is done: fourteen of NTU's actions, which hand does them and when, and what each hand holds.
+"""What is done: fourteen of NTU's actions, how each moves a hand, and what every hand holds when.
 
 Actions of one motion group move the active hand alike; only what that hand holds *during the
 informative interval* tells them apart.  Every hand, active or not, follows a schedule of the same
@@ -8,11 +8,46 @@ kind, so neither a change of object nor its moment betrays which hand matters: p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
+from numpy.random import Generator
 
 OBJECTS = ("cup", "apple", "toothbrush", "comb", "phone", "book", "notepad", "parcel")
 SIDES = ("left", "right")
+
+
+class Solo(NamedTuple):
+    """What one person's active hand does: strokes (right, up, forward) about a spot, in metres.
+
+    spot: (outward, up, forward) from `origin`, the head, or the floor below somebody 1.72 m tall
+    """
+
+    origin: str
+    spot: tuple[float, float, float]
+    stroke: tuple[float, float, float]
+
+
+class Pair(NamedTuple):
+    """What two people do: one reaches out at a height (metres, of somebody 1.72 m tall) and leans (radians),
+    the other answers with another lean."""
+
+    height: float
+    lean: float
+    answer: float
+
+
+SOLOS = {
+    "mouth": Solo("head", (0.06, -0.085, 0.16), (0.018, 0.014, 0.012)),
+    "head": Solo("head", (0.135, -0.02, 0.05), (0.006, 0.022, 0.012)),
+    "chest": Solo("floor", (0.08, 1.38, 0.46), (0.018, 0.012, 0.008)),
+    "wave": Solo("floor", (0.36, 1.62, 0.16), (0.13, 0.02, 0.01)),
+    "point": Solo("floor", (0.40, 1.45, 0.50), (0.008, 0.008, 0.004)),  # about there
+}
+PAIRS = {
+    "reach": Pair(1.20, 0.14, 0.02),
+    "punch": Pair(1.46, 0.17, -0.10),
+    "pocket": Pair(0.92, 0.26, 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +61,7 @@ class Action:
 
     @property
     def people(self) -> int:
-        return 2 if self.group in ("reach", "punch", "pocket") else 1
+        return 2 if self.group in PAIRS else 1
 
 
 REPERTOIRE = (
@@ -68,7 +103,7 @@ class Schedule:
         return [self.held if self.start <= t < self.stop else self.decoy for t in range(frames)]
 
 
-def interval(rng: np.random.Generator, frames: int) -> tuple[int, int]:
+def interval(rng: Generator, frames: int) -> tuple[int, int]:
     """(start, stop) of 25-40 % of the clip, the start uniform over all places where it fits.
 
     So that no constant profile over time can cover more than about half of it.
@@ -78,7 +113,7 @@ def interval(rng: np.random.Generator, frames: int) -> tuple[int, int]:
     return start, start + length
 
 
-def distraction(rng: np.random.Generator, action: Action) -> str:
+def distraction(rng: Generator, action: Action) -> str:
     """An object that does not depend on the action beyond its motion group."""
     group = [a.held for a in REPERTOIRE if a.group == action.group and a.held]
     pool = group if group and rng.random() < SAME_GROUP else OBJECTS
@@ -86,18 +121,15 @@ def distraction(rng: np.random.Generator, action: Action) -> str:
 
 
 def schedules(
-    rng: np.random.Generator, action: Action, frames: int, actor: int, side: int
+    rng: Generator, action: Action, frames: int, actor: int, side: int
 ) -> list[list[Schedule]]:
     """Schedule of every hand, [actor][side]; the hand (actor, side) is the active one."""
-    plans: list[list[Schedule]] = []
-    for person in range(action.people):
-        plans.append([])
-        for hand in range(2):
-            start, stop = interval(rng, frames)
-            empty, decoy = rng.random() < EMPTY, rng.random() < DECOY
-            other, outside = distraction(rng, action), distraction(rng, action)
-            held = "" if empty else other
-            if (person, hand) == (actor, side):
-                held = action.held
-            plans[-1].append(Schedule(start, stop, held, outside if decoy else ""))
-    return plans
+
+    def schedule(active: bool) -> Schedule:
+        start, stop = interval(rng, frames)
+        empty, decoy = rng.random() < EMPTY, rng.random() < DECOY
+        other, outside = distraction(rng, action), distraction(rng, action)
+        held = "" if empty else other
+        return Schedule(start, stop, action.held if active else held, outside if decoy else "")
+
+    return [[schedule((i, j) == (actor, side)) for j in (0, 1)] for i in range(action.people)]

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from pcsta.skeletons import KINECT_V2
+from pcsta_book.synthetic.actions import SIDES
 
 TRAIN = (1, 2, 4, 5, 8, 9, 13, 14)  # trained on by NTU's cross-subject protocol
 TEST = (3, 6, 7, 10)
 SUBJECTS = tuple(sorted(TRAIN + TEST))
 
-Colour = tuple[int, int, int]  # red, green, blue
-_SKIN = ((241, 204, 178), (224, 176, 142), (198, 145, 108), (158, 108, 78), (116, 76, 54))
-_HAIR = ((44, 36, 34), (84, 58, 42), (128, 84, 50), (186, 146, 92), (150, 150, 152), (120, 56, 38))
-_SHIRT = (
-    (96, 128, 148), (176, 108, 92), (120, 142, 110), (206, 178, 122), (112, 104, 142),
-    (190, 196, 200), (72, 96, 116), (196, 140, 132), (88, 122, 118), (156, 128, 104),
-    (132, 88, 104), (224, 214, 196),
-)  # fmt: skip
-_TROUSERS = ((58, 66, 84), (84, 80, 78), (108, 98, 84), (48, 52, 58), (70, 84, 106))
-_SHOES = ((62, 48, 42), (228, 226, 220), (44, 46, 52), (122, 78, 54))
-
-# A standing body 1.72 m tall: (to the actor's right, up, forward) in metres.
-_STANDING = {
-    "spine base": (0, 0.93, 0), "spine middle": (0, 1.15, 0), "spine shoulder": (0, 1.39, 0),
-    "neck": (0, 1.46, 0), "head": (0, 1.60, 0.02),
-    "shoulder": (0.175, 1.36, 0), "hip": (0.085, 0.90, 0), "knee": (0.10, 0.50, 0.03),
-    "ankle": (0.11, 0.09, -0.02), "foot": (0.13, 0.03, 0.11),
-}  # fmt: skip
-_SHARE_OF_FOOT = {
-    "hip": 0.0,
-    "knee": 0.5,
-    "ankle": 1.0,
-    "foot": 1.0,
-}  # all else goes with the trunk
+Colour = Sequence[int]  # red, green, blue
+_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+# How much of a foot's step a joint takes part in; all else goes with the trunk.
+_SHARE_OF_FOOT = {"hip": 0.0, "knee": 0.5, "ankle": 1.0, "foot": 1.0}
 _UPPER_ARM, _FOREARM, _HAND, _TIP = 0.275, 0.24, 0.075, 0.08
 
 
@@ -56,52 +41,47 @@ class Subject:
     trousers: Colour
     shoes: Colour
 
+    @property
+    def scale(self) -> float:
+        """Height against the standing body of 1.72 m."""
+        return self.height / 1.72
+
     @classmethod
     def create(cls, number: int) -> Subject:
-        rng = np.random.default_rng([2017, number])
+        rng, looks = np.random.default_rng([2017, number]), _DATA["looks"]
         place = SUBJECTS.index(number) if number in SUBJECTS else number
 
-        def pick(palette: tuple[Colour, ...]) -> Colour:
-            return palette[int(rng.integers(len(palette)))]
+        def pick(part: str) -> Any:
+            return looks[part][int(rng.integers(len(looks[part])))]
+
+        def in_turn(part: str) -> Any:
+            return looks[part][place % len(looks[part])]
 
         return cls(
-            number=number,
-            height=rng.uniform(1.58, 1.86),
-            width=rng.uniform(0.92, 1.12),
-            arm=rng.uniform(0.96, 1.06),
-            skin=pick(_SKIN),
-            hair=pick(_HAIR),
-            hairstyle=("short", "long", "bun", "short", "bob")[place % 5],
-            shirt=_SHIRT[place % len(_SHIRT)],
-            long_sleeves=bool(rng.random() < 0.5),
-            trousers=pick(_TROUSERS),
-            shoes=pick(_SHOES),
-        )
+            number=number, height=rng.uniform(1.58, 1.86), width=rng.uniform(0.92, 1.12),
+            arm=rng.uniform(0.96, 1.06), skin=pick("skin"), hair=pick("hair"),
+            hairstyle=in_turn("hairstyle"), shirt=in_turn("shirt"),
+            long_sleeves=bool(rng.random() < 0.5), trousers=pick("trousers"), shoes=pick("shoes"),
+        )  # fmt: skip
 
     def joint(self, name: str, side: int | None = None) -> np.ndarray:
         """Where a joint is when the body stands at the origin: (right, up, forward), metres."""
-        right, up, forward = _STANDING[name]
-        scale = self.height / 1.72
+        right, up, forward = _DATA["standing"][name]
         sign = 0 if side is None else 2 * side - 1
-        return np.array([sign * right * self.width, up, forward]) * scale
+        return np.array([sign * right * self.width, up, forward]) * self.scale
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Everything that moves, over T frames.
+    """Everything that moves, over T frames; metres are (right, up, forward) of the body's own frame."""
 
-    hands: (T, 2, 3) left and right hand, metres: (right, up, forward) of the body's own frame
-    lean, twist, roll: (T,) radians of the upper body; turn: (T,) radians of the head
-    shift: (T, 3) metres (right, up, forward) by which the trunk moves; feet: (T, 2, 3) each foot
-    """
-
-    hands: Float[np.ndarray, "T 2 3"]
-    lean: Float[np.ndarray, "T"]
+    hands: Float[np.ndarray, "T 2 3"]  # left and right, metres
+    lean: Float[np.ndarray, "T"]  # radians of the upper body
     twist: Float[np.ndarray, "T"]
     roll: Float[np.ndarray, "T"]
-    turn: Float[np.ndarray, "T"]
-    shift: Float[np.ndarray, "T 3"]
-    feet: Float[np.ndarray, "T 2 3"]
+    turn: Float[np.ndarray, "T"]  # radians of the head
+    shift: Float[np.ndarray, "T 3"]  # metres by which the trunk moves
+    feet: Float[np.ndarray, "T 2 3"]  # and each foot
 
 
 def pose(
@@ -122,7 +102,7 @@ def pose(
 
     for part in ("spine base", "spine middle", "spine shoulder", "neck", "head"):
         body[:, KINECT_V2.index(part)] = upper(subject.joint(part))
-    for side, name in enumerate(("left", "right")):
+    for side, name in enumerate(SIDES):
         shoulder = upper(subject.joint("shoulder", side))
         parts = _arm(subject, shoulder, motion.hands[:, side], side)
         step = motion.feet[:, side] - motion.shift
@@ -138,9 +118,8 @@ def to_room(body: np.ndarray, place: tuple[float, float], facing: float) -> np.n
     """(right, up, forward) of a body's own frame -> room."""
     c, s = np.cos(facing), np.sin(facing)
     right, up, forward = np.moveaxis(body, -1, 0)
-    return np.stack(
-        [c * right + s * forward + place[0], up, s * right - c * forward + place[1]], -1
-    )
+    x, z = c * right + s * forward + place[0], s * right - c * forward + place[1]
+    return np.stack([x, up, z], -1)
 
 
 def _rotation(lean: np.ndarray, twist: np.ndarray, roll: np.ndarray) -> np.ndarray:
@@ -160,25 +139,28 @@ def _arm(
     """Two-bone inverse kinematics: the six joints of an arm, each (T, 3)."""
     scale = subject.arm * subject.height / 1.72
     upper, lower, outward = _UPPER_ARM * scale, (_FOREARM + _HAND) * scale, 2.0 * side - 1
-    reach = target - shoulder
-    distance = np.linalg.norm(reach, axis=-1, keepdims=True)
-    along = reach / np.maximum(distance, 1e-6)
+    along, distance = _unit(target - shoulder)
     distance = np.clip(distance, 0.2 * scale, 0.99 * (upper + lower))
     hand = shoulder + along * distance
     x = (upper**2 - lower**2 + distance**2) / (2 * distance)  # from shoulder to the elbow's foot
     bend = np.sqrt(np.maximum(upper**2 - x**2, 0))
     hint = np.array([0.35 * outward, -1.0, -0.45])  # elbows point down, out and a little back
-    hint = hint - along * (along @ hint)[:, None]
-    hint /= np.maximum(np.linalg.norm(hint, axis=-1, keepdims=True), 1e-6)
-    elbow = shoulder + along * x + hint * bend
-    forearm = hand - elbow
-    forearm /= np.linalg.norm(forearm, axis=-1, keepdims=True)
-    wrist = hand - forearm * _HAND * scale
-    tip = hand + forearm * _TIP * scale
-    inward = np.cross(forearm, np.array([0.0, 0.0, 1.0]) + 0.3 * forearm) * outward
-    inward /= np.maximum(np.linalg.norm(inward, axis=-1, keepdims=True), 1e-6)
-    thumb = hand + (0.35 * forearm + 0.8 * np.array([0, 0.6, 0.4]) + 0.2 * inward) * 0.055 * scale
-    joints = (shoulder, elbow, wrist, hand, tip, thumb)
-    return dict(
-        zip(("shoulder", "elbow", "wrist", "hand", "hand tip", "thumb"), joints, strict=True)
-    )
+    out, _ = _unit(hint - along * (along @ hint)[:, None])
+    elbow = shoulder + along * x + out * bend
+    forearm, _ = _unit(hand - elbow)
+    inward, _ = _unit(np.cross(forearm, np.array([0.0, 0.0, 1.0]) + 0.3 * forearm) * outward)
+    thumb = 0.35 * forearm + 0.8 * np.array([0, 0.6, 0.4]) + 0.2 * inward
+    return {
+        "shoulder": shoulder,
+        "elbow": elbow,
+        "wrist": hand - forearm * _HAND * scale,
+        "hand": hand,
+        "hand tip": hand + forearm * _TIP * scale,
+        "thumb": hand + thumb * 0.055 * scale,
+    }
+
+
+def _unit(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Directions and lengths."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-6), length

@@ -1,76 +1,127 @@
-"""Paints shapes that are sized in metres on one person's picture."""
+"""Soft-edged shapes in sub-pixel positions, on OpenCV."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-from pcsta_book.synthetic import canvas
-from pcsta_book.synthetic.canvas import Colour, Image, Points
-
-LIGHT = np.array([-0.7, -0.7])  # where light comes from in the picture: the upper left
+Colour = Sequence[float]  # red, green, blue
+Image = UInt8[np.ndarray, "H W C"]
+# what numpy calls ArrayLike, in a form that can be checked while tests run
+Points = np.ndarray | Sequence[Any] | float
 Point = Float[np.ndarray, "2"]
+LIGHT = np.array([-0.7, -0.7])  # where light comes from in the picture: the upper left
 HERE = (0.0, 0.0)
+_SHIFT = 5  # OpenCV takes integers with this many fractional bits
+_CIRCLE = np.exp(1j * np.linspace(0, np.pi, 9))
 
 
+@dataclass
 class Brush:
-    """Positions are pixels (x, y); radii, widths and offsets `by` are metres, y downwards.
+    """Paints on an image, BGR.
 
-    colour is (red, green, blue); light < 1 darkens it, > 1 makes it paler.
+    Positions are pixels (x, y); radii and offsets `by` are metres, y downwards, of `metre` pixels
+    each (1: everything is pixels). light < 1 darkens a colour, > 1 makes it paler. On an image of
+    four channels a shape is opaque, and one whose colour is None cuts a hole.
     """
 
-    def __init__(self, image: Image, metre: float):
-        self.image, self.metre = image, metre
+    image: Image
+    metre: float = 1.0
 
     def move(self, at: Points, by: Points) -> Float[np.ndarray, "*n 2"]:
         """A position, or several, moved by metres."""
         return np.asarray(at) + self.metre * np.asarray(by)
 
-    def ellipse(
-        self, at: Point, radii: Points, colour: Colour, light: float = 1, by: Points = HERE
-    ) -> None:
-        radii = self.metre * np.asarray(radii)
-        canvas.ellipse(self.image, self.move(at, by), radii, colour, light)
-
-    def capsule(
-        self,
-        a: Point,
-        b: Point,
-        radius_a: float,
-        radius_b: float,
-        colour: Colour,
-        light: float = 1.0,
-        by: Points = HERE,
-    ) -> None:
-        a, b, m = self.move(a, by), self.move(b, by), self.metre
-        canvas.capsule(self.image, a, b, radius_a * m, radius_b * m, colour, light)
-
     def polygon(
+        self, points: Points, colour: Colour, light: float = 1, by: Points = HERE, rounds: int = 0
+    ) -> None:
+        """Filled, through points (n, 2), its corners cut `rounds` times."""
+        outline = _fixed(_smooth(self.move(points, by), rounds))
+        cv2.fillPoly(self.image, [outline], bgr(colour, light), cv2.LINE_AA, _SHIFT)
+
+    def box(self, corners: Points, colour: Colour, light: float = 1) -> None:
+        """An upright rectangle between two opposite corners (2, 2)."""
+        (x0, y0), (x1, y1) = np.asarray(corners)
+        self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour, light)
+
+    def ellipse(
         self,
-        points: Points,
-        colour: Colour,
+        at: Points,
+        radii: Points,
+        colour: Colour | None,
         light: float = 1,
         by: Points = HERE,
-        rounds: int = 0,
+        angle: float = 0,
     ) -> None:
-        """Through points (n, 2) in pixels, its corners cut `rounds` times."""
-        outline = canvas.smooth(self.move(points, by), rounds)
-        canvas.polygon(self.image, outline, colour, light)
+        """Filled, with half axes `radii`, turned by `angle` degrees clockwise."""
+        (x, y), (a, b) = _fixed(self.move(at, by)), _fixed(self.metre * np.asarray(radii))
+        centre, axes = (int(x), int(y)), (max(int(a), 1), max(int(b), 1))
+        filled, tone = -1, bgr(colour, light)
+        cv2.ellipse(self.image, centre, axes, angle, 0, 360, tone, filled, cv2.LINE_AA, _SHIFT)
 
-    def stroke(self, points: Points, colour: Colour, light: float = 1.0) -> None:
-        canvas.stroke(self.image, points, 1, colour, light)
+    def stroke(self, points: Points, colour: Colour, light: float = 1, width: int = 1) -> None:
+        """A line through points (n, 2), `width` whole pixels thick."""
+        line = [_fixed(points)]
+        cv2.polylines(self.image, line, False, bgr(colour, light), width, cv2.LINE_AA, _SHIFT)
 
-    def limb(
-        self, a: Point, b: Point, radius_a: float, radius_b: float, colour: Colour, shade: float = 1
+    def capsule(
+        self, ends: Points, radii: Points, colour: Colour, light: float = 1, by: Points = HERE
     ) -> None:
+        """Two circles about `ends` (2, 2), and what lies between them."""
+        a, b = (complex(*end) for end in self.move(ends, by))
+        radius_a, radius_b = self.metre * np.asarray(radii)
+        turn = -1j * ((b - a) / abs(b - a) if abs(b - a) > 1e-6 else 1)
+        arcs = b + radius_b * turn * _CIRCLE, a - radius_a * turn * _CIRCLE
+        outline = np.concatenate(arcs)
+        self.polygon(np.stack([outline.real, outline.imag], -1), colour, light)
+
+    def limb(self, ends: Points, radii: Points, colour: Colour, shade: float = 1) -> None:
         """A round limb: dark edge, body, and a paler strip towards the light."""
-        thin = min(radius_a, radius_b)
+        radii = np.asarray(radii)
         for size, light, by in ((1.0, 0.74, 0.0), (0.84, 0.92, 0.16), (0.50, 1.04, 0.34)):
             tone = min(1.0, light * shade)
-            self.capsule(a, b, radius_a * size, radius_b * size, colour, tone, LIGHT * by * thin)
+            self.capsule(ends, radii * size, colour, tone, LIGHT * by * radii.min())
 
-    def finger(self, a: Point, b: Point, radius_a: float, radius_b: float, skin: Colour) -> None:
+    def finger(self, ends: Points, radii: Points, skin: Colour) -> None:
         """A dark edge and a pale middle."""
-        self.capsule(a, b, radius_a, radius_b, skin, 0.74)
-        a, b = a + LIGHT * 0.6, b + LIGHT * 0.6  # pixels: fingers are about two wide
-        self.capsule(a, b, 0.78 * radius_a, 0.78 * radius_b, skin)
+        self.capsule(ends, radii, skin, 0.74)
+        lit = np.asarray(ends) + LIGHT * 0.6  # pixels: fingers are about two wide
+        self.capsule(lit, 0.78 * np.asarray(radii), skin)
+
+
+def overlap(
+    image: Image, x: int, y: int, width: int, height: int
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """The part of an image under a patch that may stick out, and the patch's own part that is seen."""
+    part = image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+    top, left = max(-y, 0), max(-x, 0)
+    return part, (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
+
+
+def bgr(colour: Colour | None, light: float = 1.0) -> tuple[float, float, float, float]:
+    """OpenCV's order of a colour, and its opacity."""
+    if colour is None:
+        return 0, 0, 0, 0
+    r, g, b = colour
+    if light > 1:
+        r, g, b = (c + (255 - c) * (light - 1) for c in (r, g, b))
+        light = 1
+    return b * light, g * light, r * light, 255
+
+
+def _fixed(points: Points) -> np.ndarray:
+    return np.round(np.asarray(points, np.float64) * (1 << _SHIFT)).astype(np.int32)
+
+
+def _smooth(points: np.ndarray, rounds: int) -> np.ndarray:
+    """Chaikin's corner cutting of a closed outline (n, 2)."""
+    for _ in range(rounds):
+        after = np.roll(points, -1, 0)
+        corners = [0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after]
+        points = np.stack(corners, 1).reshape(-1, 2)
+    return points

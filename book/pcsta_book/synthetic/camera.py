@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.random import Generator
 
 WIDTH, HEIGHT, FOCAL = 960, 540, 530.0  # half of NTU's 1920 x 1080 in each direction
 DEPTH_CENTRE, DEPTH_FOCAL = (256.0, 212.0), 365.0  # the 512 x 424 depth camera
@@ -27,7 +28,7 @@ class Camera:
     shift: float
 
     @classmethod
-    def place(cls, rng: np.random.Generator, number: int) -> Camera:
+    def place(cls, rng: Generator, number: int) -> Camera:
         """One of the three cameras, put up a little differently in every clip."""
         yaw = np.deg2rad(YAW[number] + rng.uniform(-6, 6))
         pitch = np.deg2rad(rng.uniform(3, 7))

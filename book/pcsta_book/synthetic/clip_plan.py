@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pcsta.skeletons import KINECT_V2
-from pcsta_book.synthetic import motions, two_people
 from pcsta_book.synthetic.actions import BY_NTU, SIDES, Action, Schedule, schedules
 from pcsta_book.synthetic.actors import TEST, TRAIN, Subject, pose
-from pcsta_book.synthetic.camera import FOCAL, Camera, colour_pixels
+from pcsta_book.synthetic.camera import Camera, colour_pixels
 from pcsta_book.synthetic.figure import Figure
 from pcsta_book.synthetic.hand import Grip
+from pcsta_book.synthetic.motions import Performance
 from pcsta_book.synthetic.scene import background
 from pcsta_book.synthetic.tracking import Body, draw_fault, track
 
@@ -60,8 +60,7 @@ class ClipPlan:
 
     @property
     def hands(self) -> Float[np.ndarray, "T A 2 2"]:
-        where = [colour_pixels(j[:, list(KINECT_V2.hand_indices)]) for j in self.joints]
-        return np.stack(where, 1)
+        return colour_pixels(np.stack(self.joints, 1)[:, :, list(KINECT_V2.hand_indices)])
 
     def truth(self) -> dict[str, Any]:
         """What `read_truth` reads."""
@@ -97,21 +96,22 @@ class ClipPlan:
         colours = rng.integers(0, 4, (len(self.subjects), 2, 2))  # [actor][side][decoy, held]
         tilts = rng.uniform(-1, 1, (len(self.subjects), 2))
 
-        def grip(actor: int, side: int, t: int) -> Grip:
-            plan = self.plans[actor][side]
-            inside = plan.start <= t < plan.stop
-            held = plan.held if inside else plan.decoy
-            return Grip(held, int(colours[actor, side, int(inside)]), float(tilts[actor, side]))
+        def figure(actor: int, t: int) -> Figure:
+            grips = []
+            for side, plan in enumerate(self.plans[actor]):
+                inside = plan.start <= t < plan.stop
+                colour, tilt = colours[actor, side, int(inside)], tilts[actor, side]
+                grips.append(Grip(plan.held if inside else plan.decoy, int(colour), float(tilt)))
+            joints, turn = self.joints[actor][t], self.turns[actor][t]
+            return Figure(self.subjects[actor], joints, turn, grips)
 
         for t in range(self.frames) if wanted is None else sorted(wanted):
             image = empty.copy()
-            figures = [
-                Figure(subject, self.joints[i][t], self.turns[i][t], (grip(i, 0, t), grip(i, 1, t)))
-                for i, subject in enumerate(self.subjects)
-            ]
-            _shadows(image, [j[t] for j in self.joints])
-            for figure in sorted(figures, key=lambda f: -f.depth.mean()):
-                figure.paint(image)
+            figures = [figure(actor, t) for actor in range(len(self.subjects))]
+            for each in figures:
+                each.cast_shadow(image)
+            for each in sorted(figures, key=lambda f: -f.depth.mean()):
+                each.paint(image)
             yield image
 
 
@@ -129,15 +129,16 @@ def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
     plans = schedules(rng, action, frames, *active)
     plan = plans[active[0]][active[1]]
     camera = Camera.place(rng, name.camera)
+    performance = Performance(rng, action, plan, frames)
     if action.people == 1:
-        moves = [motions.solo(rng, action, subjects[0], plan, active[1], frames)]
+        moves = [performance.solo(subjects[0], active[1])]
         # anywhere within 50 degrees, but never so far that the body hides a hand from this camera
         facing = np.clip(np.deg2rad(rng.uniform(-50, 50)), camera.yaw - 0.8, camera.yaw + 0.8)
         places, facings = [tuple(rng.uniform(-0.15, 0.15, 2))], [facing]
     else:
         gap, opening = rng.uniform(1.38, 1.48), np.deg2rad(rng.uniform(25, 40))
         one, two = subjects
-        moves = list(two_people.pair(rng, action, (one, two), plan, active, frames, opening))
+        moves = performance.pair((one, two), *active, opening)
         axis = camera.yaw + np.deg2rad(rng.uniform(-30, 30))
         half = gap / 2 * np.array([np.cos(axis), np.sin(axis)])
         places = [tuple(-half), tuple(half)]
@@ -148,26 +149,7 @@ def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
     ]
     rng = np.random.default_rng(sensor)
     fault = draw_fault(rng)
-    bodies = track(rng, joints, fault)
-    turns = [m.turn for m in moves]
     return ClipPlan(
-        name, action, subjects, camera, joints, turns, plans, active, fault, bodies, room
-    )
-
-
-def _shadows(image: np.ndarray, actors: list[np.ndarray]) -> None:
-    """Soft dark spots on the floor under every body, drawn together in one patch."""
-    for joints in actors:
-        feet = colour_pixels(joints[[15, 19]])
-        m = FOCAL / joints[1, 2]
-        x, y = feet.mean(0) + np.array((0.06, 0.02)) * m
-        half_w, half_h = int(0.55 * m), int(0.16 * m)
-        x0, y0 = int(x) - half_w, int(y) - half_h
-        patch = image[max(y0, 0) : y0 + 2 * half_h, max(x0, 0) : x0 + 2 * half_w]
-        if patch.size == 0:
-            continue
-        v, u = np.mgrid[-half_h:half_h, -half_w:half_w].astype(np.float32)
-        r = (u / half_w) ** 2 + (v / half_h) ** 2
-        light = 1 - 0.42 * np.exp(-4.5 * r) * np.clip(1 - r, 0, 1)
-        light = light[max(0, -y0) :, max(0, -x0) :][: patch.shape[0], : patch.shape[1]]
-        patch[:] = (patch * light[..., None]).astype(np.uint8)
+        name, action, subjects, camera, joints, [m.turn for m in moves],
+        plans, active, fault, track(rng, joints, fault), room,
+    )  # fmt: skip

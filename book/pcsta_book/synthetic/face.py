@@ -31,9 +31,9 @@ def paint(brush: Brush, s: Subject, shoulders: np.ndarray, head: np.ndarray, gaz
     """Neck, skull, ears, face, fringe and features; positions in pixels."""
     turn, m = np.sin(gaze), brush.metre
     neck = brush.move(shoulders, (turn * 0.01, -0.055))
-    brush.capsule(neck, brush.move(head, (turn * 0.005, 0.07)), 0.050, 0.046, s.skin, 0.78)
+    brush.capsule((neck, brush.move(head, (turn * 0.005, 0.07))), (0.050, 0.046), s.skin, 0.78)
     throat, chin = brush.move(neck, (-0.008, -0.01)), brush.move(head, (-0.008, 0.13))
-    brush.capsule(throat, chin, 0.034, 0.030, s.skin, 0.88)
+    brush.capsule((throat, chin), (0.034, 0.030), s.skin, 0.88)
     if s.hairstyle == "bun":
         brush.ellipse(head, (0.052, 0.047), s.hair, 0.85, (-turn * 0.07, -0.125))
     back = -turn * 0.020

@@ -7,11 +7,12 @@ from jaxtyping import Float
 
 from pcsta.skeletons import KINECT_V2
 from pcsta_book.synthetic import face, hand
+from pcsta_book.synthetic.actions import SIDES
 from pcsta_book.synthetic.actors import Subject
-from pcsta_book.synthetic.brush import LIGHT, Brush
+from pcsta_book.synthetic.brush import LIGHT, Brush, overlap
 from pcsta_book.synthetic.camera import FOCAL, colour_pixels
+from pcsta_book.synthetic.hand import Grip
 
-SIDES = ("left", "right")
 _J = {name: i for i, name in enumerate(KINECT_V2.joints)}
 
 
@@ -23,11 +24,7 @@ class Figure:
     """
 
     def __init__(
-        self,
-        subject: Subject,
-        joints: Float[np.ndarray, "25 3"],
-        turn: float,
-        grips: tuple[hand.Grip, hand.Grip],
+        self, subject: Subject, joints: Float[np.ndarray, "25 3"], turn: float, grips: list[Grip]
     ):
         self.subject, self.grips = subject, dict(zip(SIDES, grips, strict=True))
         self.depth = joints[:, 2]
@@ -68,6 +65,17 @@ class Figure:
             if side not in far_lower:
                 self._forearm(brush, side)
 
+    def cast_shadow(self, image: np.ndarray) -> None:
+        """A soft dark spot on the floor."""
+        feet = (self.at("left foot") + self.at("right foot")) / 2
+        x, y = feet + np.array((0.06, 0.02)) * self.metre
+        w, h = int(0.55 * self.metre), int(0.16 * self.metre)  # half its width and height
+        v, u = np.mgrid[-h:h, -w:w].astype(np.float32)
+        r = (u / w) ** 2 + (v / h) ** 2
+        light = 1 - 0.42 * np.exp(-4.5 * r) * np.clip(1 - r, 0, 1)
+        floor, seen = overlap(image, int(x) - w, int(y) - h, 2 * w, 2 * h)
+        floor[:] = (floor * light[seen][..., None]).astype(np.uint8)
+
     def _forearm_behind(self, side: str) -> float:
         elbow = self.behind(f"{side} elbow", "spine shoulder")
         return 0.35 * elbow + 0.65 * self.behind(f"{side} hand", "spine shoulder")
@@ -77,11 +85,12 @@ class Figure:
         hip, knee, ankle, foot = (self.at(f"{side} {p}") for p in ("hip", "knee", "ankle", "foot"))
         shade = 0.88 if self.behind(f"{side} hip", "spine base") > 0.02 else 1.0
         toe = brush.move(ankle + (foot - ankle) * 0.9, (0, 0.02))
-        brush.capsule(brush.move(ankle, (0, 0.035)), toe, 0.052, 0.048, s.shoes, 0.8 * shade)
-        toe = brush.move(toe, (-0.01, -0.012))
-        brush.capsule(brush.move(ankle, (-0.01, 0.025)), toe, 0.042, 0.036, s.shoes, shade)
-        brush.limb(knee, ankle, 0.062, 0.052, s.trousers, shade)
-        brush.limb(hip, knee, 0.092, 0.066, s.trousers, shade)
+        sole = brush.move(ankle, (0, 0.035)), toe
+        brush.capsule(sole, (0.052, 0.048), s.shoes, 0.8 * shade)
+        upper = brush.move(ankle, (-0.01, 0.025)), brush.move(toe, (-0.01, -0.012))
+        brush.capsule(upper, (0.042, 0.036), s.shoes, shade)
+        brush.limb((knee, ankle), (0.062, 0.052), s.trousers, shade)
+        brush.limb((hip, knee), (0.092, 0.066), s.trousers, shade)
 
     def _half_width(self, across: float, through: float) -> float:
         """Half the width, in pixels, of an elliptic section (metres) seen at this yaw."""
@@ -129,20 +138,21 @@ class Figure:
         s = self.subject
         shoulder, elbow = self.at(f"{side} shoulder"), self.at(f"{side} elbow")
         shade = 0.9 if self.behind(f"{side} shoulder", "spine shoulder") > 0.03 else 1.0
-        brush.limb(shoulder, elbow, 0.056, 0.045, s.shirt if s.long_sleeves else s.skin, shade)
+        colour = s.shirt if s.long_sleeves else s.skin
+        brush.limb((shoulder, elbow), (0.056, 0.045), colour, shade)
         if not s.long_sleeves:
             sleeve = shoulder + 0.58 * (elbow - shoulder)
-            brush.limb(shoulder, sleeve, 0.062, 0.058, s.shirt, shade)
+            brush.limb((shoulder, sleeve), (0.062, 0.058), s.shirt, shade)
         inward = self.at("spine shoulder") - shoulder
         if np.linalg.norm(inward) > 0.09 * self.metre:  # no edge where sleeve and shirt meet
             root, seam = shoulder + 0.12 * (elbow - shoulder), shoulder + 0.30 * inward
-            brush.capsule(root, seam, 0.044, 0.046, s.shirt, 0.92 * shade)
+            brush.capsule((root, seam), (0.044, 0.046), s.shirt, 0.92 * shade)
 
     def _forearm(self, brush: Brush, side: str) -> None:
         s = self.subject
         elbow, wrist = self.at(f"{side} elbow"), self.at(f"{side} wrist")
-        brush.limb(elbow, wrist, 0.043, 0.029, s.skin)
+        brush.limb((elbow, wrist), (0.043, 0.029), s.skin)
         if s.long_sleeves:
-            brush.limb(elbow, elbow + 0.86 * (wrist - elbow), 0.046, 0.040, s.shirt)
+            brush.limb((elbow, elbow + 0.86 * (wrist - elbow)), (0.046, 0.040), s.shirt)
         joints = np.stack([self.at(f"{side} {p}") for p in ("wrist", "hand", "hand tip", "thumb")])
         hand.paint(brush, s, joints, self.grips[side])

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from tqdm.auto import tqdm
 
 from pcsta import files
+from pcsta.data import video
 from pcsta_book.pools import pool
 from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
 from pcsta_book.synthetic.actors import SUBJECTS
 from pcsta_book.synthetic.camera import HEIGHT, WIDTH, YAW
 from pcsta_book.synthetic.clip_plan import Name, plan_clip
-from pcsta_book.synthetic.ntu_files import FPS, skeleton_text, write_text, write_video
-from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES
+from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES, skeleton_text
 
 VERSION = 5  # raise it whenever the generator would write other files
-FRAMES = 32
+FRAMES, FPS = 32, 15
 CROP_SIZE = 32  # pixels: a thirtieth of the image's width
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
 REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more clips
@@ -47,23 +47,13 @@ def settings(
     if unknown := sorted(set(subjects) - set(SUBJECTS)):
         raise ValueError(f"there is no subject {unknown}; choose from {list(SUBJECTS)}")
     return {
-        "version": VERSION,
-        "seed": seed,
-        "frames": frames,
-        "subjects": sorted(subjects),
-        "actions": sorted(actions),
-        "fps": FPS,
-        "size": [WIDTH, HEIGHT],
-        "crop_size": CROP_SIZE,
-        "cameras": sorted(YAW),
+        "version": VERSION, "seed": seed, "frames": frames,
+        "subjects": sorted(subjects), "actions": sorted(actions),
+        "fps": FPS, "size": [WIDTH, HEIGHT], "crop_size": CROP_SIZE, "cameras": sorted(YAW),
         "replications": {str(people): count for people, count in REPLICATIONS.items()},
-        "interval": list(INTERVAL),
-        "decoy": DECOY,
-        "empty": EMPTY,
-        "same_group": SAME_GROUP,
-        "noise": [NOISE, HAND_NOISE],
-        "fault_shares": SHARES,
-    }
+        "interval": list(INTERVAL), "decoy": DECOY, "empty": EMPTY, "same_group": SAME_GROUP,
+        "noise": [NOISE, HAND_NOISE], "fault_shares": SHARES,
+    }  # fmt: skip
 
 
 def fingerprint(**choice: Any) -> str:
@@ -108,7 +98,7 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         raise ValueError(f"workers is {workers}; it must be at least 1")
     root, stated = Path(root), settings(**choice)
     mark = fingerprint(**choice)
-    if is_made(root, **choice):
+    if _finished(root / "dataset.json", mark):
         return root
     (root / "dataset.json").unlink(missing_ok=True)
     for folder in (SKELETONS, VIDEOS, TRUTHS):
@@ -116,11 +106,9 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
     everything = names(stated["subjects"], stated["actions"])
     _drop_others(root, {str(name) for name in everything})
     work = partial(make_clip, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
-    faults: list[str] = []
-    done = _each(work, everything, workers)
     shown = {"total": len(everything), "unit": "clip", "desc": "embedded dataset"}
-    for found in tqdm(done, disable=not progress, **shown):
-        faults += found
+    done = tqdm(_each(work, everything, workers), disable=not progress, **shown)
+    faults = Counter(fault for found in done for fault in found)
     summary = {
         # what NTU's reader asks of a dataset that is not NTU
         "name": "synthetic",
@@ -130,28 +118,22 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         "fingerprint": mark,
         "clips": len(everything),
         "clips_by_action": dict(Counter(f"A{name.action:03d}" for name in everything)),
-        "faults": {fault: round(faults.count(fault) / len(everything), 4) for fault in SHARES},
+        "faults": {fault: round(faults[fault] / len(everything), 4) for fault in SHARES},
         "settings": stated,
     }
-    write_text(root / "dataset.json", json.dumps(summary, indent=1) + "\n")
+    files.write_json(root / "dataset.json", summary)
     return root
 
 
 def _each(
     work: Callable[[Name], list[str]], everything: list[Name], workers: int
 ) -> Iterator[list[str]]:
-    """Results of `work` for every name, as they come."""
+    """Results of `work` for every name; when one fails, what waits is not begun."""
     if workers == 1:
         yield from map(work, everything)
-        return
-    with pool(workers, cv2.setNumThreads) as workshop:
-        jobs = [workshop.submit(work, name) for name in everything]
-        try:
-            for done in as_completed(jobs):
-                yield done.result()
-        except BaseException:
-            workshop.shutdown(cancel_futures=True)
-            raise
+    else:
+        with pool(workers, cv2.setNumThreads) as workshop:
+            yield from workshop.map(work, everything)
 
 
 def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> list[str]:
@@ -159,18 +141,27 @@ def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
 
     Returns the names of its faults.
     """
-    skeleton = root / SKELETONS / f"{name}.skeleton"
-    video = root / VIDEOS / f"{name}_rgb.avi"
+    skeleton, film = root / SKELETONS / f"{name}.skeleton", root / VIDEOS / f"{name}_rgb.avi"
     truth = root / TRUTHS / f"{name}.json"
-    if skeleton.exists() and video.exists() and (found := _finished(truth, mark)):
+    if skeleton.exists() and film.exists() and (found := _finished(truth, mark)):
         return list(found["faults"])
     truth.unlink(missing_ok=True)
     planned = plan_clip(seed, name, frames)
-    write_text(skeleton, skeleton_text(planned.bodies))
-    write_video(video, planned.images())
+    _write_text(skeleton, skeleton_text(planned.bodies))
+    write_video(film, planned.images())
     told = planned.truth() | {"fingerprint": mark}
-    write_text(truth, json.dumps(told, separators=(",", ":")) + "\n")
+    _write_text(truth, json.dumps(told, separators=(",", ":")) + "\n")
     return list(told["faults"])
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
+    """(540, 960, 3) uint8 BGR frames -> H.264 in AVI."""
+    video.write_video(path, frames, FPS, 24, "veryfast", "bgr24", g="250", bf="0")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with files.atomic(path) as temporary:
+        temporary.write_text(text, encoding="ascii", newline="\n")
 
 
 def _drop_others(root: Path, wanted: set[str]) -> None:

@@ -30,24 +30,24 @@ def paint(brush: Brush, s: Subject, joints: Float[np.ndarray, "4 2"], grip: Grip
     if (thumb - hand) @ across < 0:
         across = -across
     palm = brush.move(hand, along * 0.012)
-    brush.capsule(wrist, palm, 0.026, 0.038, s.skin, 0.78)
-    brush.capsule(wrist + LIGHT * 0.6, palm + LIGHT * 0.8, 0.024, 0.033, s.skin, 0.95)
+    brush.capsule((wrist, palm), (0.026, 0.038), s.skin, 0.78)
+    brush.capsule((wrist + LIGHT * 0.6, palm + LIGHT * 0.8), (0.024, 0.033), s.skin, 0.95)
     if grip.held:
         _object(brush, palm, along, across, grip)
         for k in (-1.2, 0.0, 1.2):
             root = brush.move(hand, across * -0.046 + along * (0.012 + k * 0.017))
-            brush.finger(root, brush.move(root, across * 0.068), 0.0115, 0.0095, s.skin)
+            brush.finger((root, brush.move(root, across * 0.068)), (0.0115, 0.0095), s.skin)
     else:
         # fingers that point at the camera look short
         reach = float(np.clip(length / (0.15 * brush.metre), 0.45, 1.0))
         for k in (-1.5, -0.5, 0.5, 1.5):
             root = brush.move(hand, along * 0.026 + across * k * 0.0185)
             end = brush.move(root, along * (0.062 - 0.006 * abs(k)) * reach + across * k * 0.009)
-            brush.finger(root, end, 0.0125, 0.0095, s.skin)
+            brush.finger((root, end), (0.0125, 0.0095), s.skin)
     root = brush.move(hand, across * 0.026 - along * 0.012)
     thumb_length = 0.036 if grip.held else 0.052
     end = brush.move(root, (across * 0.5 + along * 0.86) * thumb_length)
-    brush.finger(root, end, 0.014, 0.010, s.skin)
+    brush.finger((root, end), (0.014, 0.010), s.skin)
 
 
 def _object(brush: Brush, palm: Point, along: Point, across: Point, grip: Grip) -> None:

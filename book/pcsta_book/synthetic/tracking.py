@@ -1,4 +1,4 @@
-"""What the sensor makes of the actors: noisy joints, and the faults that real recordings have."""
+"""What the sensor makes of the actors: noisy joints, the faults that real recordings have, its file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.random import Generator
 
+from pcsta.data import ntu
 from pcsta.skeletons import KINECT_V2
+from pcsta_book.synthetic.actions import SIDES
+from pcsta_book.synthetic.camera import colour_pixels, depth_pixels
 
 NOISE, HAND_NOISE = 0.006, 0.008  # metres; the second is added for wrist, hand, tip and thumb
 SHARES = {"jitter": 0.08, "lost hand": 0.08, "swapped body": 0.08, "phantom body": 0.08}
 _HANDS = {  # side -> the joints of a hand
     side: [KINECT_V2.index(f"{side} {part}") for part in ("wrist", "hand", "hand tip", "thumb")]
-    for side in ("left", "right")
+    for side in SIDES
 }
 
 
@@ -28,14 +32,13 @@ class Body:
     present: Bool[np.ndarray, "T"]
 
 
-def draw_fault(rng: np.random.Generator) -> str:
+def draw_fault(rng: Generator) -> str:
     """At most one fault a clip; "" for the others."""
-    names = list(SHARES)
-    chances = [SHARES[n] for n in names]
-    return str(rng.choice(["", *names], p=[1 - sum(chances), *chances]))
+    chances = list(SHARES.values())
+    return str(rng.choice(["", *SHARES], p=[1 - sum(chances), *chances]))
 
 
-def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
+def track(rng: Generator, actors: list[np.ndarray], fault: str) -> list[Body]:
     """Bodies as a Kinect would list them, in no order that tells who is who.
 
     actors: true joints, (T, 25, 3) each, camera space.
@@ -51,7 +54,7 @@ def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> lis
     if fault == "jitter":
         victim.joints[faulty] += rng.normal(0, 5 * NOISE, victim.joints[faulty].shape)
     elif fault == "lost hand":
-        parts = _HANDS[("left", "right")[int(rng.integers(2))]]
+        parts = _HANDS[SIDES[int(rng.integers(2))]]
         victim.joints[faulty, parts] += _stray(rng, frames // 3)[:, None]
         victim.states[faulty, parts] = rng.integers(0, 2, (frames // 3, 1))
     elif fault == "swapped body":
@@ -66,25 +69,38 @@ def track(rng: np.random.Generator, actors: list[np.ndarray], fault: str) -> lis
     return [bodies[i] for i in order]
 
 
-def _stray(rng: np.random.Generator, frames: int) -> Float[np.ndarray, "T 3"]:
+def skeleton_text(bodies: list[Body]) -> str:
+    """The text of a .skeleton file: frame count, then per frame the bodies that are present."""
+    joints = np.stack([b.joints for b in bodies], 1)  # (T, P, 25, 3)
+    return ntu.skeleton_text(
+        ids=np.array([b.ident for b in bodies]).T,
+        present=np.stack([b.present for b in bodies], 1),
+        joints=joints,
+        depth=depth_pixels(joints),
+        colour=colour_pixels(joints),
+        states=np.stack([b.states for b in bodies], 1),
+    )
+
+
+def _stray(rng: Generator, frames: int) -> Float[np.ndarray, "T 3"]:
     """Metres by which a guess is off: it is held for a while, then guessed anew."""
     held = rng.integers(3, 6)
     guesses = rng.normal(0, 0.12, (frames // held + 1, 3))
     return np.repeat(guesses, held, axis=0)[:frames]
 
 
-def _ident(rng: np.random.Generator) -> int:
+def _ident(rng: Generator) -> int:
     return 72057594037900000 + int(rng.integers(100000))  # 17 digits: never through a float
 
 
-def _body(rng: np.random.Generator, true: np.ndarray) -> Body:
+def _body(rng: Generator, true: np.ndarray) -> Body:
     joints = true + rng.normal(0, NOISE, true.shape)
-    frames, small = len(true), [*_HANDS["left"], *_HANDS["right"]]
+    frames, small = len(true), _HANDS["left"] + _HANDS["right"]
     joints[:, small] += rng.normal(0, HAND_NOISE, joints[:, small].shape)
     return Body([_ident(rng)] * frames, joints, np.full((frames, 25), 2), np.ones(frames, bool))
 
 
-def _phantom(rng: np.random.Generator, frames: int, when: slice) -> Body:
+def _phantom(rng: Generator, frames: int, when: slice) -> Body:
     """A flat, nearly still heap of joints beside the stage."""
     x = rng.choice([-1, 1]) * rng.uniform(1.3, 1.8)
     centre = np.array([x, rng.uniform(-0.8, 0.0), rng.uniform(3.4, 4.2)])

@@ -22,17 +22,16 @@ from pcsta_book.synthetic import (
     fingerprint,
     is_made,
     make,
-    motions,
     settings,
-    two_people,
 )
 from pcsta_book.synthetic.actions import BY_NTU, OBJECTS, SIDES, interval, schedules
 from pcsta_book.synthetic.actors import Subject, pose
 from pcsta_book.synthetic.camera import colour_pixels
 from pcsta_book.synthetic.clip_plan import Name, plan_clip
-from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names
-from pcsta_book.synthetic.ntu_files import skeleton_text, write_video
-from pcsta_book.synthetic.tracking import SHARES, draw_fault, track
+from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names, write_video
+from pcsta_book.synthetic.motions import RAMP, Performance
+from pcsta_book.synthetic.objects import sprite
+from pcsta_book.synthetic.tracking import SHARES, draw_fault, skeleton_text, track
 
 SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
@@ -146,7 +145,7 @@ def test_pose_is_the_same_for_all_actions_of_a_motion_group(group):
     def hands(action):
         rng = np.random.default_rng(1)
         plan = schedules(np.random.default_rng(2), action, FRAMES, 0, 1)[0][1]
-        return motions.solo(rng, action, Subject.create(1), plan, 1, FRAMES).hands
+        return Performance(rng, action, plan, FRAMES).solo(Subject.create(1), 1).hands
 
     first, *rest = [hands(a) for a in REPERTOIRE if a.group == group]
     for other in rest:
@@ -158,7 +157,7 @@ def test_giving_and_shaking_hands_are_the_same_movement():
         rng, who = np.random.default_rng(1), (1, 0)
         plan = schedules(np.random.default_rng(2), BY_NTU[ntu], FRAMES, *who)[1][0]
         people = (Subject.create(1), Subject.create(2))
-        return two_people.pair(rng, BY_NTU[ntu], people, plan, who, FRAMES, 0.5)
+        return Performance(rng, BY_NTU[ntu], plan, FRAMES).pair(people, *who, 0.5)
 
     for one, other in zip(both(56), both(58), strict=True):
         np.testing.assert_array_equal(one.hands, other.hands)
@@ -188,11 +187,12 @@ def test_pose_tells_which_hand_matters_and_when():
 def test_the_whole_arm_says_which_hand_matters(action, side):
     """The planted hand goes far, its shoulder comes with it, and the other hand gives way."""
     plan = schedules(np.random.default_rng(2), action, FRAMES, 0, side)[0][side]
-    moves = motions.solo(np.random.default_rng(1), action, Subject.create(1), plan, side, FRAMES)
+    rng = np.random.default_rng(1)
+    moves = Performance(rng, action, plan, FRAMES).solo(Subject.create(1), side)
     joints = pose(Subject.create(1), moves, (0.0, 0.0), 0.0)  # faces camera 1: -z is forward
     inside = np.zeros(FRAMES, bool)
     inside[plan.start : plan.stop] = True
-    rest = ~np.convolve(inside, np.ones(2 * motions.RAMP + 1), "same").astype(bool)
+    rest = ~np.convolve(inside, np.ones(2 * RAMP + 1), "same").astype(bool)
     move = joints[inside].mean(0) - joints[rest].mean(0)  # (25, 3)
     hands, shoulders = KINECT_V2.hand_indices, [KINECT_V2.index(f"{s} shoulder") for s in SIDES]
     assert np.linalg.norm(move[hands[side]]) > 0.45 > 0.25 > np.linalg.norm(move[hands[1 - side]])
@@ -488,6 +488,22 @@ def test_a_wrong_truth_file_is_named(planted):
     planted.write_text('{"hands": []}')
     with pytest.raises(ValueError, match=r"truth\.json: not a planted truth .*pcsta data make"):
         read_truth(planted, np.zeros((2, 4, 2)))
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def test_every_object_has_a_picture_in_four_colours():
+    for name in OBJECTS:
+        pictures = [sprite(name, colour).image for colour in range(4)]
+        shown = pictures[0][..., 3] > 128
+        assert 0.1 < shown.mean() < 0.7
+        assert all((each[..., 3] == pictures[0][..., 3]).all() for each in pictures)
+        assert len({each.tobytes() for each in pictures}) >= 3  # an apple is red in two of them
+    handle = sprite("cup", 0).image[34, 46]  # one looks through it
+    assert not handle.any()
+    with pytest.raises(KeyError):
+        sprite("hat", 0)
 
 
 # --- what crops show ------------------------------------------------------------------------------
