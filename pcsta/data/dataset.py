@@ -214,17 +214,11 @@ class Dataset(ABC):
                 path=sample.skeleton_file,
                 advice="Leave the sample out if the sensor saw nobody; joints should be in metres",
             )
-        size = self.image_size(sample)
-        # The depth camera sees people whom the colour camera does not: in MSR's real files they reach
-        # three quarters of the image's height below it. More than a whole image away is no place.
-        middle = np.array(size, np.float32) / 2
-        far = np.abs(people.pixels - middle) > 3 * middle
-        people.pixels[far[..., 0] | far[..., 1]] = np.nan
         clip = Clip(
             name=sample.name, joints=people.joints, pixels=people.pixels,
             skeleton=self.skeleton, label=sample.label, subject=sample.subject,
             camera=sample.camera, replication=sample.replication, action=sample.action,
-            image_size=size, video=sample.video,
+            image_size=self.image_size(sample), video=sample.video,
         )  # fmt: skip
         return replace(clip, repairs=(*tracks.notes, *people.repairs, *_unseen_hands(clip)))
 

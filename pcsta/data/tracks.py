@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float32, Int64
 # body. Kinect v2 tracks people from 0.5 to 4.5 m, v1 from 0.8 to 4 m (Microsoft's documentation; v1:
 # `DepthRange`); in the real files of NTU, SBU and MSR the furthest joint is at 5.2 m.
 FAR, NEAR = 10.0, 0.5
+PIXELS = 10_000.0  # from the image's corner; film of 8K is 7,680 wide
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +73,15 @@ def gather(
 
     A joint that no sensor measures becomes NaN: one that is not finite, beyond FAR, or zero in all
     coordinates. (Zero may be a place where coordinates start at the body: nearer than NEAR.) So does
-    a pixel that is not finite, or (0, 0). A row without any measured joint is nobody. A second row
-    of one id in one frame belongs to a body of its own, under a new id.
+    a pixel that is not finite, beyond PIXELS, or (0, 0). A row without any measured joint is nobody.
+    A second row of one id in one frame belongs to a body of its own, under a new id.
     """
     missing: dict[str, Bool[np.ndarray, "n J"]] = {}
     if not (joints[..., 2].all() and np.abs(joints).max(initial=0) <= FAR):  # quick, and mostly so
         missing = _missing(joints)
         joints = np.where(np.any([*missing.values()], 0)[..., None], np.float32(np.nan), joints)
-    if not (pixels[..., 0].all() and np.isfinite(pixels).all()):
-        known = np.isfinite(pixels).all(-1, keepdims=True) & pixels.any(-1, keepdims=True)
+    if not (pixels[..., 0].all() and np.abs(pixels).max(initial=0) <= PIXELS):
+        known = (np.abs(pixels) <= PIXELS).all(-1, keepdims=True) & pixels.any(-1, keepdims=True)
         pixels = np.where(known, pixels, np.float32(np.nan))
 
     rows: dict[tuple[int, int], list[int]] = {}  # of an id, and of its doubles
