@@ -20,7 +20,7 @@ batches checkpoint training evaluation export doctor
 options cli __main__ __init__
 """
 PCSTA_BOOK = """
-places
+places assets
 synthetic.actions synthetic.actors synthetic.camera synthetic.canvas synthetic.tracking
 synthetic.motions synthetic.two_people synthetic.brush synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.clip_plan synthetic.ntu_files synthetic.generate synthetic

@@ -14,8 +14,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from pcsta.skeletons import Skeleton
-from pcsta_book.figures.arrays import CHANNELS, tensor_image
+from pcsta_book.figures.arrays import tensor_image
 from pcsta_book.figures.body import aside, bare, rest_pose
+from pcsta_book.figures.pictures import pixels
 from pcsta_book.figures.player import player
 from pcsta_book.figures.style import CHOSEN
 
@@ -27,9 +28,6 @@ def walk_player(
     pose_tensor: Float[np.ndarray, "C T W"],
     skeleton: Skeleton,
     order: Sequence[int],
-    *,
-    channel: int = 0,
-    person: int = 0,
 ) -> ipywidgets.VBox:
     """The walk over the joints, step by step, beside the columns of X that it has filled so far.
 
@@ -40,7 +38,7 @@ def walk_player(
     Entries and columns count from 0, as the slider and the indices of X do.
     """
     bodies, captions = _walk(skeleton, order)
-    image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order, channel, person)
+    image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order)
     mark, rows = np.round(255 * np.array(to_rgb(CHOSEN))).astype(np.uint8), []
     columns = left + (right - left) * np.arange(len(order) + 1) / len(order)
     columns = columns.round().astype(int)
@@ -79,7 +77,7 @@ def _walk(
             )  # fmt: skip
         here.set_data(places[[joint]].T)
         name.set_text(f"{step}: {skeleton.joints[joint]}")
-        pictures.append(_pixels(figure))
+        pictures.append(pixels(figure))
         again = " (again)" if joint in order[:step] else ""
         captions.append(
             f"entry {step}: {skeleton.joints[joint]}{again}, columns {3 * step} to {3 * step + 2}"
@@ -89,15 +87,15 @@ def _walk(
 
 
 def _whole_tensor(
-    pose_tensor: np.ndarray, skeleton: Skeleton, order: Sequence[int], channel: int, person: int
+    pose_tensor: np.ndarray, skeleton: Skeleton, order: Sequence[int]
 ) -> tuple[UInt8[np.ndarray, "H W 3"], tuple[int, int, int, int]]:
-    """One channel of X as a picture, and where in it the columns lie: left, right, top, bottom."""
+    """The positions of X as a picture, and where in it the columns lie: left, right, top, bottom."""
     figure, ax = plt.subplots(figsize=(4.4, 2.7), dpi=DPI)
-    tensor_image(ax, pose_tensor, skeleton, order, channel=channel, person=person)
-    ax.set(title=f"X: {CHANNELS[channel]} of person {person + 1}", xlabel="path entry")
+    tensor_image(ax, pose_tensor, skeleton, order)
+    ax.set(title="X: position of person 1", xlabel="path entry")
     ticks = range(0, len(order), 10)
     ax.set_xticks(ticks, [str(tick) for tick in ticks], rotation=0, fontsize=8)
-    picture = _pixels(figure)
+    picture = pixels(figure)
     box = ax.get_window_extent()
     high = picture.shape[0]
     plt.close(figure)
@@ -145,7 +143,7 @@ def receptive_field_player(
             strip.axvspan(first, stop, color=SEEN, linewidth=0)
             strip.set(xlim=(0, width), xticks=[], yticks=[])
             strip.spines[:].set_visible(True)
-            pictures.append(_pixels(figure))
+            pictures.append(pixels(figure))
             plt.close(figure)
             seen.append(f"{name}: {len(joints)} {'joint' if len(joints) == 1 else 'joints'}")
         rows.append(tuple(pictures))
@@ -160,9 +158,3 @@ def _body_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """An empty figure of this size in inches, its axes fixed so that no step moves them."""
     figure = plt.figure(figsize=(width, height), dpi=DPI, layout="none")
     return figure, figure.add_axes((0.01, 0.1, 0.98, 0.89))
-
-
-def _pixels(figure: Figure) -> UInt8[np.ndarray, "H W 3"]:
-    """What a figure shows now; the figure stays open."""
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
