@@ -34,8 +34,8 @@ experiments.variants experiments.grid experiments.interventions experiments.dele
 experiments.comparisons experiments.records
 experiments.tables experiments
 artifacts
-site.equation_map site.appendices site.vendor site.progress site.serve site.stamps
-site.stream_export site.playground site.execute site.extension site.build site.cover site
+site.contents site.state site.equation_map site.execute site.appendices site.vendor site.progress
+site.serve site.stream_export site.playground site.extension site.build site.cover site
 cli __init__
 """
 PACKAGES = {

@@ -161,7 +161,7 @@ def test_no_page_has_an_error(visits):
 def test_no_page_asks_another_origin(visits):
     away = gathered(visits, "away")
     if vendor.vendor() is None:  # the build has said so; nothing else may come from outside
-        packages = [package.rsplit("@", 1)[0] for package in vendor.VENDORED]
+        packages = [package.rsplit("@", 1)[0] for package in vendor.PAGES]
         away = {n: [u for u in us if not any(p in u for p in packages)] for n, us in away.items()}
     assert not any(away.values()), away
 

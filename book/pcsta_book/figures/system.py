@@ -108,12 +108,14 @@ def _scaffold(ax: Axes, layout: dict[str, Any]) -> None:
         left, bottom, width, height = network["place"]
         box = FancyBboxPatch((left + 0.5, bottom + 0.5), width - 1, height - 1, "round,pad=0.5")
         ax.add_patch(box).set(facecolor=LEARNED, edgecolor=INK, linewidth=0.8)
-        middle = {"x": left + width / 2, "ha": "center", "va": "center"}
-        ax.text(y=bottom + 0.62 * height, s=network["name"], fontsize=11, **middle)
-        ax.text(y=bottom + 0.2 * height, s=f"chapter {network['chapter']}", fontsize=7, **middle)
+        lines = ((0.62, network["name"], 11), (0.2, f"chapter {network['chapter']}", 7))
+        for share, text, size in lines:
+            x, y = left + width / 2, bottom + share * height
+            ax.text(x, y, text, ha="center", va="center", fontsize=size)
     for circle in layout["circles"]:
         ax.add_patch(Circle(circle["centre"], 1.6, facecolor="white", edgecolor=INK, linewidth=0.8))
-        ax.text(*circle["centre"], circle["sign"], ha="center", va="center_baseline", fontsize=10)
+        x, y = circle["centre"]
+        ax.text(x, y, circle["sign"], ha="center", va="center_baseline", fontsize=10)
     ax.text(97.2, 35, "chapter 8", fontsize=7, va="center", rotation=90, color=INK)
     style = {"arrowstyle": "-|>", "color": INK, "shrinkA": 1, "shrinkB": 1, "linewidth": 0.9}
     for row in layout["rows"]:
@@ -122,4 +124,5 @@ def _scaffold(ax: Axes, layout: dict[str, Any]) -> None:
     for arrow in layout["arrows"]:
         ax.annotate("", arrow["stop"], arrow["start"], arrowprops=style)
     for words in layout["words"]:
-        ax.text(*words["at"], words["text"], fontsize=8.5, color=INK, ha="center", va="center")
+        x, y = words["at"]
+        ax.text(x, y, words["text"], fontsize=8.5, color=INK, ha="center", va="center")
