@@ -35,7 +35,7 @@ experiments.comparisons experiments.records
 experiments.tables experiments
 artifacts
 site.contents site.state site.equation_map site.execute site.appendices site.vendor site.progress
-site.serve site.stream_export site.playground site.extension site.build site.cover site
+site.serve site.stream_export site.playground site.extension site.build site
 cli __init__
 """
 PACKAGES = {

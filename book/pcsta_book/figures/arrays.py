@@ -46,20 +46,17 @@ def tensor_image(
 def temporal_bar(
     ax: Axes,
     temporal_attention: Float[np.ndarray, "T"],
-    now: int | None = None,
     active: np.ndarray | None = None,
 ) -> None:
     """p' as bars over time, beside the uniform weight 1/T.
 
-    now:    step to mark in black
     active: (T,) index of the planted hand, -1 where there is none; its steps get a yellow ground
     """
     steps = len(temporal_attention)
     if active is not None:
         for t in np.flatnonzero(np.asarray(active) >= 0):
             ax.axvspan(t - 0.5, t + 0.5, color=INFORMATIVE, linewidth=0, zorder=0)
-    colours = [INK if t == now else "#56738F" for t in range(steps)]
-    ax.bar(range(steps), temporal_attention, color=colours, width=0.8)
+    ax.bar(range(steps), temporal_attention, color="#56738F", width=0.8)
     ax.axhline(1 / steps, color=INK, linewidth=0.8, linestyle="--", label="uniform, 1/T")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlim=(-0.5, steps - 0.5), xlabel="step t", ylabel="p'")

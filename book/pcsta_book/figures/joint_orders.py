@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -37,35 +36,17 @@ def walk_player(
     Steps along a bone are solid lines, dark ones early and light ones late; jumps are dashed.
     Entries and columns count from 0, as the slider and the indices of X do.
     """
-    bodies, captions = _walk(skeleton, order)
     image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order)
-    mark, rows = np.round(255 * np.array(to_rgb(CHOSEN))).astype(np.uint8), []
     columns = left + (right - left) * np.arange(len(order) + 1) / len(order)
     columns = columns.round().astype(int)
-    for body, (start, stop) in zip(bodies, pairwise(columns), strict=True):
-        picture = image.copy()
-        picture[top:bottom, stop:right] = 255  # not walked yet
-        for x in (start, stop - 1):  # the columns of this step
-            picture[top:bottom, x - 1 : x + 2] = mark
-        rows.append((body, picture))
-    return player(
-        rows, captions, description="entry", interval=500,
-        alt="the walk over the body, and the part of X filled so far",
-        stills=[i for i in (0, len(order) // 4, len(order) // 2, len(order) - 1) if i < len(order)],
-    )  # fmt: skip
-
-
-def _walk(
-    skeleton: Skeleton, order: Sequence[int]
-) -> tuple[list[UInt8[np.ndarray, "H W 3"]], list[str]]:
-    """The body after each step of the walk, and a caption."""
+    mark = np.round(255 * np.array(to_rgb(CHOSEN))).astype(np.uint8)
     places = rest_pose(skeleton)  # (J, 2)
     bones = {frozenset(bone) for bone in skeleton.bones}
     figure, ax = _body_axes(3.0, 2.7)
     seen_joints(ax, skeleton, ())
     (here,) = ax.plot([], [], "o", color=CHOSEN, markersize=10, zorder=5)
     name = ax.text(0.02, 0.98, "", transform=ax.transAxes, va="top", fontsize=9)
-    pictures, captions = [], []
+    rows, captions = [], []
     for step, joint in enumerate(order):
         before = order[step - 1]
         if step and joint != before:
@@ -77,13 +58,21 @@ def _walk(
             )  # fmt: skip
         here.set_data(places[[joint]].T)
         name.set_text(f"{step}: {skeleton.joints[joint]}")
-        pictures.append(pixels(figure))
+        filled, (start, stop) = image.copy(), columns[step : step + 2]
+        filled[top:bottom, stop:right] = 255  # not walked yet
+        for x in (start, stop - 1):  # the columns of this step
+            filled[top:bottom, x - 1 : x + 2] = mark
+        rows.append((pixels(figure), filled))
         again = " (again)" if joint in order[:step] else ""
         captions.append(
             f"entry {step}: {skeleton.joints[joint]}{again}, columns {3 * step} to {3 * step + 2}"
         )
     plt.close(figure)
-    return pictures, captions
+    return player(
+        rows, captions, description="entry", interval=500,
+        alt="the walk over the body, and the part of X filled so far",
+        stills=[i for i in (0, len(order) // 4, len(order) // 2, len(order) - 1) if i < len(order)],
+    )  # fmt: skip
 
 
 def _whole_tensor(

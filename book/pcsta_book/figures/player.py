@@ -66,53 +66,47 @@ def player(
     if stills is None:
         stills = np.linspace(0, last, min(STILLS, len(frames))).round().astype(int).tolist()
 
-    figures = [
-        _figure(frame if isinstance(frame, tuple) else (frame,), caption, alt, titles, width, least)
-        for frame, caption in zip(frames, captions, strict=True)
-    ]
-    pictures = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
+    figures = []
+    for frame, caption in zip(frames, captions, strict=True):
+        rasters = list(map(_raster, frame if isinstance(frame, tuple) else (frame,)))
+        if titles and len(titles) != len(rasters):
+            raise ValueError(f"{len(rasters)} pictures side by side but {len(titles)} titles")
+        widest = max(raster.shape[1] for raster in rasters)
+        pictures = [
+            {
+                "title": title,
+                "address": inline(raster),
+                "what": ": ".join(filter(None, (title, alt, caption))),
+                "width": raster.shape[1],  # each as wide as its share
+                "least": least * raster.shape[1] // widest,
+            }
+            for title, raster in zip(titles or [""] * len(rasters), rasters, strict=True)
+        ]
+        figures.append(
+            assets.html("figures/player.html", pictures=pictures, caption=caption, width=width)
+        )
+    stack = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
     play = ipywidgets.Play(min=0, max=last, interval=interval)
     slider = ipywidgets.IntSlider(
         min=0, max=last, description=description, layout={"flex": "1 1 300px", "width": "auto"}
     )
     ipywidgets.jslink((play, "value"), (slider, "value"))
-    ipywidgets.jslink((slider, "value"), (pictures, "selected_index"))
+    ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
     controls = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap"})
     # not displayed, so that a screen reader meets no picture twice
     paper = ipywidgets.HTML("".join(figures[i] for i in stills), layout={"display": "none"})
     return ipywidgets.VBox(
-        [pictures, controls, paper.add_class("pcsta-print")],
+        [stack, controls, paper.add_class("pcsta-print")],
         layout={"max_width": f"{width}px", "width": "100%"},
     ).add_class("pcsta-player")
 
 
-def _figure(
-    pictures: tuple[Picture, ...],
-    caption: str,
-    alt: str,
-    titles: Sequence[str],
-    width: int,
-    least: int,
-) -> str:
-    titles = titles or [""] * len(pictures)
-    if len(titles) != len(pictures):
-        raise ValueError(f"{len(pictures)} pictures side by side but {len(titles)} titles")
-    rasters = [pixels(each) if isinstance(each, Figure) else each for each in pictures]
-    for each in pictures:
-        if isinstance(each, Figure):
-            plt.close(each)
-    widest = max(raster.shape[1] for raster in rasters)
-    shown = [
-        {
-            "title": title,
-            "address": inline(raster),
-            "what": ": ".join(filter(None, (title, alt, caption))),
-            "width": raster.shape[1],  # each as wide as its share
-            "least": least * raster.shape[1] // widest,
-        }
-        for title, raster in zip(titles, rasters, strict=True)
-    ]
-    return assets.html("figures/player.html", pictures=shown, caption=caption, width=width)
+def _raster(picture: Picture) -> UInt8[np.ndarray, "_ _ 3"]:
+    if not isinstance(picture, Figure):
+        return picture
+    raster = pixels(picture)
+    plt.close(picture)  # so that Jupyter does not show it
+    return raster
 
 
 def attention_player(
@@ -154,7 +148,14 @@ def compare_attention(
     ones with most temporal attention. Raises ValueError when the lengths differ.
     """
     indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
-    _check_lengths(len(frames), len(indices), attentions)
+    lengths = {"frames": len(frames), "indices": len(indices)}
+    for name, both in attentions.items():
+        for kind, weights in zip(("spatial", "temporal"), both, strict=True):
+            if weights is not None:
+                lengths[f"{name} {kind}_attention".lstrip()] = len(weights)
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"one entry per step is needed: {said}")
     active = None if clip.truth is None else clip.truth.active[indices]  # (T,)
     window = people_window(clip)
     rows: list[tuple[Picture, ...]] = []
@@ -183,14 +184,3 @@ def compare_attention(
         titles=[name for name in attentions if name], width=width,
         stills=sorted({0, len(rows) // 2, len(rows) - 1} | peaks),
     )  # fmt: skip
-
-
-def _check_lengths(frames: int, indices: int, attentions: Mapping[str, Attention]) -> None:
-    lengths = {"frames": frames, "indices": indices}
-    for name, both in attentions.items():
-        for kind, weights in zip(("spatial", "temporal"), both, strict=True):
-            if weights is not None:
-                lengths[f"{name} {kind}_attention".lstrip()] = len(weights)
-    if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(f"one entry per step is needed: {said}")

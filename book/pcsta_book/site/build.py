@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -29,18 +30,15 @@ class BookError(RuntimeError):
 def main() -> None:
     """What `pcsta book` does beside serving. Raises BookError or ChapterError when it is not clean."""
     progress = Progress()
-    data, seen, models, game, chapters, pages = STEPS
+    *things, chapters, pages = STEPS
+    makers: tuple[Callable[[], object], ...]
+    makers = (artifacts.dataset, artifacts.store, artifacts.everything, playground.folder)
     # text can be read while all else is being made
     text = None if (PAGES / "index.html").exists() else start_sphinx(BOOK)
     try:
-        with progress.making(data):
-            artifacts.dataset()
-        with progress.making(seen):
-            artifacts.store()
-        with progress.making(models):
-            artifacts.everything()
-        with progress.making(game):
-            playground.folder()
+        for thing, make in zip(things, makers, strict=True):
+            with progress.making(thing):
+                make()
     finally:
         if text is not None:
             finish_sphinx(text, BOOK)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import platform
 import shutil
-import tomllib
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +20,6 @@ import myst_nb.sphinx_
 from pcsta.data import data_root
 from pcsta.files import git_commit
 from pcsta_book import assets
-from pcsta_book.places import ROOT
 from pcsta_book.site import execute, playground
 from pcsta_book.site.contents import is_notebook, notebooks
 from pcsta_book.site.vendor import PLAYGROUND, vendor
@@ -52,25 +50,6 @@ def _configure(app: Any, config: Any) -> None:
         config.mathjax_path = "mathjax/tex-svg.js"
         config.mathjax_options = {"defer": "defer"}
         config.nb_ipywidgets_js = {"html-manager/embed.js": {"defer": "defer"}}
-    config.html_theme_options = dict(config.html_theme_options) | repository_buttons()
-
-
-def repository_buttons(project: Path = ROOT / "pyproject.toml") -> dict[str, Any]:
-    """The theme's buttons to source, Binder and Colab, once pyproject.toml names the repository."""
-    urls = tomllib.loads(project.read_text("utf-8"))["project"].get("urls", {})
-    if "Repository" not in urls:
-        return {}
-    return {
-        "repository_url": urls["Repository"],
-        "repository_branch": "main",
-        "path_to_docs": "book",
-        "use_repository_button": True,
-        "use_source_button": True,
-        "launch_buttons": {
-            "binderhub_url": "https://mybinder.org",
-            "colab_url": "https://colab.research.google.com",
-        },
-    }
 
 
 def _depend(app: Any, docname: str, _: list[str]) -> None:

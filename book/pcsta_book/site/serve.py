@@ -30,20 +30,17 @@ def main(serve_pages: bool = True, port: int = 8000) -> None:
         raise FileNotFoundError(
             "the chapters are not here: `pcsta book` needs a checkout of the repository"
         )
-    server = start(PAGES, port) if serve_pages else None
+    if serve_pages:
+        start(PAGES, port)
     try:
         if progress.up_to_date():
             print(f"Nothing has changed: {PAGES / 'index.html'}", flush=True)
         else:
             make()
-        if server is not None:
+        if serve_pages:
             threading.Event().wait()
     except KeyboardInterrupt:
         print()
-    finally:
-        if server is not None:
-            server.shutdown()
-            server.server_close()
 
 
 def make() -> None:

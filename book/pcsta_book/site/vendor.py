@@ -35,20 +35,9 @@ def vendor(
     Returns the folder to copy beside the pages, or None after a plain message when they cannot be
     had.
     """
-    try:
-        return fetch(packages, folder or data_root() / "vendor")
-    except OSError as reason:
-        print(f"{reason}; {otherwise}. Building again with a connection mends that.", flush=True)
-        return None
-
-
-def fetch(packages: Packages, folder: Path) -> Path:
-    """Files of npm packages, fetched once. Returns the folder that holds them.
-
-    Raises OSError, saying which and why, when one cannot be had.
-    """
-    static = folder / "static"
+    folder = folder or data_root() / "vendor"
     folder.mkdir(parents=True, exist_ok=True)
+    static = folder / "static"
     for name, package in packages.items():
         first = next(iter(package["files"].values()))
         mark = (static / first).parent / package["sha256"]
@@ -57,14 +46,19 @@ def fetch(packages: Packages, folder: Path) -> Path:
         try:
             tarball = _npm_pack(name, folder)
             found = hashlib.sha256(tarball.read_bytes()).hexdigest()
-            if found != package["sha256"]:
-                tarball.unlink()
-                raise OSError(f"its sha256 is {found}, expected {package['sha256']}")
-            _extract(tarball, package["files"], static)
-            mark.touch()
+            if found == package["sha256"]:
+                _extract(tarball, package["files"], static)
+                mark.touch()
             tarball.unlink()
+            if found != package["sha256"]:
+                raise OSError(f"its sha256 is {found}, expected {package['sha256']}")
         except (OSError, subprocess.SubprocessError, tarfile.TarError) as reason:
-            raise OSError(f"{name} could not be fetched ({reason})") from reason
+            print(
+                f"{name} could not be fetched ({reason}); {otherwise}. Building again with a"
+                " connection mends that.",
+                flush=True,
+            )
+            return None
     return static
 
 

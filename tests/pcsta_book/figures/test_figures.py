@@ -124,7 +124,7 @@ def test_painting_names_a_missing_frame(clip):
 
 
 def test_temporal_strip_draws_larger_weights_taller():
-    strip = temporal_strip(np.array([0.1, 0.6, 0.3]), now=1, width=300, height=60)
+    strip = temporal_strip(np.array([0.1, 0.6, 0.3]), now=1, width=300)
     dark = (strip[20:].astype(int).sum(axis=-1) < 500).sum(axis=0)  # text stays above
     first, second, third = (int(dark[x]) for x in (50, 150, 250))
     assert first < third < second

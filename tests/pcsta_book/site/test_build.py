@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from pcsta_book.places import BOOK
-from pcsta_book.site import build, execute, extension
+from pcsta_book.site import build, execute
 
 
 @pytest.fixture
@@ -58,15 +58,3 @@ def test_a_page_is_text_until_its_chapter_has_run(small_book):
     assert "has not run yet" in text and ">42\n<" not in text
     text = (build.build(book) / "one.html").read_text("utf-8")
     assert "has not run yet" not in text and ">42\n<" in text
-
-
-def test_buttons_appear_once_the_repository_is_named(tmp_path):
-    project = tmp_path / "pyproject.toml"
-    project.write_text('[project]\nname = "x"\n')
-    assert extension.repository_buttons(project) == {}
-    project.write_text(
-        '[project]\nname = "x"\n[project.urls]\nRepository = "https://example.org/x"\n'
-    )
-    found = extension.repository_buttons(project)
-    assert found["repository_url"] == "https://example.org/x"
-    assert found["use_source_button"] and found["launch_buttons"]["colab_url"]
