@@ -21,7 +21,7 @@ def source(obj: Any, docstring: bool = True) -> Markdown:
     """
     obj = inspect.unwrap(obj)  # what is behind a decorator
     lines, first = inspect.getsourcelines(obj)
-    if not docstring and obj.__doc__:
+    if not docstring and obj.__doc__ and not inspect.ismodule(obj):
         defined: Any = ast.parse(textwrap.dedent("".join(lines))).body[0]
         text = defined.body[0]
         del lines[text.lineno - 1 : text.end_lineno]

@@ -31,8 +31,9 @@ def main() -> None:
     """What `pcsta book` does beside serving. Raises BookError or ChapterError when it is not clean."""
     progress = Progress()
     *things, chapters, pages = STEPS
-    makers: tuple[Callable[[], object], ...]
-    makers = (artifacts.dataset, artifacts.store, artifacts.everything, playground.folder)
+    makers: list[Callable[[], object]] = [
+        artifacts.dataset, artifacts.store, artifacts.everything, playground.folder,
+    ]  # fmt: skip
     # text can be read while all else is being made
     text = None if (PAGES / "index.html").exists() else start_sphinx(BOOK)
     try:
