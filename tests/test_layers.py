@@ -20,7 +20,7 @@ batches checkpoint preflight training evaluation export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """
-places pools exercises
+places assets pools exercises
 synthetic.actions synthetic.actors synthetic.camera synthetic.brush synthetic.tracking
 synthetic.motions synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.clip_plan synthetic.generate synthetic
@@ -34,8 +34,8 @@ experiments.variants experiments.grid experiments.interventions experiments.dele
 experiments.records experiments.comparisons
 experiments.tables experiments
 artifacts
-site.equation_map site.appendices site.vendor site.progress site.serve site.stamps
-site.stream_export site.playground site.execute site.extension site.build site.cover site
+site.contents site.state site.equation_map site.execute site.appendices site.vendor site.progress
+site.serve site.stream_export site.playground site.extension site.build site
 cli __init__
 """
 PACKAGES = {

@@ -119,6 +119,16 @@ def test_the_clips_follow_their_rule(names):
 
 
 @pytest.mark.slow
+def test_both_models_have_one_pose_stream_and_one_map_of_the_glimpses():
+    """The page loads `pose.onnx` and V once, for both."""
+    ours, theirs = (artifacts.model(row)[0].state_dict() for row in playground.MODELS.values())
+    shared = [key for key in ours if key.startswith(("pose_", "rgb.scaling."))]
+    assert {key.split(".")[0] for key in shared} >= {"pose_net", "pose_head", "rgb"}
+    for key in shared:
+        assert torch.equal(ours[key], theirs[key]), f"they differ in {key}"
+
+
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_clip_as_filmed_is_the_stores(folder, names):
     """The page's arrays give what the chapters' way from the store gives, raw features included."""

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from pcsta.data.clip import PEOPLE
 from pcsta.skeletons import Skeleton
 from pcsta_book.figures.style import INFORMATIVE, INK, label_hands
 
@@ -22,9 +23,8 @@ def tensor_image(
     skeleton: Skeleton,
     order: Sequence[int],
     channel: int = 0,
-    person: int = 0,
 ) -> None:
-    """One channel of X as a colour picture: a row per frame, a column per joint of the path.
+    """One channel of X for the first person: a row per frame, a column per joint of the path.
 
     pose_tensor: (3, T, 2 E 3), columns person, path entry, xyz (section 3.1)
     order:       the E joints of the path, 0-based
@@ -32,40 +32,31 @@ def tensor_image(
 
     x, y, z become red, green, blue; mid grey is zero, and each is scaled by its own largest
     magnitude (98th percentile), so that all three can be seen.
-    Raises ValueError when the width is not a whole number of people.
     """
     frames, entries = pose_tensor.shape[1], len(order)
-    people, rest = divmod(pose_tensor.shape[2], entries * 3)
-    if rest or person >= people:
-        raise ValueError(
-            f"{pose_tensor.shape[2]} columns do not hold person {person} of {entries} joints x 3"
-        )
-    xyz = np.asarray(pose_tensor[channel]).reshape(frames, people, entries, 3)[:, person]
+    xyz = np.asarray(pose_tensor[channel]).reshape(frames, PEOPLE, entries, 3)[:, 0]
     largest = np.percentile(np.abs(xyz), 98, axis=(0, 1))
     ax.imshow(np.clip(0.5 + 0.5 * xyz / np.maximum(largest, 1e-6), 0, 1), aspect="auto")
     ax.set_xticks(range(entries), [skeleton.joints[j] for j in order], rotation=90, fontsize=7)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    title = f"{CHANNELS[channel]} of person {person + 1}; x red, y green, z blue"
+    title = f"{CHANNELS[channel]} of person 1; x red, y green, z blue"
     ax.set(ylabel="step t", title=title)
 
 
 def temporal_bar(
     ax: Axes,
     temporal_attention: Float[np.ndarray, "T"],
-    now: int | None = None,
     active: np.ndarray | None = None,
 ) -> None:
     """p' as bars over time, beside the uniform weight 1/T.
 
-    now:    step to mark in black
     active: (T,) index of the planted hand, -1 where there is none; its steps get a yellow ground
     """
     steps = len(temporal_attention)
     if active is not None:
         for t in np.flatnonzero(np.asarray(active) >= 0):
             ax.axvspan(t - 0.5, t + 0.5, color=INFORMATIVE, linewidth=0, zorder=0)
-    colours = [INK if t == now else "#56738F" for t in range(steps)]
-    ax.bar(range(steps), temporal_attention, color=colours, width=0.8)
+    ax.bar(range(steps), temporal_attention, color="#56738F", width=0.8)
     ax.axhline(1 / steps, color=INK, linewidth=0.8, linestyle="--", label="uniform, 1/T")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlim=(-0.5, steps - 0.5), xlabel="step t", ylabel="p'")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -14,23 +13,12 @@ from matplotlib.axes import Axes
 from pcsta.data.clip import HANDS, PEOPLE, Clip
 from pcsta.data.video import read_frames
 from pcsta.skeletons import Skeleton
+from pcsta_book import assets
 from pcsta_book.figures.paint import blank, paint, people_window
 from pcsta_book.figures.pictures import inline
 from pcsta_book.figures.style import HAND_COLOURS, HAND_MARKERS, INK, PERSON_INKS
 
-VIEWS = {"front": (0, 1), "side": (2, 1), "top": (0, 2)}
-AXES = ("x, metres", "y, metres", "z, metres")
-
-# A standing body seen from the front, its left side at the viewer's right; arbitrary units.
-_MIDDLE = {
-    "head": 9.0, "neck": 8.0, "shoulder centre": 7.6, "spine shoulder": 7.4, "torso": 6.0,
-    "spine": 6.0, "spine middle": 6.0, "spine base": 4.6, "hip centre": 4.6,
-}  # fmt: skip
-_SIDE = {
-    "shoulder": (1.7, 7.0), "elbow": (2.7, 5.9), "wrist": (3.5, 4.8), "hand": (3.9, 4.2),
-    "hand tip": (4.3, 3.2), "thumb": (4.8, 4.2),
-    "hip": (0.8, 4.2), "knee": (1.1, 2.3), "ankle": (1.3, 0.5), "foot": (2.0, 0.0),
-}  # fmt: skip
+VIEWS = {"front": (0, 1), "side": (2, 1), "top": (0, 2)}  # coordinates across and up
 
 
 def skeleton(ax: Axes, clip: Clip, t: int, view: str = "front") -> None:
@@ -54,31 +42,15 @@ def skeleton(ax: Axes, clip: Clip, t: int, view: str = "front") -> None:
                 label=HANDS[hand], zorder=2,
             )  # fmt: skip
     ax.set_aspect("equal", adjustable="datalim")
-    ax.set(xlabel=AXES[axes[0]], ylabel=AXES[axes[1]])
-
-
-def frame(
-    ax: Axes,
-    image: UInt8[np.ndarray, "H W 3"] | None,
-    clip: Clip,
-    t: int,
-    weights: Float[np.ndarray, "N"] | None = None,
-    *,
-    crop_size: int | None = None,
-) -> None:
-    """The video frame `t` with skeleton and hand boxes; with `weights`, p_t as width and number.
-
-    image: (H, W, 3) uint8, or None for a clip without a video (a plain ground).
-    """
-    ax.imshow(paint(blank(clip) if image is None else image, clip, t, weights, crop_size=crop_size))
-    ax.set_axis_off()
-    ax.set_title(f"frame {t}")
+    across, up = (f"{'xyz'[axis]}, metres" for axis in axes)
+    ax.set(xlabel=across, ylabel=up)
 
 
 def rest_pose(skeleton: Skeleton) -> Float[np.ndarray, "J 2"]:
     """(J, 2) where each joint stands in a drawing of a whole body, arbitrary units, y up."""
-    places = {joint: (0.0, y) for joint, y in _MIDDLE.items()}
-    for part, (x, y) in _SIDE.items():
+    body = assets.table("figures/body.toml")
+    places = {joint: (0.0, y) for joint, y in body["middle"].items()}
+    for part, (x, y) in body["side"].items():
         places |= {f"left {part}": (x, y), f"right {part}": (-x, y)}
     return np.array([places[joint] for joint in skeleton.joints])
 
@@ -174,8 +146,6 @@ def card(clip: Clip, moments: int = 5) -> str:
     ]  # fmt: skip
     times = _moments(clip, moments)
     strip = contact_sheet(clip, moments, len(times), 324 * len(times))
-    what = escape(f"{clip.name}: {facts[0]}, frames {', '.join(map(str, times))}", quote=True)
-    return (
-        f'<div class="pcsta-clip"><b>{escape(clip.name)}</b> · {escape(" · ".join(facts))}<br>'
-        f'<img src="{inline(strip)}" alt="{what}" style="max-width:100%"></div>'
+    return assets.html(
+        "figures/card.html", name=clip.name, facts=facts, times=times, address=inline(strip)
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from html import escape
+from typing import Any
 
 import numpy as np
 from IPython.display import HTML
@@ -17,30 +17,12 @@ from jaxtyping import Int, UInt8
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from pcsta_book import assets
 from pcsta_book.figures.pictures import inline
 from pcsta_book.figures.style import CHOSEN, INK
 
 Cell = tuple[int, int]  # true class, said class
 DARKEST = 0.5  # of the colour map: dark letters stay legible on it
-
-# {0} is the id of one matrix: a page may hold several
-STYLE = """
-#{0} {{ background: white; color: {2}; padding: 4px; }}  /* under the dark theme, too */
-#{0} .scroll {{ overflow-x: auto; padding: 2px; }}
-#{0} table {{ border-collapse: collapse; font-size: 0.78rem; line-height: 1; margin: 0; width: auto; }}
-#{0} th {{ font-weight: 400; padding: 2px 4px; text-align: right; border: 0; }}
-#{0} thead th {{ writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; max-height: 9em; }}
-#{0} tbody th {{ position: sticky; left: 0; z-index: 1; max-width: 8em; background: white; }}
-#{0} td {{ position: relative; min-width: 26px; height: 26px; padding: 0; text-align: center; border: 1px solid #ddd; }}
-#{0} input {{ position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }}
-#{0} td:has(:checked) {{ outline: 3px solid {1}; outline-offset: -1px; font-weight: 700; }}
-#{0} td:has(:focus-visible) {{ outline: 3px dashed {1}; outline-offset: 1px; }}
-#{0} .clips {{ display: flex; flex-wrap: wrap; gap: 0.8em; margin-top: 0.8em; }}
-#{0} figure {{ display: none; flex: 1 1 300px; max-width: 640px; margin: 0; }}
-#{0} figure img {{ display: block; width: 100%; }}
-#{0} figcaption {{ font-size: 0.9rem; line-height: 1.4; text-align: left; margin: 0; }}
-@media print {{ #{0} .scroll {{ overflow: visible; }} #{0} tr, #{0} figure {{ break-inside: avoid; }} }}
-"""
 
 
 def confusion_cells(
@@ -67,53 +49,28 @@ def confusion_cells(
     if empty := [cell for cell in clips if matrix[cell] == 0]:
         raise ValueError(f"no clip can stand in the empty cell {empty[0]}")
 
-    name = "cells-" + hashlib.sha256(matrix.tobytes() + repr(classes).encode()).hexdigest()[:8]
     mistakes = [cell for cell in clips if cell[0] != cell[1]]
     chosen = max(mistakes or clips, key=lambda cell: matrix[cell], default=None)
 
-    def what(cell: Cell) -> str:
-        true, said = (classes[c] for c in cell)
-        return f"{true}, recognised" if true == said else f"{true}, taken for {said}"
+    def look_up(true: int, said: int) -> dict[str, Any]:
+        picture, caption = clips.get((true, said), (None, ""))
+        how = "recognised" if true == said else f"taken for {classes[said]}"
+        return {
+            "key": f"{true}-{said}", "right": f"{said}-{said}", "chosen": (true, said) == chosen,
+            "count": int(matrix[true, said]), "what": f"{classes[true]}, {how}", "caption": caption,
+            "look": _look(matrix, (true, said), groups),
+            "address": "" if picture is None else inline(picture),
+        }  # fmt: skip
 
-    def button(cell: Cell) -> str:
-        count = f"{matrix[cell]} {'clip' if matrix[cell] == 1 else 'clips'}"
-        return (
-            f'<input type="radio" name="{name}" value="{cell[0]}-{cell[1]}"'
-            f' aria-label="{escape(what(cell), quote=True)}: {count}"'
-            f"{' checked' if cell == chosen else ''}>"
-        )
-
-    def figure(cell: Cell) -> str:
-        picture, caption = clips[cell]
-        text = escape(f"{what(cell)}: {caption}", quote=True)
-        return (
-            f'<figure data-cell="{cell[0]}-{cell[1]}"><figcaption>{text}</figcaption>'
-            f'<img src="{inline(picture)}" alt="{text}"></figure>'
-        )
-
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in classes)
-    rows = ""
-    for row, label in enumerate(classes):
-        rows += f'<tr><th scope="row">{escape(label)}</th>'
-        for cell in ((row, column) for column in range(count)):
-            text = str(matrix[cell]) if matrix[cell] else ""
-            text += button(cell) if cell in clips else ""
-            rows += f'<td style="{_look(matrix, cell, groups)}">{text}</td>'
-        rows += "</tr>"
-    style = STYLE.format(name, CHOSEN, INK) + "".join(
-        f"#{name}:has([value='{row}-{column}']:checked) "
-        f":is([data-cell='{row}-{column}'], [data-cell='{column}-{column}']) {{ display: block; }}\n"
-        for row, column in clips
-    )
+    cells = [[look_up(true, said) for said in range(count)] for true in range(count)]
     # a mistake before what it is compared with, whatever the order of the answers
-    figures = "".join(map(figure, sorted(clips, key=lambda cell: cell[0] == cell[1])))
-    return HTML(  # type: ignore[no-untyped-call]
-        f'<div class="pcsta-cells" id="{name}"><style>{style}</style><p>Rows: what was done. Columns: '
-        "what the model said. Numbers: clips. Choose a cell.</p>"
-        '<div class="scroll"><table aria-label="confusion matrix">'
-        f'<thead><tr><td style="border:0"></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<div class="clips" aria-live="polite">{figures}</div></div>'
-    )
+    order = sorted(clips, key=lambda cell: cell[0] == cell[1])
+    digest = hashlib.sha256(matrix.tobytes() + repr(classes).encode()).hexdigest()
+    page = assets.html(
+        "figures/confusion_cells.html", name=f"cells-{digest[:8]}", ink=INK, orange=CHOSEN,
+        classes=classes, cells=cells, choices=[cells[true][said] for true, said in order],
+    )  # fmt: skip
+    return HTML(page)  # type: ignore[no-untyped-call]
 
 
 def _look(matrix: np.ndarray, cell: Cell, groups: Sequence[str] | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -14,8 +13,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from pcsta.skeletons import Skeleton
-from pcsta_book.figures.arrays import CHANNELS, tensor_image
+from pcsta_book.figures.arrays import tensor_image
 from pcsta_book.figures.body import aside, bare, rest_pose
+from pcsta_book.figures.pictures import pixels
 from pcsta_book.figures.player import player
 from pcsta_book.figures.style import CHOSEN
 
@@ -27,9 +27,6 @@ def walk_player(
     pose_tensor: Float[np.ndarray, "C T W"],
     skeleton: Skeleton,
     order: Sequence[int],
-    *,
-    channel: int = 0,
-    person: int = 0,
 ) -> ipywidgets.VBox:
     """The walk over the joints, step by step, beside the columns of X that it has filled so far.
 
@@ -39,35 +36,17 @@ def walk_player(
     Steps along a bone are solid lines, dark ones early and light ones late; jumps are dashed.
     Entries and columns count from 0, as the slider and the indices of X do.
     """
-    bodies, captions = _walk(skeleton, order)
-    image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order, channel, person)
-    mark, rows = np.round(255 * np.array(to_rgb(CHOSEN))).astype(np.uint8), []
+    image, (left, right, top, bottom) = _whole_tensor(pose_tensor, skeleton, order)
     columns = left + (right - left) * np.arange(len(order) + 1) / len(order)
     columns = columns.round().astype(int)
-    for body, (start, stop) in zip(bodies, pairwise(columns), strict=True):
-        picture = image.copy()
-        picture[top:bottom, stop:right] = 255  # not walked yet
-        for x in (start, stop - 1):  # the columns of this step
-            picture[top:bottom, x - 1 : x + 2] = mark
-        rows.append((body, picture))
-    return player(
-        rows, captions, description="entry", interval=500,
-        alt="the walk over the body, and the part of X filled so far",
-        stills=[i for i in (0, len(order) // 4, len(order) // 2, len(order) - 1) if i < len(order)],
-    )  # fmt: skip
-
-
-def _walk(
-    skeleton: Skeleton, order: Sequence[int]
-) -> tuple[list[UInt8[np.ndarray, "H W 3"]], list[str]]:
-    """The body after each step of the walk, and a caption."""
+    mark = np.round(255 * np.array(to_rgb(CHOSEN))).astype(np.uint8)
     places = rest_pose(skeleton)  # (J, 2)
     bones = {frozenset(bone) for bone in skeleton.bones}
     figure, ax = _body_axes(3.0, 2.7)
     seen_joints(ax, skeleton, ())
     (here,) = ax.plot([], [], "o", color=CHOSEN, markersize=10, zorder=5)
     name = ax.text(0.02, 0.98, "", transform=ax.transAxes, va="top", fontsize=9)
-    pictures, captions = [], []
+    rows, captions = [], []
     for step, joint in enumerate(order):
         before = order[step - 1]
         if step and joint != before:
@@ -79,25 +58,33 @@ def _walk(
             )  # fmt: skip
         here.set_data(places[[joint]].T)
         name.set_text(f"{step}: {skeleton.joints[joint]}")
-        pictures.append(_pixels(figure))
+        filled, (start, stop) = image.copy(), columns[step : step + 2]
+        filled[top:bottom, stop:right] = 255  # not walked yet
+        for x in (start, stop - 1):  # the columns of this step
+            filled[top:bottom, x - 1 : x + 2] = mark
+        rows.append((pixels(figure), filled))
         again = " (again)" if joint in order[:step] else ""
         captions.append(
             f"entry {step}: {skeleton.joints[joint]}{again}, columns {3 * step} to {3 * step + 2}"
         )
     plt.close(figure)
-    return pictures, captions
+    return player(
+        rows, captions, description="entry", interval=500,
+        alt="the walk over the body, and the part of X filled so far",
+        stills=[i for i in (0, len(order) // 4, len(order) // 2, len(order) - 1) if i < len(order)],
+    )  # fmt: skip
 
 
 def _whole_tensor(
-    pose_tensor: np.ndarray, skeleton: Skeleton, order: Sequence[int], channel: int, person: int
+    pose_tensor: np.ndarray, skeleton: Skeleton, order: Sequence[int]
 ) -> tuple[UInt8[np.ndarray, "H W 3"], tuple[int, int, int, int]]:
-    """One channel of X as a picture, and where in it the columns lie: left, right, top, bottom."""
+    """The positions of X as a picture, and where in it the columns lie: left, right, top, bottom."""
     figure, ax = plt.subplots(figsize=(4.4, 2.7), dpi=DPI)
-    tensor_image(ax, pose_tensor, skeleton, order, channel=channel, person=person)
-    ax.set(title=f"X: {CHANNELS[channel]} of person {person + 1}", xlabel="path entry")
+    tensor_image(ax, pose_tensor, skeleton, order)
+    ax.set(title="X: position of person 1", xlabel="path entry")
     ticks = range(0, len(order), 10)
     ax.set_xticks(ticks, [str(tick) for tick in ticks], rotation=0, fontsize=8)
-    picture = _pixels(figure)
+    picture = pixels(figure)
     box = ax.get_window_extent()
     high = picture.shape[0]
     plt.close(figure)
@@ -145,7 +132,7 @@ def receptive_field_player(
             strip.axvspan(first, stop, color=SEEN, linewidth=0)
             strip.set(xlim=(0, width), xticks=[], yticks=[])
             strip.spines[:].set_visible(True)
-            pictures.append(_pixels(figure))
+            pictures.append(pixels(figure))
             plt.close(figure)
             seen.append(f"{name}: {len(joints)} {'joint' if len(joints) == 1 else 'joints'}")
         rows.append(tuple(pictures))
@@ -160,9 +147,3 @@ def _body_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """An empty figure of this size in inches, its axes fixed so that no step moves them."""
     figure = plt.figure(figsize=(width, height), dpi=DPI, layout="none")
     return figure, figure.add_axes((0.01, 0.1, 0.98, 0.89))
-
-
-def _pixels(figure: Figure) -> UInt8[np.ndarray, "H W 3"]:
-    """What a figure shows now; the figure stays open."""
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]

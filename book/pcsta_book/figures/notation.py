@@ -6,9 +6,9 @@ Shapes are written as jaxtyping writes them; where an axis has a size in the pap
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
-from importlib import resources
+
+from pcsta_book import assets
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,14 @@ class Symbol:
     """
 
     latex: str
-    code: tuple[str, ...]
+    code: list[str]
     shape: str
     says: str
 
 
-_TABLE = tomllib.loads(
-    resources.files("pcsta_book.figures").joinpath("notation.toml").read_text("utf-8")
-)
-AXES: tuple[tuple[str, str, str], ...] = tuple(  # letter, the paper's size, what it counts
-    (axis["letter"], axis["size"], axis["counts"]) for axis in _TABLE["axes"]
-)
-SYMBOLS = tuple(Symbol(**line | {"code": tuple(line["code"])}) for line in _TABLE["symbols"])
+_TABLE = assets.table("figures/notation.toml")
+AXES: list[dict[str, str]] = _TABLE["axes"]  # letter, the paper's size, what it counts
+SYMBOLS = [Symbol(**line) for line in _TABLE["symbols"]]
 
 
 def symbol(name: str) -> str:

@@ -7,6 +7,7 @@ Pictures are (H, W, 3) uint8; positions are pixels (x, y) of the colour image, o
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -18,6 +19,7 @@ from pcsta_book.figures.style import HAND_COLOURS, INFORMATIVE, INK, PERSON_COLO
 
 FINER = 2  # Pillow draws no soft edges: paint at twice the size, then shrink
 LETTERS = 17  # pixels at a width of 720: still legible on a phone
+STRIP = 72  # pixels high
 PAPER = (250, 250, 250)
 
 Picture = UInt8[np.ndarray, "H W 3"]
@@ -151,28 +153,26 @@ def _overlap(a: Rectangle, b: Rectangle) -> float:
 def temporal_strip(
     temporal_attention: Float[np.ndarray, "T"],
     now: int,
-    *,
     width: int = 720,
-    height: int = 72,
     informative: np.ndarray | None = None,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A bar for each step's p'_t, the current step dark; (height, width, 3) uint8.
+    """A bar for each step's p'_t, the current step dark; (72, width, 3) uint8.
 
     informative: (T,) bool, the steps that hold the planted evidence; they get a yellow ground.
     """
-    steps = len(temporal_attention)
-    fine, tall = width * FINER, height * FINER
+    fine, tall = width * FINER, STRIP * FINER
     unit = fine / 720
     canvas = Image.new("RGB", (fine, tall), PAPER)
     draw = ImageDraw.Draw(canvas)
     head = (LETTERS + 8) * unit  # room for the line of text
+    steps = len(temporal_attention)
     step, top = fine / steps, max(float(np.max(temporal_attention)), 1 / steps)
     for t, weight in enumerate(temporal_attention):
-        x0, x1 = t * step + unit, (t + 1) * step - unit
         if informative is not None and informative[t]:
             draw.rectangle((t * step, head, (t + 1) * step, tall), INFORMATIVE)
-        bar = (tall - head) * float(weight) / top
-        draw.rectangle((x0, tall - max(bar, unit), x1, tall), INK if t == now else "#8899AA")
+        bar = max((tall - head) * float(weight) / top, unit)
+        place = (t * step + unit, tall - bar, (t + 1) * step - unit, tall)
+        draw.rectangle(place, INK if t == now else "#8899AA")
     text = f"p' at step {now}: {float(temporal_attention[now]):.2f}"  # counted as the slider does
     draw.text((4 * unit, head / 2), text, INK, _font(round(LETTERS * unit)), anchor="lm")
     return np.asarray(canvas.reduce(FINER))
@@ -185,18 +185,17 @@ def attention_picture(
     weights: Float[np.ndarray, "N"] | None,
     temporal_attention: Float[np.ndarray, "T"] | None,
     step: int,
-    *,
-    width: int = 720,
-    crop_size: int | None = None,
-    window: Rectangle | None = None,
     informative: np.ndarray | None = None,
+    **painting: Any,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Frame `t` with its weighted hands above the bar of temporal attention at `step`.
 
+    painting: what else `paint` takes
+
     Where a model has no spatial or no temporal attention (None), that part is left out.
     """
-    picture = paint(image, clip, t, weights, width=width, crop_size=crop_size, window=window)
+    picture = paint(image, clip, t, weights, **painting)
     if temporal_attention is None:
         return picture
-    strip = temporal_strip(temporal_attention, step, width=width, informative=informative)
+    strip = temporal_strip(temporal_attention, step, picture.shape[1], informative)
     return np.concatenate([picture, strip])

@@ -1,11 +1,10 @@
-"""Pictures as small files: what a page or a player carries."""
+"""Pictures as arrays and as small files: what a page or a player carries."""
 
 from __future__ import annotations
 
 import base64
 import io
 
-import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
@@ -24,11 +23,7 @@ def inline(picture: UInt8[np.ndarray, "H W 3"]) -> str:
     return f"data:image/webp;base64,{base64.b64encode(encode(picture)).decode()}"
 
 
-def raster(figure: Figure, dpi: float | None = None) -> UInt8[np.ndarray, "H W 3"]:
-    """A matplotlib figure as a picture; the figure is closed, so that Jupyter does not show it."""
-    file = io.BytesIO()
-    # bbox_inches=None: all figures of one player come out in the same size
-    with plt.rc_context({"savefig.bbox": None}):
-        figure.savefig(file, format="png", dpi=dpi or figure.dpi)
-    plt.close(figure)
-    return np.asarray(Image.open(file).convert("RGB"))
+def pixels(figure: Figure) -> UInt8[np.ndarray, "H W 3"]:
+    """What a matplotlib figure shows now; the figure stays open."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]

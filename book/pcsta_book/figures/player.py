@@ -9,16 +9,17 @@ book's style sheet shows these instead when a page is printed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from pcsta.data.clip import HANDS, Clip
+from pcsta_book import assets
 from pcsta_book.figures.paint import attention_picture, people_window
-from pcsta_book.figures.pictures import inline, raster
+from pcsta_book.figures.pictures import inline, pixels
 
 Picture = UInt8[np.ndarray, "_ _ 3"] | Figure
 Attention = tuple[Float[np.ndarray, "T N"] | None, Float[np.ndarray, "T"] | None]  # p_t, p'
@@ -50,8 +51,7 @@ def player(
     width:       largest width on the page, CSS pixels
     least:       where the widest picture of a tuple would have fewer CSS pixels than this, the
                  pictures go below each other
-    stills:      the positions that stand on paper when the page is printed; by default four, from
-                 the first to the last
+    stills:      the positions that stand on paper; by default four, from the first to the last
 
     Raises ValueError for no frames, for as many captions as there are not frames, and for titles
     that are not one per picture.
@@ -66,52 +66,47 @@ def player(
     if stills is None:
         stills = np.linspace(0, last, min(STILLS, len(frames))).round().astype(int).tolist()
 
-    figures = [
-        _figure(frame if isinstance(frame, tuple) else (frame,), caption, alt, titles, width, least)
-        for frame, caption in zip(frames, captions, strict=True)
-    ]
-    pictures = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
+    figures = []
+    for frame, caption in zip(frames, captions, strict=True):
+        rasters = list(map(_raster, frame if isinstance(frame, tuple) else (frame,)))
+        if titles and len(titles) != len(rasters):
+            raise ValueError(f"{len(rasters)} pictures side by side but {len(titles)} titles")
+        widest = max(raster.shape[1] for raster in rasters)
+        pictures = [
+            {
+                "title": title,
+                "address": inline(raster),
+                "what": ": ".join(filter(None, (title, alt, caption))),
+                "width": raster.shape[1],  # each as wide as its share
+                "least": least * raster.shape[1] // widest,
+            }
+            for title, raster in zip(titles or [""] * len(rasters), rasters, strict=True)
+        ]
+        figures.append(
+            assets.html("figures/player.html", pictures=pictures, caption=caption, width=width)
+        )
+    stack = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
     play = ipywidgets.Play(min=0, max=last, interval=interval)
     slider = ipywidgets.IntSlider(
         min=0, max=last, description=description, layout={"flex": "1 1 300px", "width": "auto"}
     )
     ipywidgets.jslink((play, "value"), (slider, "value"))
-    ipywidgets.jslink((slider, "value"), (pictures, "selected_index"))
+    ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
     controls = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap"})
     # not displayed, so that a screen reader meets no picture twice
     paper = ipywidgets.HTML("".join(figures[i] for i in stills), layout={"display": "none"})
     return ipywidgets.VBox(
-        [pictures, controls, paper.add_class("pcsta-print")],
+        [stack, controls, paper.add_class("pcsta-print")],
         layout={"max_width": f"{width}px", "width": "100%"},
     ).add_class("pcsta-player")
 
 
-def _figure(
-    pictures: tuple[Picture, ...],
-    caption: str,
-    alt: str,
-    titles: Sequence[str],
-    width: int,
-    least: int,
-) -> str:
-    if titles and len(titles) != len(pictures):
-        raise ValueError(f"{len(pictures)} pictures side by side but {len(titles)} titles")
-    rasters = [raster(each) if isinstance(each, Figure) else each for each in pictures]
-    widest, boxes = max(pixels.shape[1] for pixels in rasters), []
-    for i, pixels in enumerate(rasters):
-        what = ": ".join([*titles[i : i + 1], alt, caption])
-        wide = pixels.shape[1]
-        boxes.append(  # each as wide as its share
-            f'<div style="flex:{wide} 1 {least * wide // widest}px;max-width:{width}px">'
-            + "".join(f"<b>{escape(title)}</b>" for title in titles[i : i + 1])
-            + f'<img src="{inline(pixels)}" alt="{escape(what, quote=True)}"'
-            ' style="display:block;width:100%"></div>'
-        )
-    return (
-        '<figure style="margin:0"><div style="display:flex;flex-wrap:wrap;gap:0 12px">'
-        + "".join(boxes)
-        + f'</div><figcaption style="line-height:1.4">{escape(caption)}</figcaption></figure>'
-    )
+def _raster(picture: Picture) -> UInt8[np.ndarray, "_ _ 3"]:
+    if not isinstance(picture, Figure):
+        return picture
+    raster = pixels(picture)
+    plt.close(picture)  # so that Jupyter does not show it
+    return raster
 
 
 def attention_player(
@@ -120,29 +115,17 @@ def attention_player(
     spatial_attention: Float[np.ndarray, "T N"] | None,
     temporal_attention: Float[np.ndarray, "T"] | None,
     indices: Sequence[int] | np.ndarray | None = None,
-    *,
-    crop_size: int | None = None,
-    focus: bool = True,
     width: int = 720,
 ) -> ipywidgets.VBox:
     """Where the model looks, step by step: hand boxes weighted by p_t over the bar of p'.
 
-    frames:             (T, H, W, 3) uint8, the images of the T sampled frames
     spatial_attention:  (T, 4) p_t of eq. 4, or None for a model without it
     temporal_attention: (T,) p' of eq. 7, or None for a model without it
-    indices:            (T,) which frame of the clip each step is; by default 0..T-1
-    crop_size:          side of the boxes, as for `paint`
-    focus:              show the part of the image where the people are; False shows all of it
-    width:              of the pictures, pixels
 
-    Where the clip knows its truth, the informative steps have a yellow ground in the bar and the
-    caption names the planted hand. On paper stand the first, the middle and the last step, and the
-    one with most temporal attention. Raises ValueError when the lengths differ.
+    The rest, and what is shown, as for `compare_attention`.
     """
-    return compare_attention(
-        clip, frames, {"": (spatial_attention, temporal_attention)}, indices,
-        crop_size=crop_size, focus=focus, width=width,
-    )  # fmt: skip
+    attentions = {"": (spatial_attention, temporal_attention)}
+    return compare_attention(clip, frames, attentions, indices, width)
 
 
 def compare_attention(
@@ -150,23 +133,31 @@ def compare_attention(
     frames: UInt8[np.ndarray, "T H W 3"],
     attentions: Mapping[str, Attention],
     indices: Sequence[int] | np.ndarray | None = None,
-    *,
-    crop_size: int | None = None,
-    focus: bool = True,
     width: int = 980,
 ) -> ipywidgets.VBox:
     """Where several models look in the same clip, side by side under one slider.
 
+    frames:     (T, H, W, 3) uint8, the images of the T sampled frames
     attentions: what stands over each picture -> (p_t (T, 4), p' (T,)), either None for a model
                 without it; e.g. {"conditioned": (p, q), "unconditioned": (p, q)}
+    indices:    (T,) which frame of the clip each step is; by default 0..T-1
     width:      of all pictures together, pixels
 
-    The rest as for `attention_player`.
+    Where the clip knows its truth, the informative steps have a yellow ground in the bar and the
+    caption names the planted hand. On paper stand the first, the middle and the last step, and the
+    ones with most temporal attention. Raises ValueError when the lengths differ.
     """
     indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
-    _check_lengths(len(frames), len(indices), attentions)
+    lengths = {"frames": len(frames), "indices": len(indices)}
+    for name, both in attentions.items():
+        for kind, weights in zip(("spatial", "temporal"), both, strict=True):
+            if weights is not None:
+                lengths[f"{name} {kind}_attention".lstrip()] = len(weights)
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"one entry per step is needed: {said}")
     active = None if clip.truth is None else clip.truth.active[indices]  # (T,)
-    window = people_window(clip) if focus else None
+    window = people_window(clip)
     rows: list[tuple[Picture, ...]] = []
     captions = []
     for step, t in enumerate(indices):
@@ -176,7 +167,7 @@ def compare_attention(
             pictures.append(
                 attention_picture(
                     frames[step], clip, int(t), weights, temporal, step,
-                    width=width // len(attentions), crop_size=crop_size, window=window,
+                    width=width // len(attentions), window=window,
                     informative=None if active is None else active >= 0,
                 )
             )  # fmt: skip
@@ -193,15 +184,3 @@ def compare_attention(
         titles=[name for name in attentions if name], width=width,
         stills=sorted({0, len(rows) // 2, len(rows) - 1} | peaks),
     )  # fmt: skip
-
-
-def _check_lengths(frames: int, indices: int, attentions: Mapping[str, Attention]) -> None:
-    lengths = {"frames": frames, "indices": indices}
-    for name, (spatial, temporal) in attentions.items():
-        for kind, weights in (("spatial", spatial), ("temporal", temporal)):
-            if weights is not None:
-                lengths[f"{name} {kind}_attention".lstrip()] = len(weights)
-    if len(set(lengths.values())) > 1:
-        raise ValueError(
-            "one entry per step is needed: " + ", ".join(f"{k} {n}" for k, n in lengths.items())
-        )

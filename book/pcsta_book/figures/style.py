@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
-import matplotlib.rcsetup
+import matplotlib.pyplot as plt
+from matplotlib import rcsetup
 from matplotlib.axes import Axes
 
 from pcsta.data.clip import HANDS
+from pcsta_book import assets
 
 HAND_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # left 1, right 1, left 2, right 2
 HAND_MARKERS = ("o", "s", "D", "^")
@@ -23,32 +24,12 @@ INFORMATIVE = "#F7EFA0"  # the planted interval, where the truth is known
 INK = "#222222"
 CHOSEN = "#D55E00"  # where a player or a reader stands now
 
-RC: Any = {
-    "figure.dpi": 110,
-    "savefig.dpi": 110,
-    "savefig.bbox": "tight",
-    "figure.facecolor": "white",  # also under the book's dark theme
-    "figure.constrained_layout.use": True,
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "image.cmap": "viridis",
-    "axes.prop_cycle": matplotlib.rcsetup.cycler(
-        color=(*HAND_COLOURS, "#56B4E9", "#E69F00", "#000000")
-    ),
-}
-
 
 def use() -> None:
     """Give every later matplotlib figure of this process the book's look."""
-    matplotlib.rcParams.update(RC)
+    plt.style.use(assets.HERE / "figures" / "book.mplstyle")
+    colours = (*HAND_COLOURS, "#56B4E9", "#E69F00", "#000000")
+    plt.rcParams["axes.prop_cycle"] = rcsetup.cycler(color=colours)
 
 
 def hand_style(hand: int) -> dict[str, Any]:

@@ -6,114 +6,105 @@ in that line's place while Sphinx reads the page. Listed as an extension by `pcs
 
 from __future__ import annotations
 
-import functools
-import itertools
-import json
+import os
+import platform
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import nbformat
 
 from pcsta.data.clip import HANDS
 from pcsta_book.experiments import paper
 from pcsta_book.figures.notation import AXES, SYMBOLS, short
 from pcsta_book.figures.style import HAND_COLOURS, HAND_LINES, HAND_MARKERS
 from pcsta_book.places import ROOT
-from pcsta_book.site import equation_map as equations
+from pcsta_book.site import equation_map, execute
+from pcsta_book.site.contents import notebooks, read
 
 MADE_HERE = re.compile(r"^<!-- made here: ([\w-]+) -->$", re.M)
 EXERCISE = re.compile(r"^\*\*(\d+)\.", re.M)
+HINT = re.compile(r"^:::|^\*Hint", re.M)
 SHAPES = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle"}
 LINES = {"-": "solid", "--": "dashed", "-.": "dash and dot", ":": "dotted"}
+CHANGELOG = ROOT / ".github" / "CHANGELOG.md"
+NAMED = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
 
 
-def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
+def table(head: Iterable[str], lines: Iterable[Iterable[str]], style: str = "") -> str:
+    """A Markdown table, in a box that the style sheet knows where `style` names it."""
     head = list(head)
     rows = [head, ["---"] * len(head), *map(list, lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"::::{{div}} {style}\n{text}\n::::" if style else text
 
 
 # --- notation -----------------------------------------------------------------------------------
 def axes(_: Path) -> str:
     """What the letters of a shape count."""
-    return table(
-        ("axis", "the paper's size", "counts"), ((f"${a}$", size, says) for a, size, says in AXES)
-    )
+    lines = ((f"${axis['letter']}$", axis["size"], axis["counts"]) for axis in AXES)
+    return table(("axis", "the paper's size", "counts"), lines)
 
 
 def symbols(_: Path) -> str:
     """The table of symbols."""
-
-    def shape(text: str) -> str:
-        axes = [r"T \cdot N" if axis == "TN" else axis for axis in text.split()]
-        return f"$({', '.join(axes)})$" if axes else ""
-
-    found = table(
-        ("paper", "code", "shape", "what it is"),
-        (
-            (
-                f"${s.latex}$",
-                ", ".join(f"`{name}`" for name in dict.fromkeys(map(short, s.code))),
-                shape(s.shape),
-                s.says,
-            )
-            for s in SYMBOLS
-        ),
-    )
-    return f"::::{{div}} pcsta-symbols\n{found}\n::::"
+    lines = []
+    for one in SYMBOLS:
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(map(short, one.code)))
+        shape = ", ".join(one.shape.split()).replace("TN", r"T \cdot N")
+        lines.append((f"${one.latex}$", names, f"$({shape})$" if shape else "", one.says))
+    return table(("paper", "code", "shape", "what it is"), lines, "pcsta-symbols")
 
 
 def hands(_: Path) -> str:
     """Name, colour, marker and line of every hand, as `pcsta_book.figures` draws them."""
-    return table(
-        ("hand", "colour", "marker", "line"),
+    lines = [
         (
-            (
-                f"**{name}**",
-                f'<span class="pcsta-swatch" style="background:{colour}"></span> `{colour}`',
-                SHAPES[marker],
-                LINES[line],
-            )
-            for name, colour, marker, line in zip(
-                HANDS, HAND_COLOURS, HAND_MARKERS, HAND_LINES, strict=True
-            )
-        ),
-    )
+            f"**{name}**",
+            f'<span class="pcsta-swatch" style="background:{colour}"></span> `{colour}`',
+            SHAPES[marker],
+            LINES[line],
+        )
+        for name, colour, marker, line in zip(
+            HANDS, HAND_COLOURS, HAND_MARKERS, HAND_LINES, strict=True
+        )
+    ]
+    return table(("hand", "colour", "marker", "line"), lines)
 
 
 # --- equations ----------------------------------------------------------------------------------
-def equation_map(book: Path) -> str:
+def equations(book: Path) -> str:
     """Where each equation is printed, explained, computed and tested.
 
     Raises LookupError when one of them is nowhere explained, computed or tested.
     """
-    computed, tested = equations.computed(ROOT), equations.tested(ROOT)
-    explained = equations.explained(book)
+    places = {
+        "code": equation_map.computed(),
+        "tests": equation_map.tested(),
+        "chapters": equation_map.explained(book),
+    }
     lines = []
     for one in paper.EQUATIONS:
-        for what, found in (("code", computed), ("tests", tested), ("chapters", explained)):
+        for what, found in places.items():
             if one.key not in found:
                 raise LookupError(
                     f"{one.key}: no {what} name it; see pcsta_book/site/equation_map.py"
                 )
+        code, tests, chapters = (found[one.key] for found in places.values())
         number = one.key.removeprefix("eq. ")
-        numbered = f"({number}) " if number != one.key else ""
+        label = equation_map.label(one.key)
         lines.append(
             (
-                numbered + one.says,
+                (f"({number}) " if number != one.key else "") + one.says,
                 one.section,
-                ", ".join(
-                    f"[{chapter_number(name)}](#{equations.label(one.key)})"
-                    for name in explained[one.key]
-                ),
-                "<br>".join(f"`{name}`" for name in computed[one.key]),
-                "<br>".join(f"`{name.replace('::', '`<br>`')}`" for name in tested[one.key]),
+                ", ".join(f"[{chapter_number(name)}](#{label})" for name in chapters),
+                "<br>".join(f"`{name}`" for name in code),
+                "<br>".join(f"`{name.replace('::', '`<br>`')}`" for name in tests),
             )
         )
-    heads = ("equation or step", "section", "chapter", "code", "test")
-    return f"::::{{div}} pcsta-map\n{table(heads, lines)}\n::::"
+    return table(("equation or step", "section", "chapter", "code", "test"), lines, "pcsta-map")
 
 
 def chapter_number(name: str) -> str:
@@ -123,69 +114,66 @@ def chapter_number(name: str) -> str:
 
 
 # --- solutions ----------------------------------------------------------------------------------
-@dataclass(frozen=True)
+@dataclass
 class Exercise:
     """An exercise with its folded solution, as a chapter holds them."""
 
-    chapter: str  # file name without suffix
     number: int
     statement: str  # Markdown, without its hints
-    solution: str  # code; "" where no cell is tagged
-
-    @property
-    def label(self) -> str:
-        return f"exercise-{self.chapter.split('-', 1)[0]}-{self.number}"
+    solution: list[str]  # the code of its cells
 
 
-def _cells(notebook: str) -> Iterator[tuple[str, str, list[str]]]:
-    for cell in json.loads(notebook)["cells"]:
-        yield cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])
-
-
-def exercises(chapter: str, notebook: str) -> list[Exercise]:
-    """All exercises of a chapter, in order.
-
-    chapter: its file name without suffix         notebook: the text of its file
-    """
+def exercises(chapter: Path) -> list[Exercise]:
+    """All exercises of a chapter that have a solution, in order."""
     found: list[Exercise] = []
-    for kind, text, tags in _cells(notebook):
-        if kind == "markdown":
-            begins = [m.start() for m in EXERCISE.finditer(text)]
-            for begin, end in itertools.pairwise([*begins, len(text)]):
-                statement = re.split(r"^:::|^\*Hint", text[begin:end], maxsplit=1, flags=re.M)[0]
-                number = EXERCISE.match(text[begin:])
-                assert number is not None
-                found.append(Exercise(chapter, int(number[1]), statement.strip(), ""))
-        elif "solution" in tags and found:
-            last = found.pop()
-            solution = f"{last.solution}\n\n{text}".strip()
-            found.append(Exercise(chapter, last.number, last.statement, solution))
+    for cell in read(chapter).cells:
+        if cell.cell_type == "markdown":
+            _, *pieces = EXERCISE.split(cell.source)  # number, words, number, words, ...
+            for number, words in zip(pieces[::2], pieces[1::2], strict=True):
+                statement = f"**{number}.{HINT.split(words)[0]}".strip()
+                found.append(Exercise(int(number), statement, []))
+        elif "solution" in cell.metadata.get("tags", []) and found:
+            found[-1].solution.append(cell.source)
     return [one for one in found if one.solution]
+
+
+def exercise_label(chapter: str, number: int | str) -> str:
+    return f"exercise-{chapter.split('-', 1)[0]}-{number}"
 
 
 def solutions(book: Path) -> str:
     """Every exercise that has a solution: its words, a link to it, and the code."""
     parts = []
-    for path in chapters(book):
-        notebook = path.read_text("utf-8")
-        found = exercises(path.stem, notebook)
-        if not found:
-            continue
-        title = next(text for kind, text, _ in _cells(notebook) if kind == "markdown")
-        parts.append("## " + title.strip().splitlines()[0].lstrip("# "))
-        for one in found:
+    for path in notebooks(book):
+        for i, one in enumerate(exercises(path)):
+            if i == 0:
+                parts.append(
+                    "## " + read(path).cells[0].source.strip().splitlines()[0].lstrip("# ")
+                )
+            code = "\n\n".join(one.solution).strip()
             parts += [
-                f"[Exercise {one.number}](#{one.label})",
+                f"[Exercise {one.number}](#{exercise_label(path.stem, one.number)})",
                 "\n".join(f"> {line}".rstrip() for line in one.statement.splitlines()),
-                f"```python\n{one.solution}\n```",
+                f"```python\n{code}\n```",
             ]
     return "\n\n".join(parts)
 
 
-def chapters(book: Path) -> list[Path]:
-    """The notebooks that the table of contents lists, in its order."""
-    listed = re.findall(r"file: (\S+)", (book / "_toc.yml").read_text("utf-8"))
-    return [path for name in listed if (path := book / f"{name}.ipynb").exists()]
+def with_labels(chapter: str, notebook: str) -> str:
+    """The notebook with a label before every exercise, and a name on every folded solution.
+
+    The labels are for links from the solutions. Without the name, a solution would look like any
+    other folded cell.
+    """
+    document = nbformat.reads(notebook, 4)
+    for cell in document.cells:
+        if cell.cell_type == "markdown":
+            cell.source = EXERCISE.sub(
+                lambda m: f"({exercise_label(chapter, m[1])})=\n\n{m[0]}", cell.source
+            )
+        elif "solution" in cell.metadata.get("tags", []):
+            cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | NAMED
+    return nbformat.writes(document)
 
 
 # --- the paper's references, the changelog --------------------------------------------------------
@@ -195,43 +183,62 @@ def compared(book: Path) -> str:
     Where it appeared stands beside it: three of the works have one first author and one year.
     """
     entries = (book / "references.bib").read_text("utf-8")
-
-    def appeared(key: str) -> str:
-        where = rf"^@\w+{{{key},[^@]*?^  (?:booktitle|journal) = {{(.*)}},$"
-        found = re.search(where, entries, re.M)
-        assert found is not None, f"references.bib says nowhere where {key} appeared"
-        return re.sub("[{}]", "", found[1])
-
-    lines: dict[tuple[int, str], list[str]] = {}
+    tables: dict[tuple[int, str], list[str]] = {}
     for number in (1, 2, 3):
         for row in paper.TABLES[number].rows:
             if row.reference is not None:
-                where = lines.setdefault((row.reference, row.method), [])
-                where.append(str(number))
-    return table(
-        ("method", "table", "the paper's number", "work"),
-        (
-            (method, ", ".join(where), f"[{number}]", f"{{cite:t}}`{key}`, {appeared(key)}")
-            for (number, method), where in sorted(lines.items())
-            for key in (paper.REFERENCES[number],)
-        ),
-    )
+                tables.setdefault((row.reference, row.method), []).append(str(number))
+    lines = []
+    for (number, method), where in sorted(tables.items()):
+        key = paper.REFERENCES[number]
+        venue = rf"^@\w+{{{key},[^@]*?^  (?:booktitle|journal) = {{(.*)}},$"
+        appeared = re.search(venue, entries, re.M)
+        assert appeared is not None, f"references.bib says nowhere where {key} appeared"
+        work = f"{{cite:t}}`{key}`, {re.sub('[{}]', '', appeared[1])}"
+        lines.append((method, ", ".join(where), f"[{number}]", work))
+    return table(("method", "table", "the paper's number", "work"), lines)
 
 
 def changelog(_: Path) -> str:
     """The repository's changelog below this page's own title."""
-    text = (ROOT / ".github" / "CHANGELOG.md").read_text("utf-8")
-    return text.split("\n", 1)[1].strip()
+    return CHANGELOG.read_text("utf-8").split("\n", 1)[1].strip()
+
+
+# --- how long -------------------------------------------------------------------------------------
+def how_long(book: Path) -> str:
+    """Seconds and memory of every page that runs, as they were when it last ran."""
+    lines, total = [], 0.0
+    for path in notebooks(book):
+        if told := execute.told(path):
+            total += told["seconds"]
+            memory = f"{told['memory'] / 2**20:.0f}" if told["memory"] else "–"
+            lines.append((f"[]({path.name})", f"{told['seconds']:.1f}", memory))
+    lines.append(("all", f"{total:.0f}", ""))
+    head = ("page", "seconds", "memory at most, MiB")
+    return f"{table(head, lines, 'pcsta-how-long')}\n\nOn {hardware()}."
+
+
+def hardware() -> str:
+    """The processor's name, its cores and the machine's memory."""
+    name, memory = platform.processor() or platform.machine(), ""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        name = found[1] if found else name
+        memory = f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+    except (OSError, ValueError, AttributeError):
+        pass  # not Linux
+    return f"{name}, {os.cpu_count()} cores{memory}"
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
     "axes": axes,
     "symbols": symbols,
     "hands": hands,
-    "equations": equation_map,
+    "equations": equations,
     "solutions": solutions,
     "compared": compared,
     "changelog": changelog,
+    "how-long": how_long,
 }
 
 
@@ -245,39 +252,10 @@ def _fill(app: Any, docname: str, source: list[str]) -> None:
     book = Path(app.srcdir)
     if app.env.doc2path(docname).endswith(".ipynb"):
         source[0] = with_labels(docname, source[0])
-        return
-    made = MADE_HERE.findall(source[0])
-    if made:
+    elif MADE_HERE.search(source[0]):
         source[0] = MADE_HERE.sub(lambda m: PAGES[m[1]](book), source[0])
-    # what the page is made of: a change there makes it again (a change of the package makes all)
-    if "solutions" in made or "equations" in made:
-        for path in [*chapters(book), book / "_toc.yml"]:
+        # what it may be made of: a change there makes it again (one of the package makes all)
+        chapters = notebooks(book)
+        tests = (ROOT / "tests").rglob("test_*.py")
+        for path in (book / "_toc.yml", CHANGELOG, *chapters, *map(execute.kept, chapters), *tests):
             app.env.note_dependency(path)
-    if "equations" in made:
-        for path in (ROOT / "tests").rglob("test_*.py"):
-            app.env.note_dependency(path)
-    if "changelog" in made:
-        app.env.note_dependency(ROOT / ".github" / "CHANGELOG.md")
-
-
-def with_labels(chapter: str, notebook: str) -> str:
-    """The notebook with a label before every exercise, and a name on every folded solution.
-
-    The labels are for links from the solutions. Without the name, a solution would look like any
-    other folded cell.
-    """
-    label = functools.partial(Exercise, chapter, statement="", solution="")
-    document = json.loads(notebook)
-    for cell in document["cells"]:
-        if cell["cell_type"] == "markdown":
-            text = "".join(cell["source"])
-            cell["source"] = EXERCISE.sub(
-                lambda m: f"({label(number=int(m[1])).label})=\n\n{m[0]}", text
-            )
-        elif "solution" in cell["metadata"].get("tags", []):
-            named = {
-                "code_prompt_show": "Show the solution",
-                "code_prompt_hide": "Hide the solution",
-            }
-            cell["metadata"]["mystnb"] = cell["metadata"].get("mystnb", {}) | named
-    return json.dumps(document)

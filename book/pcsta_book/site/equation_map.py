@@ -9,15 +9,17 @@ are those of `pcsta_book.experiments.paper.EQUATIONS`.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from pcsta_book.experiments.paper import EQUATIONS
+from pcsta_book.places import BOOK, ROOT
+from pcsta_book.site.contents import notebooks, read
 
 KEYS = tuple(equation.key for equation in EQUATIONS)
+Places = dict[str, list[str]]  # key -> where
 
 
 def keys(docstring: str) -> list[str]:
@@ -27,10 +29,9 @@ def keys(docstring: str) -> list[str]:
     """
     found = []
     for group in re.findall(r"\(([^()]*)\)", docstring.strip().split("\n", 1)[0]):
-        for part in re.split(r";", group):
-            if numbered := re.fullmatch(r"\s*(eq\.|Tables?) (\d(?:(?:, | to | and )\d)*)\s*", part):
-                kind = "eq." if numbered[1] == "eq." else "Table"
-                found += [f"{kind} {n}" for n in _numbers(numbered[2])]
+        for part in group.split(";"):
+            if numbered := re.fullmatch(r"\s*(eq\.|Table)s? (\d(?:(?:, | to | and )\d)*)\s*", part):
+                found += [f"{numbered[1]} {n}" for n in _numbers(numbered[2])]
             elif "section" in part:
                 found += [key for key in re.split(r",\s*", part.strip()) if key in KEYS]
     for key in found:
@@ -40,9 +41,8 @@ def keys(docstring: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[int]:
-    if ends := re.fullmatch(r"(\d) to (\d)", text):
-        return list(range(int(ends[1]), int(ends[2]) + 1))
-    return [int(n) for n in re.findall(r"\d", text)]
+    numbers = [int(n) for n in re.findall(r"\d", text)]
+    return list(range(numbers[0], numbers[1] + 1)) if " to " in text else numbers
 
 
 def label(key: str) -> str:
@@ -50,50 +50,44 @@ def label(key: str) -> str:
     return "paper-" + re.sub(r"\W+", "-", key).strip("-").lower()
 
 
-def documented(path: Path) -> Iterator[tuple[str, str]]:
-    """(dotted name, docstring) of the functions, classes and methods of a Python file."""
-
-    def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, str]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                name = f"{prefix}{child.name}"
-                if text := ast.get_docstring(child):
-                    yield name, text
-                yield from walk(child, f"{name}.")
-
-    yield from walk(ast.parse(path.read_text("utf-8")), "")
+def documented(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted name, docstring) of the functions, classes and methods of a module."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield prefix + child.name, ast.get_docstring(child) or ""
+            yield from documented(child, f"{prefix}{child.name}.")
 
 
-def computed(root: Path) -> dict[str, list[str]]:
-    """key -> dotted names of the package's objects; `root` is the repository."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for path in [*sorted((root / "pcsta").rglob("*.py")), *sorted((root / "book").rglob("*.py"))]:
-        place = path.relative_to(root / "book" if "book" in path.relative_to(root).parts else root)
-        module = ".".join(place.with_suffix("").parts).removesuffix(".__init__")
-        for name, docstring in documented(path):
-            for key in keys(docstring):
-                found[key].append(f"{module}.{name}")
+def computed() -> Places:
+    """Dotted names of the objects of both packages."""
+    found = defaultdict(list)
+    for folder, package in ((ROOT, "pcsta"), (BOOK, "pcsta_book")):
+        for path in sorted((folder / package).rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            module = ".".join(parts).removesuffix(".__init__")
+            for name, docstring in documented(ast.parse(path.read_text("utf-8"))):
+                for key in keys(docstring):
+                    found[key].append(f"{module}.{name}")
     return found
 
 
-def tested(root: Path) -> dict[str, list[str]]:
-    """key -> tests, as "test_file.py::test_name"."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for path in sorted((root / "tests").rglob("test_*.py")):
-        for name, docstring in documented(path):
+def tested() -> Places:
+    """Tests, as "test_file.py::test_name"."""
+    found = defaultdict(list)
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for name, docstring in documented(ast.parse(path.read_text("utf-8"))):
             for key in keys(docstring) if name.startswith("test_") else ():
                 found[key].append(f"{path.name}::{name}")
     return found
 
 
-def explained(book: Path) -> dict[str, list[str]]:
-    """key -> names of the chapters (without suffix) that hold the equation's label."""
-    found: dict[str, list[str]] = defaultdict(list)
+def explained(book: Path) -> Places:
+    """Names of the chapters (without suffix) that hold the equation's label."""
+    found = defaultdict(list)
     labels = {label(key): key for key in KEYS}
-    for path in sorted(book.glob("*.ipynb")):
-        for cell in json.loads(path.read_text("utf-8"))["cells"]:
-            if cell["cell_type"] == "markdown":
-                for name in re.findall(r"^\(([\w-]+)\)=\s*$", "".join(cell["source"]), re.M):
-                    if name in labels:
-                        found[labels[name]].append(path.stem)
+    for path in notebooks(book):
+        text = "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        for name in re.findall(r"^\(([\w-]+)\)=\s*$", text, re.M):
+            if name in labels:
+                found[labels[name]].append(path.stem)
     return found

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import shutil
 import tempfile
 from collections import Counter
 from functools import partial
@@ -76,7 +75,7 @@ def names() -> list[str]:
 
 def settings() -> dict[str, Any]:
     """Everything that the files depend on."""
-    runs = [artifacts.run(letter) / "model.safetensors" for letter in MODELS.values()]
+    runs = [artifacts.run(row) / "model.safetensors" for row in MODELS.values()]
     return {
         "version": VERSION,
         "models": [hashlib.sha256(path.read_bytes()).hexdigest() for path in runs],
@@ -85,71 +84,48 @@ def settings() -> dict[str, Any]:
     }
 
 
-def make(folder: Path, processes: int = 2) -> Path:
-    """Fill `folder`, which appears whole or not at all, with all that the page loads.
+def folder() -> Path:
+    """The folder of all that the page loads, made on first use."""
+    path = data_root() / "playground" / fingerprint(settings())
+    with artifacts.alone(f"playground-{path.name}"):
+        return path if path.exists() else _make(path)
 
-    processes: clips that are drawn again beside each other. Returns the folder.
-    """
-    models = {name: artifacts.model(letter)[0] for name, letter in MODELS.items()}
-    for other in list(models.values())[1:]:
-        _share(next(iter(models.values())), other)
+
+def _make(folder: Path) -> Path:
+    """Fill `folder`, which appears whole or not at all, with all that the page loads."""
+    graphs: list[tuple[str, str, stream_export.Stream]] = [
+        ("pose.onnx", MODELS["conditioned"], "pose"),
+        *((f"rgb-{name}.onnx", row, "rgb") for name, row in MODELS.items()),
+    ]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        with pool(processes) as workers:
-            written = [workers.submit(_export, part, *job) for job in _files()]
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
+        part = Path(temporary) / folder.name
+        part.mkdir()
+        with pool(2) as workers:
+            written = [workers.submit(_export, part, *graph) for graph in graphs]
             told = list(workers.map(partial(_clip, part), names()))
             for job in written:
                 job.result()
         write_json(part / "playground.json", _header() | {"clips": told})
-        part.rename(folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    return folder
+        return part.rename(folder)
 
 
-def _share(one: TwoStream, other: TwoStream) -> None:
-    """Raise ValueError unless both models have one pose stream and one map of the glimpses."""
-    frozen = ("pose_", "rgb.scaling.")
-    ours, theirs = one.state_dict(), other.state_dict()
-    for key in (key for key in ours if key.startswith(frozen)):
-        if not torch.equal(ours[key], theirs[key]):
-            raise ValueError(f"the playground's models differ in {key}; train both again")
-
-
-def _files() -> list[tuple[str, str, stream_export.Stream]]:
-    """(file, row of the tables, stream) of every ONNX file."""
-    rgb = [(f"rgb-{name}.onnx", letter, "rgb") for name, letter in MODELS.items()]
-    return [("pose.onnx", MODELS["conditioned"], "pose"), *rgb]  # type: ignore[list-item]
-
-
-def _export(part: Path, file: str, letter: str, stream: stream_export.Stream) -> None:
-    stream_export.to_onnx(artifacts.model(letter)[0], part / file, stream)
+def _export(part: Path, file: str, row: str, stream: stream_export.Stream) -> None:
+    stream_export.to_onnx(artifacts.model(row)[0], part / file, stream)
 
 
 def _header() -> dict[str, Any]:
     config = artifacts.model(MODELS["conditioned"])[0].config
     X = PoseTensor.from_config(config)
-    return {
-        "classes": list(artifacts.store().classes),
-        "hands": list(HANDS),
-        "colours": list(HAND_COLOURS),
-        "things": list(THINGS),
-        "shape": {
-            "channels": X.channels, "steps": config.frames, "width": X.width,
-            "hands": config.glimpses, "features": config.glimpse_projection,
-            "pose_features": config.pose_widths[2], "crop": artifacts.dataset().crop_size,
-        },
-        "columns": COLUMNS,
+    shape = {
+        "channels": X.channels, "steps": config.frames, "width": X.width,
+        "hands": config.glimpses, "features": config.glimpse_projection,
+        "pose_features": config.pose_widths[2], "crop": artifacts.dataset().crop_size,
     }  # fmt: skip
-
-
-def folder() -> Path:
-    """The folder of all that the page loads, made on first use."""
-    path = data_root() / "playground" / fingerprint(settings())
-    with artifacts.alone(f"playground-{path.name}"):
-        return path if path.exists() else make(path)
+    return {
+        "classes": list(artifacts.store().classes), "hands": list(HANDS), "shape": shape,
+        "colours": list(HAND_COLOURS), "things": list(THINGS), "columns": COLUMNS,
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------- one clip
@@ -165,20 +141,26 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
     (part / f"{name}.bin.gz").write_bytes(packed)
     variants, steps, hands, size = crops.shape[:4]
     sprite = crops.transpose(0, 2, 3, 1, 4, 5).reshape(variants * hands * size, steps * size, 3)
-    (part / f"{name}-crops.webp").write_bytes(encode(np.ascontiguousarray(sprite), quality=85))
+    (part / f"{name}-crops.webp").write_bytes(encode(sprite, quality=85))
 
     window = people_window(clip)
     pictures = np.stack(
-        [np.asarray(paint(images[t], clip, t, width=WIDTH, window=window)) for t in inputs.frames]
+        [paint(images[t], clip, t, width=WIDTH, window=window) for t in inputs.frames]
     )  # (T, h, w, 3)
     sheet = pictures.reshape(-1, COLUMNS, *pictures.shape[1:]).swapaxes(1, 2)
     sheet = sheet.reshape(-1, COLUMNS * WIDTH, 3)
-    (part / f"{name}-frames.webp").write_bytes(encode(np.ascontiguousarray(sheet), quality=60))
+    (part / f"{name}-frames.webp").write_bytes(encode(sheet, quality=60))
 
     assert clip.truth is not None
     scale = WIDTH / (window[2] - window[0])
     boxes = (clip.hands[inputs.frames] - np.array(window[:2])) * scale  # (T, 4, 2)
-    said = {kind: _numbers(run(artifacts.model(row)[0], inputs)) for kind, row in MODELS.items()}
+    said = {
+        kind: {
+            field: np.round(array[0].double().numpy(), 7).tolist()
+            for field, array in run(artifacts.model(row)[0], inputs)._asdict().items()
+        }
+        for kind, row in MODELS.items()
+    }
     return {
         "name": name,
         "label": clip.label,
@@ -286,19 +268,13 @@ def run(model: TwoStream, inputs: Inputs) -> Output:
     return infer(model, ModelInput(X, V, present, projected=True))
 
 
-def _numbers(out: Output) -> dict[str, Any]:
-    return {k: np.round(v[0].double().numpy(), 7).tolist() for k, v in out._asdict().items()}
-
-
 def load(folder: Path, name: str) -> Inputs:
     """A clip's inputs as the page reads them from its files. Raises KeyError for another clip."""
     told = read_json(folder / "playground.json")
-    clip = {clip["name"]: clip for clip in told["clips"]}[name]
-    shape = told["shape"]
+    clip, shape = {clip["name"]: clip for clip in told["clips"]}[name], told["shape"]
+    packed = gzip.decompress((folder / f"{name}.bin.gz").read_bytes())
     X_shape = (shape["channels"], shape["steps"], shape["width"])
-    packed = (folder / f"{name}.bin.gz").read_bytes()
-    flat = np.frombuffer(gzip.decompress(packed), "<f4").copy()
-    X, V = np.split(flat, [int(np.prod(X_shape))])
+    X, V = np.split(np.frombuffer(packed, "<f4").copy(), [int(np.prod(X_shape))])
     V = V.reshape(-1, shape["steps"], shape["hands"], shape["features"])
     frames, present = np.array(clip["frames"]), np.array(clip["present"], bool)
     return Inputs(X.reshape(X_shape), V, present, frames)

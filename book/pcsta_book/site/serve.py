@@ -12,35 +12,35 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from pcsta_book.places import BOOK, PAGES, ROOT
-from pcsta_book.site.progress import up_to_date
+from pcsta_book.site import progress
 
 
 def main(serve_pages: bool = True, port: int = 8000) -> None:
     """Make the book, and serve it from the first moment on unless told not to, until Ctrl-C.
 
-    Raises SystemExit when the book cannot be made, FileNotFoundError outside of a checkout.
+    Raises SystemExit when the book cannot be made, FileNotFoundError outside of a checkout, and
+    what `start` raises.
     """
     if not (BOOK / "_toc.yml").exists():
         raise FileNotFoundError(
             "the chapters are not here: `pcsta book` needs a checkout of the repository"
         )
-    server = start(PAGES, port) if serve_pages else None
+    if serve_pages:
+        start(PAGES, port)
     try:
-        if up_to_date():
+        if progress.up_to_date():
             print(f"Nothing has changed: {PAGES / 'index.html'}", flush=True)
         else:
             make()
-        if server is not None:
+        if serve_pages:
             threading.Event().wait()
     except KeyboardInterrupt:
         print()
-    finally:
-        if server is not None:
-            server.shutdown()
-            server.server_close()
 
 
 def make() -> None:
@@ -54,13 +54,21 @@ def make() -> None:
 
 
 def start(pages: Path, port: int) -> http.server.ThreadingHTTPServer:
-    """Serve a folder on localhost from a thread; another free port where `port` is taken."""
+    """Serve a folder to this machine alone, from a thread; port 0 is any free one.
+
+    Raises ValueError for what is no port, OSError for one that cannot be had.
+    """
     pages.mkdir(parents=True, exist_ok=True)
     handler = functools.partial(Handler, directory=str(pages))
+    if not 0 <= port <= 65535:
+        raise ValueError(f"{port} is no port: give --port a number from 0 to 65535")
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    except OSError:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    except OSError as reason:
+        raise OSError(
+            f"port {port} cannot be had ({reason.strerror}): give another one, or --port 0 for any"
+            " that is free"
+        ) from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/"
     print(f"Read it at {address}  (Ctrl-C stops the server)", flush=True)
@@ -70,24 +78,32 @@ def start(pages: Path, port: int) -> http.server.ThreadingHTTPServer:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Files of a folder; while the first page is not there, the page that says what is being made."""
+    """Files of a folder; while the first page is not there, the page that says what is being made.
+
+    No folder is listed, and no link leads out of it.
+    """
 
     def do_GET(self) -> None:
         root = Path(self.directory)
-        if self.path in ("/", "/index.html") and not (root / "index.html").exists():
-            self.path = "/making.html"
-            if not (root / "making.html").exists():
-                return self.wait()
-        return super().do_GET()
-
-    def wait(self) -> None:
-        """The very first second."""
-        text = b'<!doctype html><meta http-equiv="refresh" content="1"><title>Starting</title>Starting ...'
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
+        first = self.path in ("/", "/index.html") and not (root / "index.html").exists()
+        if not first and self.path != "/making.html":
+            return super().do_GET()
+        text = progress.page(root).encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def send_head(self) -> Any:
+        asked = Path(self.translate_path(self.path))
+        for path in (asked, asked / "index.html", asked / "index.htm"):
+            if not path.resolve().is_relative_to(Path(self.directory).resolve()):
+                return self.send_error(HTTPStatus.NOT_FOUND)
+        return super().send_head()
+
+    def list_directory(self, path: object) -> None:
+        self.send_error(HTTPStatus.NOT_FOUND)
 
     def log_message(self, *_: object) -> None:
         """A line per file would bury the address."""

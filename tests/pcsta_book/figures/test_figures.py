@@ -13,6 +13,7 @@ from PIL import Image
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.skeletons import SKELETONS
 from pcsta_book import figures
+from pcsta_book.figures.paint import temporal_strip
 from pcsta_book.figures.style import HAND_COLOURS, HAND_LINES, HAND_MARKERS
 
 STEPS = 6
@@ -123,7 +124,7 @@ def test_painting_names_a_missing_frame(clip):
 
 
 def test_temporal_strip_draws_larger_weights_taller():
-    strip = figures.temporal_strip(np.array([0.1, 0.6, 0.3]), now=1, width=300, height=60)
+    strip = temporal_strip(np.array([0.1, 0.6, 0.3]), now=1, width=300)
     dark = (strip[20:].astype(int).sum(axis=-1) < 500).sum(axis=0)  # text stays above
     first, second, third = (int(dark[x]) for x in (50, 150, 250))
     assert first < third < second
@@ -132,16 +133,15 @@ def test_temporal_strip_draws_larger_weights_taller():
 def test_tensor_image_puts_a_joint_where_its_label_is():
     skeleton, order = SKELETONS["kinect_v2"], [1, 0, 7]
     tensor = np.zeros((3, 4, 2, 3, 3), np.float32)
-    tensor[1, :, 1, 2] = [1, -1, 0]  # velocity of person 2's third path entry
+    tensor[1, :, 0, 2] = [1, -1, 0]  # velocity of person 1's third path entry
+    tensor[1, :, 1] = 5  # of the other person nothing is shown
     figure, ax = plt.subplots()
-    figures.tensor_image(ax, tensor.reshape(3, 4, 18), skeleton, order, channel=1, person=1)
+    figures.tensor_image(ax, tensor.reshape(3, 4, 18), skeleton, order, channel=1)
     picture = ax.images[0].get_array()
     labels = [label.get_text() for label in ax.get_xticklabels()]
     assert labels == [skeleton.joints[j] for j in order]
     np.testing.assert_allclose(picture[0, 2], [1, 0, 0.5])
     np.testing.assert_allclose(picture[0, :2], 0.5)
-    with pytest.raises(ValueError, match="do not hold person"):
-        figures.tensor_image(ax, tensor.reshape(3, 4, 18), skeleton, order, person=2)
     plt.close(figure)
 
 
@@ -446,13 +446,13 @@ def test_the_system_shows_the_clips_own_tensors(clip):
         clip, figures.blank(clip), 4, X, order, np.arange(32.0), features, p, q, logits
     )
     inside = {str(a.get_label()): a for a in figure.axes[0].child_axes}
-    np.testing.assert_allclose(inside["$p_t$: where"].images[0].get_array(), p.T)
-    assert [bar.get_height() for bar in inside["$p'$: when"].patches] == q.tolist()
+    np.testing.assert_allclose(inside["where"].images[0].get_array(), p.T)
+    assert [bar.get_height() for bar in inside["when"].patches] == q.tolist()
     assert [bar.get_width() for bar in inside["RGB logits"].patches] == logits["RGB"].tolist()
-    np.testing.assert_allclose(inside["$V_t$"].images[0].get_array(), features)
-    assert len(inside["crops"].images) == 1  # left 1 is there, and so is its crop
-    absent = [a for a in figure.axes[0].child_axes if a.get_label() == "" and not a.images]
-    assert len(absent) == 2  # the second person has left
+    np.testing.assert_allclose(inside["glimpses"].images[0].get_array(), features)
+    assert inside["where"].get_title() == "$p_t$: where"
+    drawn = [len(inside[hand].images) for hand in HANDS]
+    assert drawn == [1, 1, 0, 0]  # crops; the second person has left
     figure.canvas.draw()
     for text in figure.axes[0].texts:
         assert figure.bbox.contains(*text.get_window_extent().get_points().mean(0))

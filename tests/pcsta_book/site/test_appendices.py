@@ -13,8 +13,9 @@ from pcsta.data import HANDS
 from pcsta_book.experiments import paper
 from pcsta_book.figures.notation import SYMBOLS, short, symbol
 from pcsta_book.figures.style import HAND_COLOURS
-from pcsta_book.places import BOOK, ROOT
-from pcsta_book.site import appendices, equation_map
+from pcsta_book.places import BOOK
+from pcsta_book.site import appendices, equation_map, execute
+from pcsta_book.site.contents import notebooks
 
 CODE = [(one, code) for one in SYMBOLS for code in one.code]
 
@@ -84,13 +85,13 @@ def test_the_page_has_every_symbol_and_every_hand():
 # --- equations ----------------------------------------------------------------------------------
 @pytest.mark.parametrize("key", equation_map.KEYS)
 def test_every_equation_is_computed_tested_and_explained(key):
-    assert equation_map.computed(ROOT).get(key), f"no docstring of the package names {key}"
-    assert equation_map.tested(ROOT).get(key), f"no docstring of a test names {key}"
+    assert equation_map.computed().get(key), f"no docstring of the package names {key}"
+    assert equation_map.tested().get(key), f"no docstring of a test names {key}"
     assert equation_map.explained(BOOK).get(key), f"no chapter has ({equation_map.label(key)})="
 
 
 def test_the_code_of_the_equations_can_be_imported():
-    for names in equation_map.computed(ROOT).values():
+    for names in equation_map.computed().values():
         for name in names:
             assert callable(resolve(name))
 
@@ -110,8 +111,9 @@ def test_docstrings_name_equations_in_a_few_forms():
 
 def test_a_missing_equation_stops_the_build(tmp_path):
     """A book whose chapters have no labels."""
+    (tmp_path / "_toc.yml").write_text("root: index\n")
     with pytest.raises(LookupError, match="tour: no chapters"):
-        appendices.equation_map(tmp_path)
+        appendices.equations(tmp_path)
 
 
 # --- the form of a chapter ------------------------------------------------------------------------
@@ -120,7 +122,7 @@ def text_of(notebook):
     return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
 
 
-CHAPTERS = [path for path in appendices.chapters(BOOK) if path.stem[:2].isdigit()]
+CHAPTERS = [path for path in notebooks(BOOK) if path.stem[:2].isdigit()]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
@@ -131,7 +133,7 @@ def test_a_chapter_has_its_parts(chapter):
         "^##+ What the paper leaves open", "{cite",
     ):  # fmt: skip
         assert re.search(part, text, re.M), f"{chapter.name} has no {part!r}"
-    numbers = [one.number for one in appendices.exercises(chapter.stem, chapter.read_text("utf-8"))]
+    numbers = [one.number for one in appendices.exercises(chapter)]
     assert len(numbers) >= 4 and numbers == list(range(1, len(numbers) + 1))
     tasks = text[re.search("^##+ Exercises", text, re.M).end() :]
     assert len(re.findall(r"[Hh]int", tasks)) >= len(numbers)
@@ -202,6 +204,16 @@ def test_the_bibliography_is_what_the_book_cites():
     cited = {key.strip() for role in roles for key in role.split(",")}
     cited |= set(paper.REFERENCES.values())  # appendices.compared cites them
     assert cited == set(entries)
+
+
+def test_the_page_that_tells_how_long_reads_what_was_kept(chapter, monkeypatch):
+    (chapter / "_toc.yml").write_text("chapters:\n  - file: 04-a\n")
+    monkeypatch.setattr(execute, "told", lambda _: {"seconds": 61.26, "memory": 3 * 2**20})
+    text = appendices.how_long(chapter)
+    assert "| [](04-a.ipynb) | 61.3 | 3 |\n| all | 61 |  |" in text
+    assert f"On {appendices.hardware()}." in text
+    monkeypatch.setattr(execute, "told", lambda _: None)
+    assert "04-a" not in appendices.how_long(chapter)
 
 
 def test_every_compared_method_has_its_work():

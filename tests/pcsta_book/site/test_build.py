@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from pcsta_book.places import BOOK
-from pcsta_book.site import build, extension
+from pcsta_book.site import build, execute
 
 
 @pytest.fixture
@@ -37,12 +37,15 @@ def test_a_clean_book_is_built_and_its_chapter_run(small_book):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("code", "text"),
-    [("assert 1 == 2", "# One\n"), ("1", "# One\n\n[](nowhere.md)\n")],
+    ("code", "text", "error", "says"),
+    [
+        ("assert 1 == 2", "# One\n", execute.ChapterError, "assert 1 == 2"),
+        ("1", "# One\n\n[](nowhere.md)\n", build.BookError, "not built cleanly"),
+    ],
     ids=["a chapter that fails", "a page with a broken link"],
 )
-def test_what_is_not_clean_stops_the_build(small_book, code, text):
-    with pytest.raises(build.BookError, match="not built cleanly"):
+def test_what_is_not_clean_stops_the_build(small_book, code, text, error, says):
+    with pytest.raises(error, match=says):
         build.build(small_book(code, text))
 
 
@@ -50,20 +53,8 @@ def test_what_is_not_clean_stops_the_build(small_book, code, text):
 def test_a_page_is_text_until_its_chapter_has_run(small_book):
     """The first pages that a reader sees: no output, and a word that it will come."""
     book = small_book("print(2 * 21)")
-    build.finish_sphinx(build.start_sphinx(book), book / "_build")
+    build.finish_sphinx(build.start_sphinx(book), book)
     text = (book / "_build/html/one.html").read_text("utf-8")
     assert "has not run yet" in text and ">42\n<" not in text
     text = (build.build(book) / "one.html").read_text("utf-8")
     assert "has not run yet" not in text and ">42\n<" in text
-
-
-def test_buttons_appear_once_the_repository_is_named(tmp_path):
-    project = tmp_path / "pyproject.toml"
-    project.write_text('[project]\nname = "x"\n')
-    assert extension.repository_buttons(project) == {}
-    project.write_text(
-        '[project]\nname = "x"\n[project.urls]\nRepository = "https://example.org/x"\n'
-    )
-    found = extension.repository_buttons(project)
-    assert found["repository_url"] == "https://example.org/x"
-    assert found["use_source_button"] and found["launch_buttons"]["colab_url"]

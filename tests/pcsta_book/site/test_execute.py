@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from pcsta_book.site import execute
+from pcsta_book.site import execute, state
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_what_is_kept_follows_the_code_of_the_chapter_and_of_the_packages(chapte
     notebook.cells.append(nbformat.v4.new_markdown_cell("prose changes nothing"))
     nbformat.write(notebook, path)
     assert execute.kept(path) == before
-    monkeypatch.setattr(execute, "source_fingerprint", lambda: "another")
+    monkeypatch.setattr(state, "of_code", lambda: "another")
     assert execute.kept(path) != before
 
 
@@ -43,13 +43,19 @@ def test_the_fingerprint_changes_with_what_a_chapter_can_import(tmp_path, monkey
     (root / "pcsta").mkdir()
     (root / "pcsta" / "model.py").write_text("x = 1")
     (site / "build.py").write_text("x = 1")
-    monkeypatch.setattr(execute, "ROOT", root)
-    monkeypatch.setattr(execute, "BOOK", book)
-    fingerprint = execute.source_fingerprint.__wrapped__
+    monkeypatch.setattr(state, "ROOT", root)
+    monkeypatch.setattr(state, "BOOK", book)
+    fingerprint = state.of_code.__wrapped__
     before = fingerprint()
     (site / "build.py").write_text("x = 2")
     assert fingerprint() == before
+    (root / "pcsta" / "__pycache__").mkdir()
+    (root / "pcsta" / "__pycache__" / "model.pyc").touch()
+    assert fingerprint() == before
     (root / "pcsta" / "model.py").write_text("x = 2")
+    assert fingerprint() != before
+    before = fingerprint()
+    (site / "playground.py").touch()  # a page imports it
     assert fingerprint() != before
 
 
@@ -57,12 +63,12 @@ def test_the_fingerprint_changes_with_what_a_chapter_can_import(tmp_path, monkey
 def test_chapters_run_once_and_say_what_they_took(chapter):
     paths = [chapter("print('ran')", name="one"), chapter("6 * 7", name="two")]
     done = []
-    execute.in_own_loop(execute.run_all(paths, done.append))
+    execute.run_all(paths, done.append)
     assert sorted(done) == paths
     ran = nbformat.read(execute.kept(paths[1]), 4)
     assert ran.cells[0].outputs[0].data["text/plain"] == "42"
-    assert ran.metadata["pcsta"]["seconds"] > 0
-    execute.in_own_loop(execute.run_all(paths, done.append))
+    assert execute.told(paths[1])["seconds"] == ran.metadata["pcsta"]["seconds"] > 0
+    execute.run_all(paths, done.append)
     assert len(done) == 2
 
 
@@ -70,8 +76,8 @@ def test_chapters_run_once_and_say_what_they_took(chapter):
 def test_a_failing_cell_is_named_and_nothing_is_kept(chapter):
     path = chapter("x = 1", "assert x == 2, 'no'")
     with pytest.raises(execute.ChapterError, match=r"one\.ipynb: (.|\n)*assert x == 2(.|\n)*no"):
-        execute.in_own_loop(execute.run_all([path]))
-    assert not execute.kept(path).exists()
+        execute.run_all([path])
+    assert execute.told(path) is None
 
 
 def test_memory_is_counted_where_the_system_counts_it():

@@ -10,38 +10,54 @@ from pcsta_book.site import progress, serve
 
 
 @pytest.fixture
-def get(tmp_path, capsys):
-    """What the server of a folder answers to a path; the address is the printed one."""
-    server = serve.start(tmp_path, 0)
+def pages(tmp_path):
+    """A folder to serve, with something beside it that is nobody's business."""
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "pages").mkdir()
+    return tmp_path / "pages"
+
+
+@pytest.fixture
+def ask(pages, capsys):
+    """What the server of `pages` answers to a path, with its status; the address is the printed one."""
+    server = serve.start(pages, 0)
     said = capsys.readouterr().out
     port = int(said.split("http://127.0.0.1:")[1].split("/")[0])
 
-    def answer(path):
+    def answer(path, method="GET"):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", path)
-        return connection.getresponse().read().decode()
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
 
     yield answer
     server.shutdown()
     server.server_close()
 
 
-def test_pages_are_served_at_the_printed_address(tmp_path, get):
-    (tmp_path / "index.html").write_text("hello")
+@pytest.fixture
+def get(ask):
+    return lambda path: ask(path)[1]
+
+
+def test_pages_are_served_at_the_printed_address(pages, get):
+    (pages / "index.html").write_text("hello")
     assert get("/") == "hello"
 
 
-def test_before_the_first_page_the_server_says_what_is_being_made(tmp_path, get):
+def test_before_the_first_page_the_server_says_what_is_being_made(pages, get, monkeypatch):
     assert "Starting" in get("/") and 'http-equiv="refresh"' in get("/")
-    told = progress.Progress(tmp_path)
+    monkeypatch.setattr(progress, "MARK", pages / "made")
+    told = progress.Progress(pages)
     with told.making("five small models"):
         said = get("/")
     assert "<b>now:</b> five small models" in said and "&#10003; the embedded dataset" in said
     assert "in half a minute" in said
-    (tmp_path / "index.html").write_text("hello")
+    (pages / "index.html").write_text("hello")
     assert get("/") == "hello"
-    told.write()
     assert "read as text" in get("/making.html")
+    told.finish()
+    assert "url=index.html" in get("/making.html")
 
 
 def test_what_tells_of_the_making_goes_when_all_is_made(tmp_path, monkeypatch):
@@ -55,8 +71,55 @@ def test_what_tells_of_the_making_goes_when_all_is_made(tmp_path, monkeypatch):
     told.finish()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["index.html", "made"]
     assert progress.up_to_date()
-    monkeypatch.setattr(progress, "state", lambda: "something has changed")
+    monkeypatch.setattr(progress.state, "of_book", lambda: "something has changed")
     assert not progress.up_to_date()
+
+
+def test_only_this_machine_is_served(pages):
+    server = serve.start(pages, 0)
+    server.shutdown()
+    server.server_close()
+    assert server.server_address[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_link_leads_out_of_the_folder(pages, ask, method):
+    (pages / "index.html").write_text("hello")
+    (pages / "in").mkdir()
+    (pages / "again.html").symlink_to(pages / "index.html")
+    (pages / "out.txt").symlink_to(pages.parent / "secret.txt")
+    (pages / "up").symlink_to(pages.parent)
+    (pages / "in" / "index.html").symlink_to(pages.parent / "secret.txt")
+    assert ask("/again.html", method)[0] == 200
+    for path in ("/out.txt", "/up", "/up/", "/up/secret.txt", "/in/", "/../secret.txt"):
+        status, text = ask(path, method)
+        assert status == 404 and text != "secret", path
+
+
+def test_no_folder_is_listed(pages, ask, get):
+    (pages / "in").mkdir()
+    (pages / "in" / "draft.txt").touch()
+    for path in ("/in/", "/..", "/../", "/in/../../", "/%2e%2e/"):
+        text = get(path)
+        assert "draft" not in text and "secret" not in text
+    assert ask("/in/")[0] == 404
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 123456])
+def test_what_is_no_port_is_said_before_anything_is_made(monkeypatch, port):
+    monkeypatch.setattr(serve, "make", lambda: pytest.fail("something was made"))
+    with pytest.raises(ValueError, match=f"^{port} is no port: .* from 0 to 65535$"):
+        serve.main(port=port)
+
+
+def test_a_port_in_use_is_said_before_anything_is_made(monkeypatch, pages):
+    monkeypatch.setattr(serve, "make", lambda: pytest.fail("something was made"))
+    monkeypatch.setattr(serve, "PAGES", pages)
+    other = serve.start(pages, 0)
+    with pytest.raises(OSError, match=f"^port {other.server_port} cannot be had .*--port 0"):
+        serve.main(port=other.server_port)
+    other.shutdown()
+    other.server_close()
 
 
 def test_the_server_starts_without_heavy_imports():

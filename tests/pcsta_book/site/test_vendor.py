@@ -29,27 +29,34 @@ def packed(monkeypatch, **content):
 
 def test_vendored_files_are_extracted_once(tmp_path, monkeypatch):
     sha256 = packed(monkeypatch, wanted=b"good", other=b"unwanted")
-    monkeypatch.setattr(vendor, "VENDORED", {"it@1": (sha256, {"package/wanted": "it/wanted.js"})})
-    static = vendor.vendor(tmp_path)
+    packages = {"it@1": {"sha256": sha256, "files": {"package/wanted": "it/wanted.js"}}}
+    static = vendor.vendor(tmp_path, packages)
     assert (static / "it/wanted.js").read_bytes() == b"good"
     assert sorted(p.name for p in static.rglob("*") if p.is_file()) == sorted([sha256, "wanted.js"])
     monkeypatch.setattr(vendor, "_npm_pack", None)  # a second call must not need it
-    assert vendor.vendor(tmp_path) == static
+    assert vendor.vendor(tmp_path, packages) == static
+
+
+def test_a_folder_of_a_package_is_extracted_whole(tmp_path, monkeypatch):
+    sha256 = packed(monkeypatch, **{"all/one": b"1", "all/two": b"2", "other": b"3"})
+    packages = {"it@1": {"sha256": sha256, "files": {"package/all/": "it/"}}}
+    static = vendor.vendor(tmp_path, packages)
+    assert sorted(p.name for p in static.rglob("*") if p.is_file()) == sorted(
+        ["one", "two", sha256]
+    )
 
 
 def test_a_vendored_file_is_kept_compressed_when_its_name_says_so(tmp_path, monkeypatch):
     sha256 = packed(monkeypatch, wanted=b"good" * 100)
-    packages = {"it@1": (sha256, {"package/wanted": "it/wanted.gz"})}
+    packages = {"it@1": {"sha256": sha256, "files": {"package/wanted": "it/wanted.gz"}}}
     kept = (vendor.vendor(tmp_path, packages) / "it/wanted.gz").read_bytes()
     assert len(kept) < 100 and gzip.decompress(kept) == b"good" * 100
 
 
 def test_vendored_files_with_another_hash_are_refused(tmp_path, monkeypatch, capsys):
     packed(monkeypatch, wanted=b"tampered")
-    monkeypatch.setattr(
-        vendor, "VENDORED", {"it@1": ("0" * 64, {"package/wanted": "it/wanted.js"})}
-    )
-    assert vendor.vendor(tmp_path) is None
+    packages = {"it@1": {"sha256": "0" * 64, "files": {"package/wanted": "it/wanted.js"}}}
+    assert vendor.vendor(tmp_path, packages) is None
     assert not list(tmp_path.rglob("*.*"))
     said = capsys.readouterr().out
     assert "it@1 could not be fetched" in said and "sha256" in said and "from the network" in said

@@ -1,4 +1,4 @@
-"""The picture on the README and the welcome page: `python -m pcsta_book.site.cover`."""
+"""The picture on the README and the welcome page: `python .github/cover.py`."""
 
 from __future__ import annotations
 
