@@ -216,7 +216,7 @@ def load(run: Path | str, device: str = "cpu") -> TwoStream:
 
 
 def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
-    """Take over the tensors of `run` whose names begin with one of `prefixes`.
+    """Take over the tensors of `run` whose names begin with one of `prefixes` (transfer, section 5).
 
     Raises ValueError when the run lacks one of them.
     """

@@ -19,7 +19,7 @@ OURS = {"Ours (pose only)": "A", "Ours (RGB only)": "G", "Ours (pose + RGB)": "K
 
 
 def format_comparison(number: int, record: Record) -> str:
-    """The rows measured here, and below them the paper's: the two share no column."""
+    """The rows measured here, and below them the paper's: the two share no column (Tables 1 to 3)."""
     paper, columns = TABLES[number], {"Acc": ""}  # the mean of SBU's five folds, MSR's one split
     if number == 1:
         columns = {"CS": "cross-subject", "CV": "cross-view", "Avg": ""}

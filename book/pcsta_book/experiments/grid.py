@@ -63,7 +63,7 @@ class Experiment:
 
 
 def run_grid(experiment: Experiment) -> dict[str, Any]:
-    """Train and test all models of an experiment; those that are finished are not repeated.
+    """Train and test all models of an experiment; those that are finished are not repeated (Tables 4 to 6).
 
     Models are computed side by side, one per GPU, or one per core with one torch thread each.
     Returns a dict for every variant, as records hold it:
