@@ -150,9 +150,10 @@ def timing(rng: Generator, frames: int, moment: float) -> Timing:
 
 
 def distraction(rng: Generator, action: Action) -> str:
-    """An object that does not depend on the action beyond its motion group."""
-    group = [thing for a in REPERTOIRE if a.group == action.group for thing in a.things]
-    pool = group if group and rng.random() < SAME_GROUP else OBJECTS
+    """What does not depend on the action beyond its motion group: an object, or "" where a class of
+    the group is told by empty hands."""
+    group = [thing for a in REPERTOIRE if a.group == action.group for thing in a.things or ("",)]
+    pool = group if any(group) and rng.random() < SAME_GROUP else OBJECTS
     return str(rng.choice(pool))
 
 

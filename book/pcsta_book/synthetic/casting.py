@@ -1,8 +1,8 @@
 """Who acts: the hand, the seat, the side of the picture and the moment, evenly within every class.
 
-A design, not dice: of the clips of one class, one camera and one side of the cross-subject split,
-every cell of actor x hand x side of the picture gets as many (where their number allows).  Clips
-that are left over, and factors beyond these three, are balanced pair by pair.
+A design, not dice: among the clips of one class and one side of the cross-subject split, all cells of
+any two choices (actor, hand, seat, answer, who moves more) are equally full, with 24 clips or more
+also those of any three, and each camera sees every hand act equally often.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pcsta_book.synthetic.actions import BY_NTU
 from pcsta_book.synthetic.actors import TEST, TRAIN
 from pcsta_book.synthetic.camera import YAW
 
-REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more clips
+REPLICATIONS = {1: 1, 2: 1}  # of a class by a subject before a camera, by number of people
 PLAIN = 12  # one clip in so many has no distracting object: what is held is what matters
 
 
@@ -56,27 +56,34 @@ def cast(seed: int, name: Name) -> Cast:
     return _design(seed, name.action, name.subject in TRAIN)[name]
 
 
+# Plackett and Burman's design: in 12 runs of 11 two-way choices all four cells of any two of them come
+# three times; followed by its mirror image, all eight cells of any three.
+_ROW = (1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0)
+_RUNS = np.array([np.roll(_ROW, i) for i in range(11)] + [[0] * 11])
+
+
 @cache
 def _design(seed: int, action: int, train: bool) -> dict[Name, Cast]:
     """The cast of every clip of a class on one side of the cross-subject split."""
     people = BY_NTU[action].people
     rng = np.random.default_rng([seed, action, int(train), 1])
-    subjects = TRAIN if train else TEST
-    takes = [(s, r) for s in subjects for r in range(1, REPLICATIONS[people] + 1)]
+    takes = [(s, r + 1) for s in (TRAIN if train else TEST) for r in range(REPLICATIONS[people])]
     count = len(takes) * len(YAW)
+    runs = np.array([_RUNS ^ (i & 1) for i in range(count // len(_RUNS))]).reshape(count, -1)
+    runs = rng.permutation(runs)[:, :5]
+    if people == 1:
+        runs[:, 0] = 0
     moments = (rng.permutation(count) + rng.random(count)) / count
     plain = rng.permutation(count) < count // PLAIN
+    # each camera gets a third of every hand's runs, in no order of subjects
+    by_hand = np.lexsort((runs[:, 1], runs[:, 0]))
     found: dict[Name, Cast] = {}
-    for block, camera in enumerate(YAW):
-        for row, k in enumerate(rng.permutation(len(takes))):
-            at = len(found)
-            a, b, c = row & 1, row >> 1 & 1, row >> 2 & 1
-            d = a ^ b ^ c ^ (block + row // 8) & 1
-            e = (a ^ b, b ^ c, a ^ c)[(block + row // 8) % 3]
-            if people == 1:
-                a, b, e = 0, a, 0
-            subject, replication = takes[k]
-            found[Name(camera, subject, replication, action)] = Cast(
-                a, b, d, a ^ c, a ^ e, float(moments[at]), bool(plain[at])
-            )
+    for turn, camera in enumerate(YAW):
+        for (subject, replication), k in zip(
+            rng.permutation(takes), by_hand[turn :: len(YAW)], strict=True
+        ):
+            actor, side, seat, answer, livelier = map(int, runs[k])
+            found[Name(camera, int(subject), int(replication), action)] = Cast(
+                actor, side, answer, actor ^ seat, actor ^ livelier, float(moments[k]), bool(plain[k])
+            )  # fmt: skip
     return found

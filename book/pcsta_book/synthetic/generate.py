@@ -157,7 +157,7 @@ def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
 
 def write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
     """(540, 960, 3) uint8 BGR frames -> H.264 in AVI."""
-    video.write_video(path, frames, FPS, 24, "veryfast", "bgr24", g="250", bf="0")
+    video.write_video(path, frames, FPS, 27, "veryfast", "bgr24", g="250", bf="0")
 
 
 def _write_text(path: Path, text: str) -> None:

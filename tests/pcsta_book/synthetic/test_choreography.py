@@ -57,7 +57,7 @@ def test_every_class_has_every_hand_on_every_side_of_the_picture(plans):
         for train in (True, False):
             found = [n for cell, n in cells.items() if cell[:2] == (action, train)]
             assert len(found) == (8 if action.people == 2 else 4)
-            least = {(1, True): 6, (1, False): 3, (2, True): 6, (2, False): 3}
+            least = {(1, True): 6, (1, False): 3, (2, True): 3, (2, False): 1}
             assert min(found) >= least[action.people, train]
 
 
@@ -66,7 +66,7 @@ def test_every_camera_sees_every_hand_act(plans):
         (p.action, p.name.subject in TRAIN, p.name.camera, p.cast.actor, p.cast.side) for p in plans
     )
     assert len(cells) == 2 * 3 * (12 * 2 + 6 * 4)
-    assert min(cells.values()) >= 2
+    assert min(cells.values()) >= 1
 
 
 def test_who_decides_is_as_often_the_one_who_moves_more(plans):

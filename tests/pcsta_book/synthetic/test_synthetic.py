@@ -64,7 +64,7 @@ def test_subjects_fall_on_both_sides_of_ntus_cross_subject_split():
 
 def test_names_are_unique_and_each_clip_has_one_camera():
     found = [str(name) for name in names()]
-    assert len(found) == len(set(found)) == 12 * 3 * (12 * 1 + 6 * 2)
+    assert len(found) == len(set(found)) == 12 * 3 * 18
     assert all(name[1:4] == name[5:8] for name in found)  # setup = camera
 
 
