@@ -174,7 +174,7 @@ class NTU(Dataset):
     actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
 
     A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
-    actions it holds, the size of its images and of its crops. The embedded dataset does.
+    actions it holds and how it names them, the size of its images and of its crops. The embedded dataset does.
 
     The 302 samples whose skeletons the dataset's authors call missing or incomplete are unusable.
     """
@@ -198,7 +198,9 @@ class NTU(Dataset):
         own = read_json(self.root / OWN) if (self.root / OWN).exists() else {}
         self.name = own.get("name", "ntu")
         self.actions = tuple(actions or own.get("actions") or range(1, len(ACTION_NAMES) + 1))
-        self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)
+        named = dict(enumerate(ACTION_NAMES, 1))
+        named |= dict(zip(own.get("actions", ()), own.get("classes", ()), strict=True))
+        self.classes = tuple(named[a] for a in self.actions)
         self.crop_size = own.get("crop_size", 50)
         self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None
 
@@ -210,10 +212,9 @@ class NTU(Dataset):
         return self._size or (1920, 1080)
 
     def _label(self, name: str, action: int, subject: str) -> int | str | None:
-        if not 1 <= action <= len(ACTION_NAMES):
-            return "not one of NTU RGB+D's 60 actions"
         if action not in self.actions:
-            return None
+            known = 1 <= action <= len(ACTION_NAMES)
+            return None if known else "not one of NTU RGB+D's 60 actions"
         if name in MISSING:
             return "skeleton missing or incomplete (the authors' list of 302)"
         return self.actions.index(action)
