@@ -52,6 +52,8 @@ def paint(brush: Brush, s: Subject, shoulders: np.ndarray, head: np.ndarray, gaz
     for quarter, shown in ears:
         if -0.35 < shown < _EAR:
             _ear(brush, s, head, gaze, gaze + quarter)
+    if np.cos(gaze) < -0.2:  # the back of a head
+        return
     outline = _outline(turn)
     brush.polygon(head + outline * m, s.skin, 0.84, rounds=1)
     brush.polygon(head + (_LIT * outline + LIGHT * 0.006) * m, s.skin, rounds=1)
@@ -61,8 +63,7 @@ def paint(brush: Brush, s: Subject, shoulders: np.ndarray, head: np.ndarray, gaz
                 _ear(brush, s, head, gaze, gaze + quarter)
     fringe = head + _FRINGE * (WIDE * 1.05 * m, TALL * 1.02 * m)
     brush.polygon(fringe, s.hair, 0.96, (-turn * 0.012, 0), rounds=2)
-    if np.cos(gaze) > -0.1:
-        _features(brush, s, head, gaze)
+    _features(brush, s, head, gaze)
 
 
 def _outline(turn: float) -> Float[np.ndarray, "n 2"]:
@@ -81,7 +82,7 @@ def _outline(turn: float) -> Float[np.ndarray, "n 2"]:
 def _ear(brush: Brush, s: Subject, head: np.ndarray, gaze: float, angle: float) -> None:
     shown = max(float(np.cos(angle)), 0.0)
     place = np.array(
-        ((np.sin(angle) * 0.90 - np.copysign(0.20 * shown, np.sin(gaze))) * WIDE, 0.02)
+        ((np.sin(angle) * 0.90 - np.copysign(0.30 * shown, np.sin(gaze))) * WIDE, 0.02)
     )
     wide = 0.017 + 0.006 * shown
     brush.ellipse(head, (wide, 0.030), s.skin, 0.74, place)

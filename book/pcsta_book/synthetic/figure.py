@@ -17,6 +17,7 @@ from pcsta_book.synthetic.hand import Grip, Hand
 
 _J = {name: i for i, name in enumerate(KINECT_V2.joints)}
 _HANDS = {s: [_J[f"{s} {p}"] for p in ("wrist", "hand", "hand tip", "thumb")] for s in SIDES}
+_SIDE, _AWAY = np.deg2rad(80), np.deg2rad(130)
 
 
 class Figure:
@@ -35,7 +36,9 @@ class Figure:
         self.metre = float(FOCAL / self.depth[_J["spine middle"]])  # pixels per metre
         right = joints[_J["right shoulder"]] - joints[_J["left shoulder"]]
         self.yaw = float(np.arctan2(right[2], right[0]))  # 0: faces the camera, positive: right
-        self.gaze = self.yaw + turn
+        # whoever looks a little away from the camera is shown from the side: a face tells where it looks
+        gaze = float(np.arctan2(np.sin(self.yaw + turn), np.cos(self.yaw + turn)))
+        self.gaze = float(np.clip(gaze, -_SIDE, _SIDE)) if abs(gaze) < _AWAY else gaze
         self.hands = {
             side: Hand(subject, self.pixels[_HANDS[side]], grip, mirrored=side == "right")
             for side, grip in zip(SIDES, grips, strict=True)

@@ -74,7 +74,7 @@ class Hand:
         """Four fingers and the thumb, spread; those that point at the camera look short."""
         reach = float(np.clip(self.length / (0.15 * brush.metre), 0.55, 1.0))
         for k in (-1.5, -0.5, 0.5, 1.5):
-            end = k * 0.0335, 0.026 + (0.064 - 0.006 * abs(k)) * reach
+            end = k * 0.0310, 0.026 + (0.064 - 0.006 * abs(k)) * reach
             self._finger(brush, (k * 0.0185, 0.026), end, (0.0110, 0.0085))
         self._finger(brush, (0.026, -0.012), (0.070, 0.026 * reach), (0.0135, 0.0095))
 
