@@ -26,21 +26,32 @@ _PROFILE = np.array([  # of somebody who looks to the right, from the hairline d
 _BROW = np.array([(-0.021, -0.027), (0.0, -0.033), (0.021, -0.027)])
 
 
-def paint_hair_behind(brush: Brush, s: Subject, head: np.ndarray, gaze: float) -> None:
-    """Hair that falls behind the shoulders; gaze: radians, 0 looks at the camera."""
+def paint_hair_behind(
+    brush: Brush, s: Subject, shoulders: np.ndarray, head: np.ndarray, gaze: float
+) -> None:
+    """Hair that falls on the shoulders; gaze: radians, 0 looks at the camera."""
     back = -np.sin(gaze)
     if s.hairstyle == "long":
-        brush.polygon(head + _LONG * brush.metre, s.hair, 0.78, (0.045 * back, 0), rounds=2)
+        down = _down(shoulders, head)
+        falls = _LONG @ np.array([[down[1], -down[0]], down]) + (0.045 * back, 0)
+        brush.polygon(head + falls * brush.metre, s.hair, 0.78, rounds=2)
     elif s.hairstyle == "bob":
-        brush.ellipse(head, (0.122, 0.145), s.hair, 0.78, (0.03 * back, 0.03))
+        brush.ellipse(head, (0.122, 0.145), s.hair, 0.78, (0.036 * back, 0.03))
+
+
+def _down(shoulders: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """The direction of a neck, which leans with the body."""
+    neck = shoulders - head
+    return np.asarray(neck / max(float(np.linalg.norm(neck)), 1.0))
 
 
 def paint(brush: Brush, s: Subject, shoulders: np.ndarray, head: np.ndarray, gaze: float) -> None:
     """Neck, skull, ears, face, fringe and features; positions in pixels."""
-    turn, m = np.sin(gaze), brush.metre
-    neck = brush.move(shoulders, (turn * 0.01, -0.055))
-    brush.capsule((neck, brush.move(head, (turn * 0.005, 0.07))), (0.050, 0.046), s.skin, 0.78)
-    throat, chin = brush.move(neck, (-0.008, -0.01)), brush.move(head, (-0.008, 0.13))
+    turn, m, down = np.sin(gaze), brush.metre, _down(shoulders, head)
+    neck = brush.move(shoulders, -0.055 * down + (turn * 0.01, 0))
+    nape = brush.move(head, 0.07 * down + (turn * 0.005, 0))
+    brush.capsule((neck, nape), (0.050, 0.046), s.skin, 0.78)
+    throat, chin = brush.move(neck, (-0.008, -0.01)), brush.move(head, 0.13 * down - (0.008, 0))
     brush.capsule((throat, chin), (0.034, 0.030), s.skin, 0.88)
     if s.hairstyle == "bun":
         brush.ellipse(head, (0.052, 0.047), s.hair, 0.85, (-turn * 0.07, -0.125))

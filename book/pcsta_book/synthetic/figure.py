@@ -17,7 +17,8 @@ from pcsta_book.synthetic.hand import Grip, Hand
 
 _J = {name: i for i, name in enumerate(KINECT_V2.joints)}
 _HANDS = {s: [_J[f"{s} {p}"] for p in ("wrist", "hand", "hand tip", "thumb")] for s in SIDES}
-_SIDE, _AWAY = np.deg2rad(80), np.deg2rad(130)
+_SPINE = [_J[f"spine {p}"] for p in ("base", "middle", "shoulder")] + [_J["head"]]
+_SIDE, _AWAY = np.deg2rad(80), np.deg2rad(160)
 
 
 class Figure:
@@ -64,9 +65,10 @@ class Figure:
             self.hands[side].paint(Brush(image, self.metre))
 
     def near_arms(self) -> list[str]:
-        """Sides whose forearms lie before the torso, the further one first."""
+        """Sides whose forearms lie before the torso, in painting order: from far to near, but no
+        empty hand covers what the other one holds."""
         near = [side for side in SIDES if self._forearm_behind(side) <= 0.03]
-        return sorted(near, key=lambda s: -self._forearm_behind(s))
+        return sorted(near, key=lambda s: (bool(self.hands[s].grip.held), -self._forearm_behind(s)))
 
     def paint_body(self, image: np.ndarray, later: Collection[str] = ()) -> None:
         """All but the near forearms with their hands, and but the hands that come `later`."""
@@ -83,9 +85,10 @@ class Figure:
                 self.paint_forearm(image, side)
                 if side not in later:
                     self.hands[side].paint(brush)
-        face.paint_hair_behind(brush, self.subject, self.at("head"), self.gaze)
+        shoulders, head = self.at("spine shoulder"), self.at("head")
+        face.paint_hair_behind(brush, self.subject, shoulders, head, self.gaze)
         self._torso(brush)
-        face.paint(brush, self.subject, self.at("spine shoulder"), self.at("head"), self.gaze)
+        face.paint(brush, self.subject, shoulders, head, self.gaze)
         for side in arms:
             if side not in far_upper:
                 self._upper_arm(brush, side)
@@ -109,9 +112,14 @@ class Figure:
         floor, seen = overlap(image, int(x) - w, int(y) - h, 2 * w, 2 * h)
         floor[:] = (floor * light[seen][..., None]).astype(np.uint8)
 
+    def beyond(self, place: Float[np.ndarray, "3"]) -> float:
+        """Metres by which a place in camera space lies further away than the spine at its height."""
+        spine = self.joints[_SPINE]
+        return float(place[2] - np.interp(place[1], spine[:, 1], spine[:, 2]))
+
     def _forearm_behind(self, side: str) -> float:
-        elbow = self.behind(f"{side} elbow", "spine shoulder")
-        return 0.35 * elbow + 0.65 * self.behind(f"{side} hand", "spine shoulder")
+        elbow, hand = (self.beyond(self.place(f"{side} {part}")) for part in ("elbow", "hand"))
+        return 0.25 * elbow + 0.75 * hand
 
     def _leg(self, brush: Brush, side: str) -> None:
         s = self.subject
@@ -163,9 +171,10 @@ class Figure:
             fold = [middle - up * down * m + side * waist * out for down, out in ends]
             brush.stroke(fold, s.shirt, 0.66)
         if np.cos(self.yaw) > -0.2:  # collar
-            front = np.sin(self.yaw) * 0.03
-            brush.ellipse(top + up * 0.050 * m, (0.062, 0.036), s.shirt, 0.62, (front, 0))
-            brush.ellipse(top + up * 0.062 * m, (0.055, 0.032), s.skin, 0.80, (front, 0))
+            front, tilt = np.sin(self.yaw) * 0.03, float(np.degrees(np.arctan2(up[0], -up[1])))
+            rim, skin = top + up * 0.050 * m, top + up * 0.062 * m
+            brush.ellipse(rim, (0.062, 0.036), s.shirt, 0.62, (front, 0), tilt)
+            brush.ellipse(skin, (0.055, 0.032), s.skin, 0.80, (front, 0), tilt)
 
     def _upper_arm(self, brush: Brush, side: str) -> None:
         s = self.subject

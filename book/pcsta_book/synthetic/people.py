@@ -12,7 +12,8 @@ from pcsta_book.synthetic.brush import Brush
 from pcsta_book.synthetic.figure import Figure
 
 _CLASP, _SHARE = 0.12, 0.17  # metres between two hands that hold each other, or one thing
-_BESIDE = 0.40  # metres beside somebody's spine within which a hand may be covered
+_BESIDE, _HALF = 0.40, 0.22  # metres beside a spine where arms overlap a body; half a body's width
+_BEHIND = 0.03  # metres beyond a spine from which on a hand is behind it
 Arm = tuple[Figure, str]
 
 
@@ -47,21 +48,28 @@ def _turn(figures: list[Figure], own: int, side: str) -> int:
     """How many bodies are painted before an arm."""
     hand, turn = figures[own].place(f"{side} hand"), own + 1
     for i, other in enumerate(figures):
-        spine = other.place(
-            "spine base" if hand[1] < other.place("spine middle")[1] else "spine middle"
-        )
-        if i != own and abs(hand[0] - spine[0]) < _BESIDE:
-            turn = min(turn, i) if hand[2] > spine[2] + 0.03 else max(turn, i + 1)
+        if i != own and abs(hand[0] - other.place("spine middle")[0]) < _BESIDE:
+            turn = min(turn, i) if other.beyond(hand) > _BEHIND else max(turn, i + 1)
     return turn
+
+
+def _hidden(figures: Sequence[Figure], hand: np.ndarray) -> bool:
+    """Whether somebody's body is before a hand."""
+    return any(
+        abs(hand[0] - f.place("spine base")[0]) < _HALF and f.beyond(hand) > _BEHIND
+        for f in figures
+    )
 
 
 def _meetings(figures: list[Figure]) -> list[tuple[Arm, Arm]]:
     """Pairs of hands that hold each other, or of which the second holds a thing that both have."""
     found: list[tuple[Arm, Arm]] = []
     for one, other in combinations([(f, side) for f in figures for side in SIDES], 2):
-        gap = np.linalg.norm(one[0].place(f"{one[1]} hand") - other[0].place(f"{other[1]} hand"))
+        places = [f.place(f"{side} hand") for f, side in (one, other)]
+        gap = np.linalg.norm(places[0] - places[1])
         holding = [bool(f.hands[side].grip.held) for f, side in (one, other)]
-        if gap < (_SHARE if any(holding) else _CLASP) and not all(holding):
+        near = gap < (_SHARE if any(holding) else _CLASP) and not all(holding)
+        if near and not any(_hidden(figures, place) for place in places):
             found.append((other, one) if holding[0] else (one, other))
     return found
 
