@@ -23,9 +23,9 @@ def paint_people(image: np.ndarray, figures: Sequence[Figure]) -> None:
     An arm that reaches before a partner is painted after him, a hand behind him before him. Hands
     that meet come last: all of their palms and things, then the fingers that close over them.
     """
+    figures = sorted(figures, key=lambda f: -f.depth.mean())
     for each in figures:
         each.cast_shadow(image)
-    figures = sorted(figures, key=lambda f: -f.depth.mean())
     meetings = _meetings(figures)
     met = [arm for meeting in meetings for arm in meeting]
     arms = [
