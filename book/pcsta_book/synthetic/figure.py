@@ -67,7 +67,7 @@ class Figure:
     def near_arms(self) -> list[str]:
         """Sides whose forearms lie before the torso, in painting order: from far to near, but no
         empty hand covers what the other one holds."""
-        near = [side for side in SIDES if self._forearm_behind(side) <= 0.03]
+        near = [side for side in SIDES if self._forearm_behind(side) <= 0]
         return sorted(near, key=lambda s: (bool(self.hands[s].grip.held), -self._forearm_behind(s)))
 
     def paint_body(self, image: np.ndarray, later: Collection[str] = ()) -> None:
@@ -118,8 +118,10 @@ class Figure:
         return float(place[2] - np.interp(place[1], spine[:, 1], spine[:, 2]))
 
     def _forearm_behind(self, side: str) -> float:
-        elbow, hand = (self.beyond(self.place(f"{side} {part}")) for part in ("elbow", "hand"))
-        return 0.25 * elbow + 0.75 * hand
+        """Above 0: hidden by torso and head. A hand at the far ear is still before the cheek."""
+        hand = self.place(f"{side} hand")
+        high = hand[1] > self.place("spine shoulder")[1]
+        return self.beyond(hand) - (0.12 if high else 0.03)
 
     def _leg(self, brush: Brush, side: str) -> None:
         s = self.subject
