@@ -212,13 +212,13 @@ def shown(page):
     )
 
 
-# controls of the page -> keywords of `change`, for a clip whose planted hand is `hand`
-def cases(active):
-    hand = int(active.max())
+# controls of the page -> keywords of `change`; `hand` is the first that decides
+def cases(deciding):
+    hand = int(deciding.any(0).argmax())
     cup, nothing = 1 + THINGS.index("cup"), 1 + THINGS.index("")
-    everywhere, other, here = np.zeros((3, len(active), 4), int)
+    everywhere, other, here = np.zeros((3, len(deciding), 4), int)
     everywhere[:, hand] = other[:, hand ^ 1] = here[11, hand] = 1
-    inside = (active >= 0)[:, None]
+    inside = deciding.any(1, keepdims=True)
     mine, theirs = f"hand_{hand}", f"hand_{hand ^ 1}"
     return [
         ({}, {}),
@@ -244,11 +244,11 @@ def test_the_page_computes_what_pytorch_computes(page, folder):
     models = {kind: artifacts.model(row)[0] for kind, row in playground.MODELS.items()}
     for name in (clip.name, pair.name, other):
         inputs = playground.load(folder, name)
-        active = artifacts.dataset().read(name).truth.active[inputs.frames]
+        deciding = artifacts.dataset().read(name).truth.deciding[inputs.frames]
         choose(page, clip=name)
         for conditioned in (True, False):
             model = models["conditioned" if conditioned else "unconditioned"]
-            for controls, keywords in cases(active):
+            for controls, keywords in cases(deciding):
                 page.click("text=Undo all changes")
                 settle(page)
                 choose(page, conditioned=conditioned, **controls)

@@ -17,7 +17,8 @@ from pcsta_book.experiments.bootstrap import Estimate, grouped_mean
 # --- what the store knows of the clips ------------------------------------------------------------
 def planted(said: Prediction, store: Store) -> Int[np.ndarray, "C S T"]:
     """The planted hand of every sampled frame: 0..3, -1 where none, -2 where no truth is known."""
-    return np.stack([store.active(i)[f] for i, f in zip(said.clips, said.frames, strict=True)])
+    found = np.stack([store.deciding(i)[f] for i, f in zip(said.clips, said.frames, strict=True)])
+    return np.where(found.max(-1) > 0, found.argmax(-1), found.max(-1) - 1)
 
 
 def present(said: Prediction, store: Store) -> Bool[np.ndarray, "C S T 4"]:

@@ -166,7 +166,7 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
         "label": clip.label,
         "frames": inputs.frames.tolist(),
         "present": inputs.present.astype(int).tolist(),
-        "active": clip.truth.active[inputs.frames].tolist(),
+        "deciding": clip.truth.deciding[inputs.frames].tolist(),
         "held": clip.truth.objects[inputs.frames].tolist(),
         "boxes": np.round(np.nan_to_num(boxes), 1).tolist(),
         "half": size / 2 * scale,

@@ -66,12 +66,14 @@ class ClipPlan:
         """What `read_truth` reads."""
         actor, side = self.active
         plan = self.plans[actor][side]
+        deciding: Any = [[[], []] for _ in self.plans]
+        deciding[actor][side] = [[plan.start, plan.stop]]
         return {
             "name": str(self.name),
             "action": self.action.name,
             "group": self.action.group,
             "actors": [s.number for s in self.subjects],
-            "active": {"actor": actor, "side": SIDES[side], "start": plan.start, "stop": plan.stop},
+            "deciding": deciding,
             "objects": [[p.objects(self.frames) for p in person] for person in self.plans],
             "hands": np.round(self.hands, 1).tolist(),
             "faults": [self.fault] if self.fault else [],

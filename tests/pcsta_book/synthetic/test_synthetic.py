@@ -10,7 +10,6 @@ from scipy.stats import chi2_contingency
 
 from pcsta.data import open_dataset
 from pcsta.data.splits import NTU_TRAIN_SUBJECTS
-from pcsta.data.truth import read_truth
 from pcsta.files import atomic
 from pcsta.skeletons import KINECT_V2
 from pcsta_book.synthetic import (
@@ -281,12 +280,14 @@ def test_ntus_reader_yields_clips_with_truth(small):
     for sample in data.samples:
         clip = data.read(sample)
         assert ACTIONS[clip.label] == int(sample.name[-3:])
-        planted = json.loads((small / TRUTHS / f"{sample.name}.json").read_text())["active"]
-        inside = np.isin(np.arange(len(clip)), range(planted["start"], planted["stop"]))
-        assert (clip.truth.active[~inside] == -1).all()
+        planted = json.loads((small / TRUTHS / f"{sample.name}.json").read_text())["deciding"]
+        inside = np.zeros(len(clip), int)
+        for start, stop in (i for actor in planted for hand in actor for i in hand):
+            inside[start:stop] += 1
+        assert inside.any() and (clip.truth.deciding.sum(1) <= inside).all()
         if "lost hand" not in clip.truth.faults:
-            assert (clip.truth.active[inside] >= 0).all()
-            held = clip.truth.objects[inside, clip.truth.active[inside]]
+            np.testing.assert_array_equal(clip.truth.deciding.sum(1), inside)
+            held = clip.truth.objects[clip.truth.deciding]
             assert set(held) == {BY_NTU[ACTIONS[clip.label]].held}
 
 
@@ -450,44 +451,6 @@ def test_a_phantom_is_one_more_body_for_a_while(pair):
     (phantom,) = [b for b in bodies if not b.present.all()]
     assert len(bodies) == 3 and phantom.present.sum() == FRAMES // 3
     assert phantom.joints.std(0).max() < 0.02
-
-
-# --- truth ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def planted(tmp_path):
-    """Two frames, two actors; the right hand of actor 1 is active in frame 1."""
-    path = tmp_path / "truth.json"
-    hands = [[[[100, 100], [200, 100]], [[300, 100], [400, 100]]]] * 2
-    objects = [[["cup", "cup"], ["", "comb"]], [["phone", ""], ["book", "book"]]]
-    active = {"actor": 1, "side": "right", "start": 1, "stop": 2}
-    told = {"hands": hands, "objects": objects, "active": active, "faults": ["jitter"]}
-    path.write_text(json.dumps(told))
-    return path
-
-
-def test_truth_follows_the_readers_order_of_people(planted):
-    hands = np.array([[[300, 105], [405, 100], [100, 100], [200, 100]]] * 2, float)
-    truth = read_truth(planted, hands)
-    assert truth.active.tolist() == [-1, 1]
-    assert truth.objects.tolist() == [["phone", "book", "cup", ""], ["", "book", "cup", "comb"]]
-    assert truth.faults == ("jitter",)
-
-
-def test_a_hand_that_tracking_lost_has_no_truth(planted):
-    hands = np.array([[[100, 100], [200, 100], [np.nan, np.nan], [400, 141]]] * 2)
-    truth = read_truth(planted, hands)
-    assert truth.active.tolist() == [-1, -1]
-    assert truth.objects[1].tolist() == ["cup", "comb", "", ""]
-
-
-def test_a_wrong_truth_file_is_named(planted):
-    with pytest.raises(ValueError, match=r"truth\.json: truth of 2 frames for a clip of 3"):
-        read_truth(planted, np.zeros((3, 4, 2)))
-    planted.write_text('{"hands": []}')
-    with pytest.raises(ValueError, match=r"truth\.json: not a planted truth .*pcsta data make"):
-        read_truth(planted, np.zeros((2, 4, 2)))
 
 
 # --- pictures -------------------------------------------------------------------------------------
