@@ -12,7 +12,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -177,6 +177,23 @@ def best_inside(record: Record) -> dict[str, str]:
     outer = dict.fromkeys(name.partition("/")[0] for name in record["protocols"])
     score = partial(accuracy_inside, record)
     return {name: max(record["lines"], key=partial(score, outer=name)) for name in outer}
+
+
+def median_seed(record: Record, variants: Iterable[str], protocol: str) -> int:
+    """The seed whose models of these variants lie most in the middle of all seeds.
+
+    A variant ranks the seeds by its loss on the validation clips, which are of training people: no test
+    clip is looked at. Of the ranks' distances from the middle one, added over the variants, the seed has
+    the least sum, and is the first of equals. So it is the median of each variant as far as one seed
+    can be that of several. Variants whose losses the record does not tell (they add others' logits, or
+    it is an old one) do not count; where none does, the first seed.
+    """
+    rows = [record["lines"][name]["results"][protocol] for name in variants]
+    told = [row for row in rows if all("validation_loss" in one for one in row)]
+    losses = np.array([[one["validation_loss"] for one in row] for row in told])
+    ranks = losses.reshape(-1, len(record["seeds"])).argsort(1).argsort(1)
+    off = np.abs(ranks - (len(record["seeds"]) - 1) / 2).sum(0)
+    return int(record["seeds"][off.argmin()])
 
 
 def validate(record: Record, path: Path | str = "record") -> None:

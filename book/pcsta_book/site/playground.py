@@ -63,11 +63,13 @@ def names() -> list[str]:
     """Sample names of the playground's clips, in order of action.
 
     The rule: of every action that shares its motion with another one, so that only what a hand holds
-    can tell them apart, the first test clip without a tracking fault.
+    can tell them apart, the first test clip without a tracking fault; the book's running clips stand
+    for their actions.
     """
     sharing = Counter(action.group for action in synthetic.REPERTOIRE)
+    running = {clip.action: clip for clip in (artifacts.running_clip(), artifacts.running_pair())}
     return [
-        artifacts.first_test_clip(f"A{action.ntu:03d}").name
+        (running.get(action.name) or artifacts.first_test_clip(f"A{action.ntu:03d}")).name
         for action in synthetic.REPERTOIRE
         if sharing[action.group] > 1
     ]
