@@ -161,6 +161,17 @@ def difference(record: Record, variant: str, protocol: str = "") -> Float[np.nda
     return accuracies(record, variant, protocol) - accuracies(record, against, protocol)
 
 
+def attention(record: Record, variant: str, protocol: str, *score: str) -> list[dict[str, Any]]:
+    """One score of `attention_scores`, of every seed; empty where the record does not hold it.
+
+    score: where it stands there, e.g. "spatial", "left 1"
+    """
+    found = [one.get("attention", {}) for one in record["lines"][variant]["results"][protocol]]
+    for part in score:
+        found = [one.get(part, {}) for one in found]
+    return found if all(found) else []
+
+
 def accuracy_inside(record: Record, variant: str, outer: str) -> float:
     """Accuracy in percent inside the training clips of the protocol `outer`, by which `outer` may
     choose: over the protocols `outer/...`, all their clips and seeds pooled.

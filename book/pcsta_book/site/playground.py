@@ -67,12 +67,11 @@ def names() -> list[str]:
     for their actions.
     """
     sharing = Counter(action.group for action in synthetic.REPERTOIRE)
-    running = {clip.action: clip for clip in (artifacts.running_clip(), artifacts.running_pair())}
-    return [
-        (running.get(action.name) or artifacts.first_test_clip(f"A{action.ntu:03d}")).name
-        for action in synthetic.REPERTOIRE
-        if sharing[action.group] > 1
-    ]
+    codes = [f"A{a.ntu:03d}" for a in synthetic.REPERTOIRE if sharing[a.group] > 1]
+    running = {
+        clip.name[-4:]: clip for clip in (artifacts.running_clip(), artifacts.running_pair())
+    }
+    return [(running.get(code) or artifacts.first_test_clip(code)).name for code in codes]
 
 
 def settings() -> dict[str, Any]:
