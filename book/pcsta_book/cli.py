@@ -97,7 +97,7 @@ def ablate(
     grid.check(plan, base, how, out, names, protocols, range(seeds), whole)
     asked = grid.Experiment(
         plan.store(workers), base, how, out, names, protocols, range(seeds), device,
-        frames=whole and whole.store(workers),
+        frames=whole.store(workers) if whole else None,
     )  # fmt: skip
     found, title = grid.run_grid(asked), f"Ablations on {dataset}"
     told = records.describe(asked, found, title, command)
