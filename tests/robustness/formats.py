@@ -19,9 +19,10 @@ from mutations import BINARY, JSON, TEXT
 from fakes import make_store, tiny
 from pcsta.config import TrainConfig, row
 from pcsta.data import Clip, open_dataset, read_clip
+from pcsta.data.pairing import clip_frames
 from pcsta.data.prepare import prepare
 from pcsta.data.store import Store
-from pcsta.data.video import clip_frames, write_video
+from pcsta.data.video import write_video
 from pcsta.evaluation import evaluate
 from pcsta.skeletons import KINECT_V1, SBU
 from pcsta.training import train
@@ -144,7 +145,7 @@ def film_make(suffix: str) -> Callable[[Path], Spoil]:
     def make(folder: Path) -> Spoil:
         rng = np.random.default_rng(0)
         film = f"nturgb+d_rgb/{NTU_NAME}_rgb.avi"
-        images = [rng.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(FRAMES)]
+        images = [rng.integers(0, 255, (108, 192, 3), np.uint8) for _ in range(FRAMES)]
         (folder / film).parent.mkdir(parents=True)
         made = write_video(folder / f"x{suffix}", images)
         shutil.move(made, folder / film)
