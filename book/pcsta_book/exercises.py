@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import isroutine
 from typing import Any
 
 
@@ -36,7 +37,7 @@ def _asked(answer: Any) -> Any:
     """The answer; None, also as the result of a function, raises _NotAnswered."""
     if answer is None:
         raise _NotAnswered
-    if not callable(answer):
+    if not isroutine(answer):  # a network, too, can be called, and is an answer as it is
         return answer
 
     @wraps(answer)

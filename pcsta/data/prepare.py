@@ -117,7 +117,6 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
         sample = self.samples[i]
         stored = StoredClip(
             sample.name, sample.label, sample.subject, sample.camera, sample.replication,
-            video=str(sample.video) if sample.video else None,
         )  # fmt: skip
         try:
             stored = replace(stored, sources=sources(sample, bool(self.sensor)))

@@ -75,7 +75,6 @@ class StoredClip:
     replication: int
     start: int = 0
     length: int = 0
-    video: str | None = None
     repairs: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     skipped: str | None = None

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from pcsta_book.exercises import exercise
 
@@ -33,8 +34,9 @@ def check_double(answer):
         (check_double, lambda x: 1 / 0, False, "ZeroDivisionError: division by zero"),
         (check_double, lambda: 4, False, "TypeError"),
         (check_double, 4, False, "TypeError"),
+        (lambda net: net.bias.shape == (1,), torch.nn.Linear(1, 1), True, ""),  # and is no function
     ],
 )
 def test_every_answer_is_taken(check, answer, right, said, capsys):
-    assert check(answer) is right
+    assert exercise(check)(answer) is right
     assert said in capsys.readouterr().out
