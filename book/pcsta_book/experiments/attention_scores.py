@@ -75,11 +75,12 @@ def attention_scores(
         pairs = (other.clips, said.clips), (other.frames, said.frames)
         if not all(np.array_equal(*pair) for pair in pairs):
             raise ValueError(f"{name!r} is attention on other sub-sequences; they must be the same")
-    rows = np.flatnonzero(truth.any((1, 2, 3)))
+    count = people(store, said.clips)  # 0 where hardly anybody is tracked
+    rows = np.flatnonzero(truth.any((1, 2, 3)) & (count > 0))
     if not len(rows):
         return {}
     truth, there, clips = truth[rows], present(said, store)[rows], said.clips[rows]
-    count, informative = people(store, clips), truth.any(-1)  # (C,), (C, S, T)
+    count, informative = count[rows], truth.any(-1)  # (C,), (C, S, T)
     rng, groups = np.random.default_rng(0), np.array(performances(store, clips))
 
     def beside_controls(
