@@ -185,7 +185,9 @@ def schedules(
                 Hold(0, start - HIDDEN, outside, shade),
                 Hold(stop + HIDDEN, frames, outside, shade),
             ]
-        return Schedule(tuple(h for h in holds if h.thing), (start, stop + HIDDEN))
+        return Schedule(
+            tuple(h for h in holds if h.thing and h.start < h.stop), (start, stop + HIDDEN)
+        )
 
     return [[schedule((i, j)) for j in (0, 1)] for i in range(action.people)]
 

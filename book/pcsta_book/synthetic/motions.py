@@ -138,7 +138,7 @@ class Performance:
         go, meet = self._visit(start + 2, stop - 2), self._visit(turn - 1, turn + 1)
         if self.group == "reach":
             self._dip()
-            self._pose(Gesture(lean=0.12, twist=0.25), side, go)
+            self._pose(Gesture(lean=0.18, twist=0.30), side, go)
             self._go(side, self._meeting(), meet)
         elif self.group == "punch":  # a step, a guard, and blows that come and go
             self._go(1 - side, self._at((0.12, 1.36, 0.22), side, 1), go)
@@ -150,7 +150,7 @@ class Performance:
             self._pose(Gesture(lean=0.10, twist=0.45, nod=0.15, elbows=(0.8, 0.5)), side, go)
         else:  # bends down to the other's pocket
             self._dip()
-            self._step(0.26 * go)
+            self._step(0.36 * go)
             self._go(side, self._meeting(), meet)
             self._pose(Gesture(lean=0.50, twist=0.2, nod=0.4), side, go)
         return Motion(**self.body)
@@ -161,7 +161,7 @@ class Performance:
         go = self._visit(start + 3, stop - 2)
         if self.group == "reach":  # and takes to the chest what there is to take
             self._dip()
-            self._pose(Gesture(lean=0.12, twist=0.25), side, go)
+            self._pose(Gesture(lean=0.18, twist=0.30), side, go)
             self._go(side, self._meeting(), self._visit(turn - 1, turn + 1))
             self._go(
                 side, self._at((0.16, 1.16, 0.28), side, 0), self._visit(turn + 4, stop - 2, 3)
