@@ -63,6 +63,11 @@ class Action:
         return GROUPS[self.group].people
 
     @property
+    def held(self) -> str:
+        """The object that tells the class first, "" where there is none."""
+        return next(iter(self.things), "")
+
+    @property
     def things(self) -> tuple[str, ...]:
         """The objects that tell this action from others of its group."""
         return tuple(dict.fromkeys(filter(None, self.first + self.second)))

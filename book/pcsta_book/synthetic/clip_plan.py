@@ -32,7 +32,11 @@ from pcsta_book.synthetic.scene import background
 from pcsta_book.synthetic.tracking import Body, draw_fault, track
 
 LIVELIER = 1.25  # times as much as the other moves the restless one of two, at least
-GAPS = {"reach": 1.04, "punch": 1.27, "pocket": 1.20}  # metres between two people, 5 cm more or less
+GAPS = {
+    "reach": 1.04,
+    "punch": 1.27,
+    "pocket": 1.20,
+}  # metres between two people, 5 cm more or less
 HEIGHTS = {
     "reach": 1.16,
     "punch": 1.44,

@@ -65,7 +65,7 @@ GESTURES = {
     ),
     # the first hand pours, or drops, from above; the second hand brings what receives it
     "pour": Gesture(
-        (0.02, 1.54, 0.42), (0.04, 1.06, 0.42), (0.01, 0.02, 0.01),
+        (0.16, 1.46, 0.40), (0.04, 1.04, 0.42), (0.01, 0.02, 0.01),
         lean=0.06, roll=0.20, twist=0.30, nod=0.30, elbows=(1.0, 0.0), sway=(0.0, 0.0, 0.08),
     ),
     # from one side, over the middle, to the other
@@ -73,6 +73,7 @@ GESTURES = {
         (0.66, 1.32, 0.20), (0.66, 1.32, 0.20), roll=0.22, twist=0.45, sway=(0.14, 0.0, 0.0)
     ),
 }  # fmt: skip
+OVER = (0.06, 1.24, 0.42)  # from where the first hand pours, or drops
 MIDDLE = (0.0, 1.06, 0.40)  # where the thing passes from hand to hand
 
 
@@ -108,8 +109,10 @@ class Performance:
         whole = self._visit(start, stop, 5)
         if self.group == "pour":
             self._dip()
-            self._go(side, first, self._visit(start + 3, turn, RAMP))
-            self._go(1 - side, other, self._visit(turn + 1, stop - 3, RAMP))
+            over = self._at(OVER, side, 0)
+            self._go(side, first, self._visit(start + 3, turn - 2, RAMP))
+            self._go(side, over, self._visit(turn - 1, turn + 1, 3))
+            self._go(1 - side, other, self._visit(turn + 2, stop - 3, 3))
         elif self.group == "pass":
             self._dip()
             middle = self._at(MIDDLE, side, 0), self._at(MIDDLE, side, 1)
