@@ -52,16 +52,17 @@ GESTURES = {
         lean=-0.22, nod=-0.60, twist=0.35, elbows=(0.5, 0.0), sway=(0.0, 0.0, -0.08), with_head=True,
     ),
     "head": Gesture(
-        (0.16, 1.70, 0.02), (0.20, 1.00, 0.04), (0.008, 0.03, 0.02),
-        roll=-0.30, nod=0.15, twist=-0.20, elbows=(1.0, 0.8), sway=(0.12, 0.0, 0.0), with_head=True,
+        (0.15, 1.72, -0.02), (0.34, 1.02, -0.04), (0.008, 0.03, 0.02),
+        lean=0.24, roll=-0.20, nod=0.45, twist=-0.20, elbows=(1.0, 0.9), sway=(0.12, 0.0, 0.0),
+        with_head=True,
     ),
     "chest": Gesture(
-        (0.06, 1.22, 0.44), (0.24, 1.14, 0.38), (0.02, 0.012, 0.008),
-        lean=0.26, nod=0.70, twist=0.05, elbows=(0.3, 0.3), sway=(0.0, -0.04, -0.06),
+        (0.10, 1.32, 0.52), (0.24, 1.28, 0.48), (0.02, 0.012, 0.008),
+        lean=0.10, nod=0.60, twist=0.05, elbows=(0.2, 0.2), sway=(0.0, -0.04, -0.10),
     ),
     "wave": Gesture(
-        (0.40, 1.95, 0.10), (0.40, 0.92, -0.05), (0.24, 0.03, 0.01),
-        roll=-0.06, nod=-0.10, twist=0.0, sway=(0.0, 0.02, 0.08),
+        (0.40, 1.95, 0.10), (0.55, 1.15, 0.0), (0.24, 0.03, 0.01),
+        roll=-0.06, nod=-0.15, twist=0.0, sway=(0.0, 0.02, 0.08),
     ),
     # the first hand pours, or drops, from above; the second hand brings what receives it
     "pour": Gesture(
@@ -74,7 +75,7 @@ GESTURES = {
     ),
 }  # fmt: skip
 OVER = (0.06, 1.24, 0.42)  # from where the first hand pours, or drops
-MIDDLE = (0.0, 1.06, 0.40)  # where the thing passes from hand to hand
+MIDDLE = (0.0, 0.98, 0.38)  # where the thing passes from hand to hand
 
 
 @dataclass(frozen=True)
