@@ -13,7 +13,8 @@ from pcsta.pose_tensor import PoseTensor
 from pcsta_book import artifacts, synthetic
 from pcsta_book.site import playground
 from pcsta_book.site.playground import THINGS, Inputs, change
-from pcsta_book.synthetic.clip_plan import Name, plan_clip
+from pcsta_book.synthetic.casting import Name
+from pcsta_book.synthetic.clip_plan import plan_clip
 from pcsta_book.synthetic.generate import write_video
 
 CLOSE = 1e-4
@@ -87,9 +88,9 @@ def test_another_object_changes_the_hands_and_nothing_else():
     planned = plan_clip(0, NAME, 32)
     other = planned.holding(0, "comb")
     assert other.joints is planned.joints
-    plan = planned.plans[0][0]
-    assert plan.held != "comb" and other.plans[0][0].objects(32) == ["comb"] * 32
-    t = plan.start
+    held = planned.plans[0][0].objects(32)
+    assert other.plans[0][0].objects(32) == ["comb"] * 32
+    t = next(t for t, thing in enumerate(held) if thing not in ("", "comb"))
     before, after = (next(iter(p.images([t]))).astype(int) for p in (planned, other))
     y, x = np.nonzero(np.abs(before - after).sum(2))
     assert len(x) > 50

@@ -63,6 +63,11 @@ class Action:
         return GROUPS[self.group].people
 
     @property
+    def held(self) -> str:
+        """The object that tells the class first, "" where there is none."""
+        return next(iter(self.things), "")
+
+    @property
     def things(self) -> tuple[str, ...]:
         """The objects that tell this action from others of its group."""
         return tuple(dict.fromkeys(filter(None, self.first + self.second)))
@@ -185,7 +190,9 @@ def schedules(
                 Hold(0, start - HIDDEN, outside, shade),
                 Hold(stop + HIDDEN, frames, outside, shade),
             ]
-        return Schedule(tuple(h for h in holds if h.thing), (start, stop + HIDDEN))
+        return Schedule(
+            tuple(h for h in holds if h.thing and h.start < h.stop), (start, stop + HIDDEN)
+        )
 
     return [[schedule((i, j)) for j in (0, 1)] for i in range(action.people)]
 

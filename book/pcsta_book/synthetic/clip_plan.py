@@ -32,6 +32,11 @@ from pcsta_book.synthetic.scene import background
 from pcsta_book.synthetic.tracking import Body, draw_fault, track
 
 LIVELIER = 1.25  # times as much as the other moves the restless one of two, at least
+GAPS = {
+    "reach": 1.04,
+    "punch": 1.27,
+    "pocket": 1.20,
+}  # metres between two people, 5 cm more or less
 HEIGHTS = {
     "reach": 1.16,
     "punch": 1.44,
@@ -165,7 +170,8 @@ def _pair(
     plans: list[list[Schedule]], camera: Camera, chosen: Cast,
 ) -> Played:  # fmt: skip
     """Two people who look at each other, each turned a little to the camera."""
-    gap, opening = rng.uniform(1.22, 1.32), np.deg2rad(rng.uniform(25, 40))
+    gap = GAPS[action.group] + rng.uniform(-0.05, 0.05)
+    opening = np.deg2rad(rng.uniform(25, 40))
     axis = camera.yaw + np.deg2rad(rng.uniform(-15, 15))  # more, and one looks a giant
     along, aside = np.array([np.cos(axis), np.sin(axis)]), np.array([np.sin(axis), -np.cos(axis)])
     ways = [1 if i == chosen.left else -1 for i in (0, 1)]  # to the partner: to the right, or left

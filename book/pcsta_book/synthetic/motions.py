@@ -52,20 +52,21 @@ GESTURES = {
         lean=-0.22, nod=-0.60, twist=0.35, elbows=(0.5, 0.0), sway=(0.0, 0.0, -0.08), with_head=True,
     ),
     "head": Gesture(
-        (0.16, 1.70, 0.02), (0.20, 1.00, 0.04), (0.008, 0.03, 0.02),
-        roll=-0.30, nod=0.15, twist=-0.20, elbows=(1.0, 0.8), sway=(0.12, 0.0, 0.0), with_head=True,
+        (0.15, 1.72, -0.02), (0.34, 1.02, -0.04), (0.008, 0.03, 0.02),
+        lean=0.24, roll=-0.20, nod=0.45, twist=-0.20, elbows=(1.0, 0.9), sway=(0.12, 0.0, 0.0),
+        with_head=True,
     ),
     "chest": Gesture(
-        (0.06, 1.22, 0.44), (0.24, 1.14, 0.38), (0.02, 0.012, 0.008),
-        lean=0.26, nod=0.70, twist=0.05, elbows=(0.3, 0.3), sway=(0.0, -0.04, -0.06),
+        (0.10, 1.32, 0.52), (0.24, 1.28, 0.48), (0.02, 0.012, 0.008),
+        lean=0.10, nod=0.60, twist=0.05, elbows=(0.2, 0.2), sway=(0.0, -0.04, -0.10),
     ),
     "wave": Gesture(
-        (0.40, 1.95, 0.10), (0.40, 0.92, -0.05), (0.24, 0.03, 0.01),
-        roll=-0.06, nod=-0.10, twist=0.0, sway=(0.0, 0.02, 0.08),
+        (0.40, 1.95, 0.10), (0.55, 1.15, 0.0), (0.24, 0.03, 0.01),
+        roll=-0.06, nod=-0.15, twist=0.0, sway=(0.0, 0.02, 0.08),
     ),
     # the first hand pours, or drops, from above; the second hand brings what receives it
     "pour": Gesture(
-        (0.02, 1.54, 0.42), (0.04, 1.06, 0.42), (0.01, 0.02, 0.01),
+        (0.16, 1.46, 0.40), (0.04, 1.04, 0.42), (0.01, 0.02, 0.01),
         lean=0.06, roll=0.20, twist=0.30, nod=0.30, elbows=(1.0, 0.0), sway=(0.0, 0.0, 0.08),
     ),
     # from one side, over the middle, to the other
@@ -73,7 +74,8 @@ GESTURES = {
         (0.66, 1.32, 0.20), (0.66, 1.32, 0.20), roll=0.22, twist=0.45, sway=(0.14, 0.0, 0.0)
     ),
 }  # fmt: skip
-MIDDLE = (0.0, 1.06, 0.40)  # where the thing passes from hand to hand
+OVER = (0.06, 1.24, 0.42)  # from where the first hand pours, or drops
+MIDDLE = (0.0, 0.98, 0.38)  # where the thing passes from hand to hand
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,10 @@ class Performance:
         whole = self._visit(start, stop, 5)
         if self.group == "pour":
             self._dip()
-            self._go(side, first, self._visit(start + 3, turn, RAMP))
-            self._go(1 - side, other, self._visit(turn + 1, stop - 3, RAMP))
+            over = self._at(OVER, side, 0)
+            self._go(side, first, self._visit(start + 3, turn - 2, RAMP))
+            self._go(side, over, self._visit(turn - 1, turn + 1, 3))
+            self._go(1 - side, other, self._visit(turn + 2, stop - 3, 3))
         elif self.group == "pass":
             self._dip()
             middle = self._at(MIDDLE, side, 0), self._at(MIDDLE, side, 1)
@@ -138,7 +142,7 @@ class Performance:
         go, meet = self._visit(start + 2, stop - 2), self._visit(turn - 1, turn + 1)
         if self.group == "reach":
             self._dip()
-            self._pose(Gesture(lean=0.12, twist=0.25), side, go)
+            self._pose(Gesture(lean=0.18, twist=0.30), side, go)
             self._go(side, self._meeting(), meet)
         elif self.group == "punch":  # a step, a guard, and blows that come and go
             self._go(1 - side, self._at((0.12, 1.36, 0.22), side, 1), go)
@@ -150,7 +154,7 @@ class Performance:
             self._pose(Gesture(lean=0.10, twist=0.45, nod=0.15, elbows=(0.8, 0.5)), side, go)
         else:  # bends down to the other's pocket
             self._dip()
-            self._step(0.26 * go)
+            self._step(0.36 * go)
             self._go(side, self._meeting(), meet)
             self._pose(Gesture(lean=0.50, twist=0.2, nod=0.4), side, go)
         return Motion(**self.body)
@@ -161,7 +165,7 @@ class Performance:
         go = self._visit(start + 3, stop - 2)
         if self.group == "reach":  # and takes to the chest what there is to take
             self._dip()
-            self._pose(Gesture(lean=0.12, twist=0.25), side, go)
+            self._pose(Gesture(lean=0.18, twist=0.30), side, go)
             self._go(side, self._meeting(), self._visit(turn - 1, turn + 1))
             self._go(
                 side, self._at((0.16, 1.16, 0.28), side, 0), self._visit(turn + 4, stop - 2, 3)

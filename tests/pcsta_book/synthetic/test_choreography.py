@@ -182,10 +182,10 @@ def test_nothing_appears_or_vanishes_but_out_of_sight_or_at_a_contact(plans):
 def test_what_is_handed_over_stays_the_same_thing(plans, action):
     for p in (p for p in plans if p.action == action):
         held = [h for person in p.plans for plan in person for h in plan.holds]
-        before = [h for h in held if h.stop == p.when.turn and h.thing == action.first[0]]
-        after = [h for h in held if h.start == p.when.turn and h.thing == action.first[0]]
-        assert len(before) == len(after) == 1
-        assert before[0].colour == after[0].colour < COLOURS
+        (before,) = [h for h in held if h.start == p.when.start and h.stop == p.when.turn]
+        (after,) = [h for h in held if h.start == p.when.turn and h.stop == p.when.stop]
+        assert before.thing == after.thing == action.first[0]
+        assert before.colour == after.colour < COLOURS
 
 
 def test_hands_meet_in_space_at_the_turn(plans):
@@ -199,7 +199,7 @@ def test_hands_meet_in_space_at_the_turn(plans):
             if p.action.group == "reach":
                 assert np.linalg.norm(mine - their[hands[p.cast.answer]]) < 0.08, p.name
             else:
-                assert np.linalg.norm(mine - their[KINECT_V2.index("spine base")]) < 0.30, p.name
+                assert np.linalg.norm(mine - their[KINECT_V2.index("spine base")]) < 0.40, p.name
 
 
 def test_a_hand_out_of_sight_is_behind_the_body(plans):

@@ -33,7 +33,7 @@ SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """9 clips: one subject and partners, drink and give object, three cameras."""
+    """6 clips: one subject and partners, drink and give object, three cameras."""
     return make(tmp_path_factory.mktemp("synthetic"), workers=1, progress=False, **SMALL)
 
 
@@ -81,7 +81,7 @@ def test_a_partner_comes_from_the_same_side_of_the_split():
 
 def test_skeleton_files_have_ntus_layout(small):
     files = sorted((small / SKELETONS).iterdir())
-    assert len(files) == 3 * (1 + 2)
+    assert len(files) == 3 * (1 + 1)
     for path in files:
         frames = parse(path.read_text())
         assert len(frames) == SMALL["frames"]
@@ -139,7 +139,7 @@ def test_videos_have_as_many_frames_as_their_skeletons(small):
 
 def test_ntus_reader_yields_clips_with_truth(small):
     data = open_dataset("synthetic", small)
-    assert len(data.samples) == 9 and not data.unusable
+    assert len(data.samples) == 6 and not data.unusable
     assert len(data.classes) == len(ACTIONS) == 18
     for sample in data.samples:
         clip = data.read(sample)
@@ -152,7 +152,7 @@ def test_ntus_reader_yields_clips_with_truth(small):
         if "lost hand" not in clip.truth.faults:
             np.testing.assert_array_equal(clip.truth.deciding.sum(1), inside)
             held = clip.truth.objects[clip.truth.deciding]
-            assert set(held) == {BY_NTU[ACTIONS[clip.label]].held}
+            assert set(held) == set(BY_NTU[ACTIONS[clip.label]].things)
 
 
 # --- the same seed, interrupted work --------------------------------------------------------------
@@ -243,7 +243,7 @@ def test_the_summary_states_settings_and_faults(small):
         for path in (small / TRUTHS).iterdir()
         for fault in json.loads(path.read_text())["faults"]
     )
-    assert summary["faults"] == {f: round(faults[f] / 9, 4) for f in SHARES}
+    assert summary["faults"] == {f: round(faults[f] / 6, 4) for f in SHARES}
 
 
 # --- faults of the sensor -------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def test_a_guessed_hand_is_held_for_a_while(pair):
     """A hand that flickered in every frame would drown all that pose says about the clip."""
     quiet, lost = tracked(pair, ""), tracked(pair, "lost hand")
     off = max(
-        (a.joints - b.joints for a, b in zip(lost, quiet, strict=True)),
+        (min((a.joints - b.joints for b in quiet), key=lambda d: np.abs(d).mean()) for a in lost),
         key=lambda d: np.abs(d).max(),
     )
     steps = np.linalg.norm(np.diff(off[:, [7, 11]], axis=0), axis=-1).max(1)
@@ -338,7 +338,7 @@ def test_every_object_has_a_picture_in_four_colours():
 
 @pytest.mark.slow
 def test_a_crop_of_32_pixels_shows_what_the_hand_holds():
-    """A linear probe of EfficientNet-Lite0's features, subjects apart; chance is 1 in 8."""
+    """A linear probe of EfficientNet-Lite0's features, subjects apart; chance is 1 in 12."""
     import torch
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
