@@ -82,8 +82,7 @@ def test_a_record_can_be_made_again_and_continued(opened, monkeypatch, tmp_path)
     assert call("ablate", *words, "--record", tmp_path / "one.json").stdout == text
     command = read_json(tmp_path / "one.json")["command"]
     assert command == (
-        "pcsta ablate --out runs/mine synthetic --config laptop --recipe laptop "
-        "--protocol cross-subject --seeds 1 --rows A"
+        "pcsta ablate --out runs/mine synthetic --config laptop --recipe laptop --seeds 1 --rows A"
     )
     given = parses(command)
     assert (given["dataset"], given["out"].name, given["rows"]) == ("synthetic", "mine", "A")

@@ -121,17 +121,17 @@ def state_make(folder: Path) -> Spoil:
     from pcsta import training
 
     store = make_store(folder / "s", clips=12)
-    epochs, training.SAVE_SECONDS = training._Run._epoch, -1
+    learn, training.SAVE_SECONDS = training._Run._learn, -1
 
     def stops(self, learner, state, epoch):
         if epoch:
             raise KeyboardInterrupt
-        return epochs(self, learner, state, epoch)
+        return learn(self, learner, state, epoch)
 
-    training._Run._epoch = stops
+    training._Run._learn = stops
     with suppress(KeyboardInterrupt):
         train(store, row("A", tiny()), RECIPE, folder / "r", progress=False)
-    training._Run._epoch = epochs
+    training._Run._learn = learn
     return {"r/state.safetensors": BINARY, "r/config.json": JSON}
 
 
