@@ -173,11 +173,13 @@ def _described(path: Path) -> dict[str, Any]:
         return {}
     own = read_json(path)
     try:
-        sizes = [own.get("crop_size", 1), *own["image_size"], *own.get("actions", ())]
+        actions = own.get("actions", (1,))
+        classes = own.get("classes") or [ACTION_NAMES[a - 1] for a in actions]
+        sizes = [own.get("crop_size", 1), *own["image_size"], *actions]
         named = re.fullmatch(r"[\w-]+", own.get("name", "ntu"))  # stores are called after it
         whole = named and len(own["image_size"]) == 2 and all(n in range(1, 10**4) for n in sizes)
-        whole = whole and max(own.get("actions", (1,)), default=0) <= len(ACTION_NAMES)
-    except (AttributeError, KeyError, TypeError):
+        whole = whole and len(actions) == len(classes) > 0 and all(map(str.isprintable, classes))
+    except (AttributeError, IndexError, KeyError, TypeError):
         whole = False
     if not whole:
         advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
