@@ -16,7 +16,7 @@ from numpy.random import Generator
 
 OBJECTS = (
     "cup", "apple", "toothbrush", "comb", "phone", "book", "notepad", "parcel",
-    "bottle", "ball", "cube", "stick",
+    "bottle", "ball", "stick", "wallet",
 )  # fmt: skip
 COLOURS = 4  # in which each of them comes
 SIDES = ("left", "right")
@@ -50,6 +50,7 @@ Change = tuple[str, str]  # what a hand holds before the turn, and after
 class Action:
     """ntu: number in NTU's lists (1..60, NTU 120's to 120, above: our own); group: its motion
     first, second: what the hands hold that decide, before and after the turn ("" is nothing)
+    tip: degrees by which the first hand turns what it holds towards the second, about the turn
     """
 
     ntu: int
@@ -57,6 +58,7 @@ class Action:
     group: str
     first: Change = ("", "")
     second: Change = ("", "")
+    tip: float = 0.0
 
     @property
     def people(self) -> int:
@@ -84,14 +86,14 @@ REPERTOIRE = (
     Action(28, "phone call", "head", ("phone", "phone")),
     Action(50, "punch or slap", "punch"),
     Action(56, "giving object", "reach", ("parcel", ""), ("", "parcel")),
-    Action(57, "put into pocket", "pocket", ("phone", "")),
+    Action(57, "put into pocket", "pocket", ("wallet", "")),
     Action(58, "shaking hands", "reach"),
     Action(64, "pass a ball on", "pass", ("ball", ""), ("", "ball")),
-    Action(84, "pass a cube on", "pass", ("cube", ""), ("", "cube")),
     Action(89, "put into a box", "pour", ("apple", ""), ("parcel", "parcel")),
+    Action(92, "pass a parcel on", "pass", ("parcel", ""), ("", "parcel")),
     Action(106, "hit with an object", "punch", ("stick", "stick")),
-    Action(109, "take from pocket", "pocket", ("", "phone")),
-    Action(121, "pour into a cup", "pour", ("bottle", "bottle"), ("cup", "cup")),
+    Action(109, "take from pocket", "pocket", ("", "wallet")),
+    Action(121, "pour into a cup", "pour", ("bottle", "bottle"), ("cup", "cup"), tip=100),
 )
 BY_NTU = {action.ntu: action for action in REPERTOIRE}
 

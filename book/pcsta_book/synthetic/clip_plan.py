@@ -28,6 +28,7 @@ from pcsta_book.synthetic.casting import Cast, Name, cast
 from pcsta_book.synthetic.figure import Figure
 from pcsta_book.synthetic.hand import Grip
 from pcsta_book.synthetic.motions import Performance, Stage
+from pcsta_book.synthetic.people import paint_people
 from pcsta_book.synthetic.scene import background
 from pcsta_book.synthetic.tracking import Body, draw_fault, track
 
@@ -109,20 +110,25 @@ class ClipPlan:
 
         def figure(actor: int, t: int) -> Figure:
             grips = []
-            for plan, tilt in zip(self.plans[actor], tilts[actor], strict=True):
+            for side, plan in enumerate(self.plans[actor]):
+                tilt, turn = float(tilts[actor, side]), self._tip(actor, side, t)
                 hold = plan.at(t)
-                grips.append(Grip(hold.thing, hold.colour, float(tilt)) if hold else Grip(""))
+                grips.append(Grip(hold.thing, hold.colour, tilt, turn) if hold else Grip(""))
             joints, turn = self.joints[actor][t], self.turns[actor][t]
             return Figure(self.subjects[actor], joints, turn, grips)
 
         for t in range(self.frames) if wanted is None else sorted(wanted):
             image = empty.copy()
-            figures = [figure(actor, t) for actor in range(len(self.subjects))]
-            for each in figures:
-                each.cast_shadow(image)
-            for each in sorted(figures, key=lambda f: -f.depth.mean()):
-                each.paint(image)
+            paint_people(image, [figure(actor, t) for actor in range(len(self.subjects))])
             yield image
+
+    def _tip(self, actor: int, side: int, t: int) -> float:
+        """Degrees, clockwise, by which a hand turns what it holds: a bottle over the cup."""
+        acts = (actor, side) == (self.cast.actor, self.cast.side)
+        if not acts or not self.when.turn - 2 <= t <= self.when.turn:
+            return 0.0
+        own, other = self.hands[self.when.turn, actor, [side, 1 - side], 0]
+        return float(np.copysign(self.action.tip, other - own))
 
 
 def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:

@@ -271,3 +271,14 @@ def test_every_object_is_used_and_can_be_named():
     used = {thing for a in REPERTOIRE for thing in a.things}
     assert used == set(OBJECTS)
     assert 8 <= len(OBJECTS) <= 12
+
+
+def test_a_bottle_is_tipped_over_the_cup_while_it_pours_and_only_then():
+    for name in (n for n in names() if n.action == 121):
+        plan = plan_clip(0, name, FRAMES)
+        acts, turn = plan.cast.side, plan.when.turn
+        tips = np.array([[plan._tip(0, side, t) for side in (0, 1)] for t in range(FRAMES)])
+        own, cup = plan.hands[turn, 0, [acts, 1 - acts], 0]
+        pours = (np.arange(FRAMES) >= turn - 2) & (np.arange(FRAMES) <= turn)
+        assert (tips[pours, acts] == (100 if cup > own else -100)).all()
+        assert not tips[~pours].any() and not tips[:, 1 - acts].any()
