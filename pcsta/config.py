@@ -208,7 +208,7 @@ RECIPES = {
     "paper": TrainConfig(),
     # Measured on the embedded dataset; every value that differs from the paper's is stated here.
     "laptop": TrainConfig(
-        name="laptop", pose_epochs=30, rgb_epochs=60, rate=3e-3, schedule="one-cycle",
+        name="laptop", pose_epochs=60, rgb_epochs=60, rate=3e-3, schedule="one-cycle",
         weight_decay=1e-4, rgb_rate=6e-3, rgb_weight_decay=3e-4, keep="last",
     ),
     # A few hundred clips of real poses (SBU), narrow pose net. Batch, rate and epochs were chosen
