@@ -206,7 +206,8 @@ class TrainConfig:
 
 RECIPES = {
     "paper": TrainConfig(),
-    # Measured on the embedded dataset; every value that differs from the paper's is stated here.
+    # Measured on the embedded dataset; every value that differs from the paper's is stated here. Pose
+    # epochs were chosen by the loss on two training people held out: 1.68 after 30, 1.12 after 60.
     "laptop": TrainConfig(
         name="laptop", pose_epochs=60, rgb_epochs=60, rate=3e-3, schedule="one-cycle",
         weight_decay=1e-4, rgb_rate=6e-3, rgb_weight_decay=3e-4, keep="last",
