@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import re
@@ -58,6 +59,7 @@ def _interrupted(number: int, frame: Any, main: int = os.getpid()) -> None:
     """Ctrl-C: unwind, so that nothing half-written stays, but do not wait for who computes beside."""
     if os.getpid() == main:
         os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
+        atexit.register(os._exit, 130)  # taking an interpreter with torch apart costs a second
         timer = threading.Timer(1.0, os._exit, [130])
         timer.daemon = True
         timer.start()

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:  # whoever only reads does without
+    from filelock import FileLock
 
 PATIENCE = 3  # seconds that a process waits for another before it says so
 
@@ -29,8 +30,10 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
-        raise
+        if error.filename not in (None, str(temporary)):
+            raise
+        # a full disk does not say where
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -40,6 +43,8 @@ def hold(path: Path, wait: bool = True) -> FileLock:
 
     Others wait, and say for whom; without `wait` they raise BlockingIOError.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path)
     try:
         lock.acquire(timeout=PATIENCE if wait else 0)

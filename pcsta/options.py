@@ -147,16 +147,3 @@ class Plan:
             name, why = next(iter(store.skipped.items()))
             raise ValueError(f"no sample can be used; the first of them, {name}: {why}")
         return store
-
-
-def prepared(
-    dataset: str,
-    root: Path | None,
-    sensor: str,
-    weights: Path | None,
-    workers: int,
-    device: str,
-    crops: Crops = "hands",
-) -> Store:
-    """The store of a dataset, made or continued."""
-    return Plan(dataset, root, sensor, weights, device, crops).store(workers)

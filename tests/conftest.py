@@ -34,6 +34,20 @@ def one_torch_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """What a command says, as `command.Said`."""
+    import signal
+
+    from command import Said
+    from pcsta import console
+
+    handler, warned = signal.getsignal(signal.SIGINT), console.warnings.showwarning
+    yield Said(monkeypatch, capsys)
+    signal.signal(signal.SIGINT, handler)
+    console.warnings.showwarning = warned
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with real recordings: `ntu/` and `sbu/`, as data/README.md lays them out."""

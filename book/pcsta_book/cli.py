@@ -89,15 +89,16 @@ def ablate(
     names = variants.select(rows.split(",") if rows else variants.VARIANTS)
     data = _opened(dataset, root)
     protocols = options.expand_protocols(data.protocols, protocol)
-    options.writable(out)
     filmed = any(sample.video for sample in data.samples)
     f_g = sensor or ("efficientnet-lite0" if filmed else "none")
-    store, frames = options.prepared(dataset, root, f_g, None, workers, device), None
-    if store.glimpse_features and any(variants.VARIANTS[n].reads_frames for n in names):
-        frames = options.prepared(dataset, root, f_g, None, workers, device, "frame")
+    plan, whole = options.Plan(dataset, root, f_g, None, device), None
+    if f_g != "none" and any(variants.VARIANTS[n].reads_frames for n in names):
+        whole = options.Plan(dataset, root, f_g, None, device, "frame")
+    grid.check(plan, base, how, out, names, protocols, range(seeds), whole)
     asked = grid.Experiment(
-        store, base, how, out, names, protocols, range(seeds), device, frames=frames
-    )
+        plan.store(workers), base, how, out, names, protocols, range(seeds), device,
+        frames=whole.store(workers) if whole else None,
+    )  # fmt: skip
     found, title = grid.run_grid(asked), f"Ablations on {dataset}"
     told = records.describe(asked, found, title, command)
     if record:
@@ -137,11 +138,10 @@ def table(
     if sensor != "none" and not any(sample.video for sample in data.samples):
         typer.echo("no video here: pose only")
         sensor = "none"
-    store = options.prepared(name, root, sensor, weights, workers, device)
-    rows = list(comparisons.OURS.values())
-    asked = grid.Experiment(
-        store, base, how, out, rows, data.protocols, range(seeds), device, pretrained=source
-    )
+    plan = options.Plan(name, root, sensor, weights, device)
+    cells = (base, how, out, list(comparisons.OURS.values()), data.protocols, range(seeds))
+    grid.check(plan, *cells, pretrained=source)
+    asked = grid.Experiment(plan.store(workers), *cells, device, pretrained=source)
     found = grid.run_grid(asked)
     title = f"Table {number} on {name}" + (f", a trial of {epochs} epochs" if epochs else "")
     more = {} if source is None else {"source": checkpoint.describe(source)}
@@ -180,11 +180,18 @@ def transfer(
     f_g = sensor or ("none" if row == "A" else "efficientnet-lite0")
     _opened(large, large_root)
     protocols = _opened(small, root).protocols
-    theirs = options.prepared(large, large_root, f_g, weights, workers, device)
-    store = options.prepared(small, root, f_g, weights, workers, device)
+    theirs = options.Plan(large, large_root, f_g, weights, device)
+    plan = options.Plan(small, root, f_g, weights, device)
+    own = plan.settings["skeleton"]
+    for made, how, folder, names in (
+        (theirs, first, f"pretrained/{own}", theirs.data.protocols[:1]),
+        (plan, then, "scratch", protocols),
+    ):
+        grid.check(made, base, how, out / folder, (row,), names, range(seeds), skeleton=own)
+    pretrained, store = theirs.store(workers), plan.store(workers)
     asked = grid.Experiment(store, base, then, out, (row,), protocols, range(seeds), device)
-    found = comparisons.with_and_without(asked, theirs, first, controls)
-    source = {"data": records.describe_store(theirs), "recipe": asdict(first)}
+    found = comparisons.with_and_without(asked, pretrained, first, controls)
+    source = {"data": records.describe_store(pretrained), "recipe": asdict(first)}
     title = f"Transfer from {large} to {small}"
     record = records.describe(asked, found, title, command, source=source)
     typer.echo(tables.format_table(record))

@@ -52,7 +52,8 @@ def find(root: Path, names: Names) -> Iterator[Found]:
 
     Two files that would be the same one of a sample make it unusable: nobody guesses.
     """
-    places: dict[str, dict[str, list[Path]]] = {kind: defaultdict(list) for kind in KINDS}
+    places: dict[str, dict[str, Path]] = {kind: {} for kind in KINDS}  # the first of a name
+    more: dict[str, list[tuple[str, Path]]] = defaultdict(list)  # the others, by name
     for folder, files in files_under(root, names.skip):
         here = folder.as_posix()
         for file in files:
@@ -61,26 +62,30 @@ def find(root: Path, names: Names) -> Iterator[Found]:
                 reason = ARCHIVE if file.lower().endswith(ARCHIVES) else IGNORED
                 yield Found(_relative(folder / file, root), reason=reason)
             elif (kind := match.lastgroup) in KINDS:
-                found = places[kind][names.spell(match["name"])]
-                if kind != "images":
-                    found.append(folder / file)
-                elif folder not in found:
-                    found.append(folder)
+                name = names.spell(match["name"])
+                path = folder if kind == "images" else folder / file
+                if places[kind].setdefault(name, path) is not path:
+                    more[name].append((kind, path))
+
+    def called(name: str, *kinds: str) -> set[Path]:
+        """All files of a sample, of the first of these kinds that it has."""
+        kind = next((kind for kind in kinds if name in places[kind]), "")
+        others = [path for of, path in more[name] if of == kind]
+        return {places[kind][name], *others} if kind else set()
+
     for name in places["converted"].keys() & places["skeleton"].keys():
-        for path in places["converted"][name]:
+        for path in sorted(called(name, "converted")):
             yield Found(_relative(path, root), reason=CONVERTED)
     skeletons = places["converted"] | places["skeleton"]
     videos = places["images"] | places["video"]
     for name in skeletons.keys() | videos.keys():
         several = None
-        for paths in (skeletons.get(name, ()), videos.get(name, ())):
-            if len(paths) > 1 and len(set(map(os.path.realpath, paths))) > 1:
-                listed = " and ".join(_relative(path, root) for path in sorted(paths))
+        for kinds in (("skeleton", "converted"), ("video", "images")) if name in more else ():
+            paths = sorted(called(name, *kinds))
+            if len(set(map(os.path.realpath, paths))) > 1:
+                listed = " and ".join(_relative(path, root) for path in paths)
                 several = f"{SEVERAL}: {listed}"
-        skeleton, video = (
-            found[name][0] if name in found else None for found in (skeletons, videos)
-        )
-        yield Found(name, skeleton, video, several)
+        yield Found(name, skeletons.get(name), videos.get(name), several)
 
 
 def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[str]]]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Integer
@@ -166,6 +167,24 @@ def write_skeleton(
     return path
 
 
+def _described(path: Path) -> dict[str, Any]:
+    """What `dataset.json` says, if it is there. Raises DataError when it is damaged."""
+    if not path.exists():
+        return {}
+    own = read_json(path)
+    try:
+        sizes = [own.get("crop_size", 1), *own["image_size"], *own.get("actions", ())]
+        named = re.fullmatch(r"[\w-]+", own.get("name", "ntu"))  # stores are called after it
+        whole = named and len(own["image_size"]) == 2 and all(n in range(1, 10**4) for n in sizes)
+        whole = whole and max(own.get("actions", (1,)), default=0) <= len(ACTION_NAMES)
+    except (AttributeError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
+        raise DataError("does not describe a dataset in NTU's layout", path=path, advice=advice)
+    return dict(own)
+
+
 class NTU(Dataset):
     """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
 
@@ -195,7 +214,7 @@ class NTU(Dataset):
 
     def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
         super().__init__(root)
-        own = read_json(self.root / OWN) if (self.root / OWN).exists() else {}
+        own = _described(self.root / OWN)
         self.name = own.get("name", "ntu")
         self.actions = tuple(actions or own.get("actions") or range(1, len(ACTION_NAMES) + 1))
         self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)

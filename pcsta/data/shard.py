@@ -122,11 +122,16 @@ def read_index(shard: Path) -> list[StoredClip]:
         for values in map(json.loads, lines):
             tuples = {name: tuple(values[name]) for name in ("repairs", "faults")}
             found.append(StoredClip(**values | tuples))
+            if any(
+                source.keys() != Source.__annotations__.keys()
+                for source in found[-1].sources.values()
+            ):
+                raise ValueError(f"it does not say what the files of {found[-1].name} were")
             if found[-1].start != frames:
                 raise ValueError(f"{found[-1].name} does not begin at frame {frames}")
             frames += found[-1].length
         return found
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
             f"{path} is damaged ({error}); run the same `pcsta prepare` again, which mends it"
         ) from error

@@ -76,6 +76,8 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             if not container.streams.video:
                 advice = "Name the file with the pictures"
                 raise DataError("the file holds no video stream", path=path, advice=advice)
+            if getattr(container.streams.video[0], "codec_context", None) is None:
+                raise DataError("FFmpeg has no decoder for it", path=path, advice=MAKE_AGAIN)
             container.streams.video[0].thread_count = 1  # workers run beside each other
             yield container
     except DataError:

@@ -1,7 +1,9 @@
 """The command, called as a reader calls it."""
 
 import shlex
+import sys
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -15,6 +17,23 @@ def call(*arguments, ok=True):
     result = run.invoke(cli.full_app(), [str(a) for a in arguments], catch_exceptions=True)
     assert (result.exit_code == 0) == ok, result.output + str(result.exception)
     return result
+
+
+class Said:
+    """What `pcsta ARGUMENTS` said, as it would in a console: rc, standard output and error."""
+
+    def __init__(self, monkeypatch, capsys):
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments):
+        self.monkeypatch.setattr(sys, "argv", ["pcsta", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        self.out, self.err = self.capsys.readouterr()
+        self.rc = ended.value.code or 0
+        if isinstance(self.rc, str):
+            self.rc, self.err = 1, f"{self.err}{self.rc}\n"
+        return self
 
 
 def parses(command: str) -> dict:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pcsta.data.ntu import write_skeleton
 from pcsta.skeletons import KINECT_V1, KINECT_V2, Skeleton
 
 # A standing person in metres around the middle of the spine, x to the actor's left.
@@ -100,3 +101,16 @@ def msr_converted(joints: np.ndarray) -> str:
 __all__ = [
     "msr_converted", "msr_text", "ntu_text", "person", "pixels", "sbu_text", "write_ntu",
 ]  # fmt: skip
+
+
+def write_own(root: Path, people="ann bob cleo dan") -> Path:
+    """Four people who stir and wave, on skeletons alone; two of them train."""
+    root.mkdir(exist_ok=True)
+    lines = ["skeleton,action,subject,side"]
+    for i, name in enumerate(people.split()):
+        for action, wave in (("摇", 0.4), ("stir", 0.1)):
+            joints = person(24, (0, 0, 3), wave=wave, seed=i)[:, None]
+            write_skeleton(root / f"{name}-{action}.skeleton", joints, pixels(joints))
+            lines.append(f"{name}-{action}.skeleton,{action},{name},{'test' if i > 1 else 'train'}")
+    (root / "recordings.csv").write_text("\n".join(lines), "utf-8")
+    return root

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,58 +18,18 @@ from safetensors.torch import save_file
 
 from pcsta import cli, console, tensors
 from pcsta.config import RECIPES
-from pcsta.data.ntu import NTU, write_skeleton
+from pcsta.data.ntu import NTU
 from pcsta.files import exclusive
-from recordings import person, pixels
+from recordings import write_own
 
 TRAIN = ("--row", "A", "--config", "narrow", "--recipe", "small", "--device", "cpu")
-
-
-def recordings(root: Path, people="ann bob cleo dan", absurd=False) -> Path:
-    """Four people who stir and wave, on skeletons alone; two of them train."""
-    root.mkdir(exist_ok=True)
-    lines = ["skeleton,action,subject,side"]
-    for i, name in enumerate(people.split()):
-        for action, wave in (("摇", 0.4), ("stir", 0.1)):
-            joints = person(24, (0, 0, 3), wave=wave, seed=i)[:, None]
-            if absurd and (name, action) == ("ann", "stir"):
-                joints[5, 0, 3, 1] = -3.4e38
-            write_skeleton(root / f"{name}-{action}.skeleton", joints, pixels(joints))
-            lines.append(f"{name}-{action}.skeleton,{action},{name},{'test' if i > 1 else 'train'}")
-    (root / "recordings.csv").write_text("\n".join(lines), "utf-8")
-    return root
-
-
-class Said:
-    """What `pcsta ARGUMENTS` said, as it would in a console: rc, standard output and error."""
-
-    def __init__(self, monkeypatch, capsys):
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments):
-        self.monkeypatch.setattr(sys, "argv", ["pcsta", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        self.out, self.err = self.capsys.readouterr()
-        self.rc = ended.value.code or 0
-        if isinstance(self.rc, str):
-            self.rc, self.err = 1, f"{self.err}{self.rc}\n"
-        return self
-
-
-@pytest.fixture
-def said(monkeypatch, capsys):
-    handler, warned = signal.getsignal(signal.SIGINT), console.warnings.showwarning
-    yield Said(monkeypatch, capsys)
-    signal.signal(signal.SIGINT, handler)
-    console.warnings.showwarning = warned
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Recordings, and a run trained on them by the command."""
     root = tmp_path_factory.mktemp("words")
-    recordings(root / "own")
+    write_own(root / "own")
     environment = os.environ | {"PCSTA_DATA": str(root / "data")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PCSTA_DATA", environment["PCSTA_DATA"])

@@ -19,9 +19,10 @@ from mutations import BINARY, JSON, TEXT
 from fakes import make_store, tiny
 from pcsta.config import TrainConfig, row
 from pcsta.data import Clip, open_dataset, read_clip
+from pcsta.data.pairing import clip_frames
 from pcsta.data.prepare import prepare
 from pcsta.data.store import Store
-from pcsta.data.video import clip_frames, write_video
+from pcsta.data.video import write_video
 from pcsta.evaluation import evaluate
 from pcsta.skeletons import KINECT_V1, SBU
 from pcsta.training import train
@@ -120,17 +121,17 @@ def state_make(folder: Path) -> Spoil:
     from pcsta import training
 
     store = make_store(folder / "s", clips=12)
-    epochs, training.SAVE_SECONDS = training._Run._epoch, -1
+    learn, training.SAVE_SECONDS = training._Run._learn, -1
 
     def stops(self, learner, state, epoch):
         if epoch:
             raise KeyboardInterrupt
-        return epochs(self, learner, state, epoch)
+        return learn(self, learner, state, epoch)
 
-    training._Run._epoch = stops
+    training._Run._learn = stops
     with suppress(KeyboardInterrupt):
         train(store, row("A", tiny()), RECIPE, folder / "r", progress=False)
-    training._Run._epoch = epochs
+    training._Run._learn = learn
     return {"r/state.safetensors": BINARY, "r/config.json": JSON}
 
 
@@ -144,7 +145,7 @@ def film_make(suffix: str) -> Callable[[Path], Spoil]:
     def make(folder: Path) -> Spoil:
         rng = np.random.default_rng(0)
         film = f"nturgb+d_rgb/{NTU_NAME}_rgb.avi"
-        images = [rng.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(FRAMES)]
+        images = [rng.integers(0, 255, (108, 192, 3), np.uint8) for _ in range(FRAMES)]
         (folder / film).parent.mkdir(parents=True)
         made = write_video(folder / f"x{suffix}", images)
         shutil.move(made, folder / film)

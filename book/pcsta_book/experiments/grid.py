@@ -9,23 +9,28 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 from pcsta.batches import SubSequences
-from pcsta.checkpoint import load
+from pcsta.checkpoint import begun, load
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
 from pcsta.evaluation import accuracy, confusion, predict_clips
 from pcsta.files import atomic, read_json, write_json
+from pcsta.options import writable
+from pcsta.preflight import settle
 from pcsta.training import train
 from pcsta_book.experiments.attention_scores import attention_scores
 from pcsta_book.experiments.variants import VARIANTS, changed_fields, select
 from pcsta_book.pools import pool
+
+if TYPE_CHECKING:
+    from pcsta.options import Plan
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,37 @@ class Experiment:
         if self.pretrained is None or (self.pretrained / "config.json").exists():
             return self.pretrained
         return self.pretrained / f"seed-{seed}" / name
+
+
+def check(
+    plan: Plan,
+    config: ModelConfig,
+    recipe: TrainConfig,
+    out: Path,
+    names: Sequence[str],
+    protocols: Sequence[str],
+    seeds: Sequence[int],
+    frames: Plan | None = None,
+    pretrained: Path | None = None,
+    skeleton: str | None = None,
+) -> None:
+    """Raise ValueError, OSError for what would stop a grid later, before its stores are made.
+
+    plan, frames: of the stores of an `Experiment`, whose fields the others are
+    """
+    writable(out)
+    video = bool(plan.settings["glimpse_features"])
+    for name, protocol, seed in product(select(names, video, frames is not None), protocols, seeds):
+        variant = VARIANTS[name]
+        if variant.adds:
+            continue
+        made = frames if frames and variant.reads_frames else plan
+        wanted = variant.configure(config, recipe, seed)
+        _, settings = settle(
+            made.settings, made.usable, *wanted, protocol, seed, pretrained, skeleton
+        )
+        if not variant.pose:  # the others name the run of another one, which is not there yet
+            begun(out / protocol / f"seed-{seed}" / name, settings)
 
 
 def run_grid(experiment: Experiment) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def _extract(tarball: Path, files: dict[str, str], static: Path) -> None:
             for source, target in files.items():
                 if member.name == source or (source[-1] == "/" and member.name.startswith(source)):
                     path = static / (target + member.name.removeprefix(source))
+                    if ".." in path.parts:
+                        raise tarfile.TarError(f"{member.name} leads out of its folder")
                     content = archive.extractfile(member)
                     assert content is not None  # a file
                     data = content.read()

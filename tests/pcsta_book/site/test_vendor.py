@@ -46,6 +46,15 @@ def test_a_folder_of_a_package_is_extracted_whole(tmp_path, monkeypatch):
     )
 
 
+def test_no_name_in_a_package_leads_out_of_its_folder(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "a/b"
+    sha256 = packed(monkeypatch, **{"all/../../../../evil": b"1"})
+    packages = {"it@1": {"sha256": sha256, "files": {"package/all/": "it/"}}}
+    assert vendor.vendor(folder, packages) is None
+    assert "leads out of its folder" in capsys.readouterr().out
+    assert not list(tmp_path.rglob("evil"))
+
+
 def test_a_vendored_file_is_kept_compressed_when_its_name_says_so(tmp_path, monkeypatch):
     sha256 = packed(monkeypatch, wanted=b"good" * 100)
     packages = {"it@1": {"sha256": sha256, "files": {"package/wanted": "it/wanted.gz"}}}
