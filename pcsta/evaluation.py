@@ -193,7 +193,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     model, settings = load(run, device), read_record(run)
     if store is None and not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
-    opened = Store(store or read_run(run / "store.json", {"path"})["path"])
+    opened = Store(store or str(read_run(run / "store.json", {"path"})["path"]))
     if opened.fingerprint != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
     where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
