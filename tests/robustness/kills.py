@@ -55,7 +55,7 @@ def make_dataset(root: Path, clips: int = 24) -> None:
         image = rng.integers(0, 99, (108, 192, 3), np.uint8)
         image[..., action] += 100
         write_video(root / "nturgb+d_rgb" / f"{name}_rgb.avi", [image] * 24)
-    about = {"name": "synthetic", "actions": [1, 2], "image_size": [192, 108], "crop_size": 16}
+    about = {"name": "synthetic", "actions": [1, 2], "image_size": [1920, 1080], "crop_size": 100}
     (root / "dataset.json").write_text(json.dumps(about))
 
 
