@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from pcsta.conforms import conforms
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -59,6 +61,9 @@ class ModelConfig:
     glimpse_dropout: float = 0.0  # laptop: drops features of V, the same for all hands and times
 
     def __post_init__(self) -> None:
+        sizes = (self.classes, self.frames, self.people, self.hidden, self.step_features)
+        if min(*sizes, *self.pose_widths, self.glimpse_features, self.spatial_hidden) < 1:
+            raise ValueError("a network has at least one of everything: sizes are 1 or more")
         if self.temporal and self.streams != "pose" and self.hands != "attention":
             raise ValueError(
                 "temporal attention reads the spatial attention (eq. 7): with "
@@ -80,7 +85,12 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
-        """Inverse of `to_dict`, also after a round trip through JSON (lists become tuples)."""
+        """Inverse of `to_dict`, also after a round trip through JSON (lists become tuples).
+
+        Raises TypeError for what is no configuration.
+        """
+        if not conforms(values, cls):
+            raise TypeError("its options have values of another kind")
         return cls(**values | {"pose_widths": tuple(values["pose_widths"])})
 
 

@@ -126,7 +126,7 @@ def stop(process: subprocess.Popen, sign: int, said: Path) -> tuple[list[str], f
     if sign == signal.SIGINT and "Traceback" in said.read_text():
         faults.append(f"Ctrl-C: {said.read_text()[-300:]}")
     while left := alive(process.pid):
-        if time.monotonic() - began > 10:
+        if time.monotonic() - began > 60:  # a process that has just begun ends when it has
             faults.append(f"processes {left} outlive it")
             os.killpg(process.pid, signal.SIGKILL)
             break
