@@ -30,6 +30,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from pcsta import tensors
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
+from pcsta.conforms import conforms
 from pcsta.files import fingerprint, read_json, write_json
 from pcsta.two_stream import TwoStream
 
@@ -40,10 +41,6 @@ POSE_STREAM = ("pose_net.", "pose_head.")
 BODY: dict[Stage, tuple[str, ...]] = {"pose": ("pose_net.",), "rgb": ("rgb.",)}
 
 RATE_SHARE = 0.1  # of the recipe's learning rate, after a transfer
-
-# What is read of a run's two files, whatever else they tell.
-_SETTINGS = {"model", "recipe", "store", "protocol", "seed"}
-_RECORD = _SETTINGS | {"classes", "skeleton", "sensor", "sensor_fingerprint", "crop_share"}
 
 
 class RunSettings(TypedDict):
@@ -67,6 +64,13 @@ class Progress(TypedDict):
     epoch: int
     loss: float
     accuracy: float
+
+
+class Whereabouts(TypedDict):
+    """Where the store of a run lay, and what began the run."""
+
+    path: str
+    command: NotRequired[str]
 
 
 class RunRecord(RunSettings):
@@ -96,7 +100,7 @@ def begun(run: Path, settings: RunSettings) -> bool:
     """
     if not (run / "config.json").exists():
         return False
-    found: RunSettings = read_run(run / "config.json", _SETTINGS)
+    found: RunSettings = read_run(run / "config.json", RunSettings)
     found["model"] = configuration(run, found).to_dict()
     found["store"] = {name: found["store"].get(name, "") for name in settings["store"]}
     with suppress(TypeError):  # of another version: surely another run
@@ -114,32 +118,33 @@ def read_record(run: Path) -> RunRecord:
     Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
     """
     if (run / "record.json").exists():
-        record: RunRecord = read_run(run / "record.json", _RECORD)
+        record: RunRecord = read_run(run / "record.json", RunRecord)
         return record
     if not (run / "config.json").exists():
         raise FileNotFoundError(
             f"{run} holds no run; train one with `pcsta train DATASET --out {run}`"
         )
     where = run / "store.json"
-    command = read_run(where, {"path"}).get("command") if where.exists() else None
+    command = read_run(where, Whereabouts).get("command") if where.exists() else None
     raise FileNotFoundError(
         f"{run} is unfinished; run the same `{command or 'pcsta train'}` again, and it continues"
     )
 
 
-def read_run(path: Path, keys: set[str]) -> Any:
-    """Settings or a record, which have these keys. Raises ValueError for JSON that is neither."""
+def read_run(path: Path, kind: type) -> Any:
+    """A TypedDict of this module. Raises ValueError for JSON that is none."""
     found = read_json(path)
-    if not isinstance(found, dict) or not found.keys() >= keys:
+    if not conforms(found, kind):
         raise ValueError(f"{path} does not describe a run; give a folder that `pcsta train` made")
     return found
 
 
 def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig:
     """The configuration of a run, by default a finished one. Raises as `read_record`, or ValueError."""
+    said = settings or read_record(run)
     try:
-        return ModelConfig.from_dict((settings or read_record(run))["model"])
-    except (TypeError, KeyError) as error:
+        return ModelConfig.from_dict(said["model"])
+    except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
             f"{run} is of another version of pcsta ({error}); train it again in another folder"
         ) from None
@@ -186,6 +191,8 @@ class State:
         tensors.load_into(self.model, part("model/"), path, "this run")
         try:
             self.progress, self.log, group, schedule = json.loads(metadata["json"])
+            if not conforms(self.progress, Progress):
+                raise ValueError("it does not say how far it was")
             names = zip(group["params"], group["param_names"], strict=True)
             moments = {i: part(f"optimizer/{name}/") for i, name in names}
             self.optimizer.load_state_dict({"state": moments, "param_groups": [group]})

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from pcsta.conforms import conforms
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -61,6 +63,9 @@ class ModelConfig:
     glimpse_dropout: float = 0.0  # laptop: drops features of V, the same for all hands and times
 
     def __post_init__(self) -> None:
+        sizes = (self.classes, self.frames, self.people, self.hidden, self.step_features)
+        if min(*sizes, *self.pose_widths, self.glimpse_features, self.spatial_hidden) < 1:
+            raise ValueError("a network has at least one of everything: sizes are 1 or more")
         if self.temporal and self.streams != "pose" and self.hands != "attention":
             raise ValueError(
                 "temporal attention reads the spatial attention (eq. 7): with "
@@ -84,12 +89,15 @@ class ModelConfig:
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
         """Inverse of `to_dict`, also after a round trip through JSON (lists become tuples).
 
-        Older runs have one field `conditioned` for both networks of attention.
+        Older runs have one field `conditioned` for both networks of attention. Raises TypeError for
+        what is no configuration.
         """
         both = values.get("conditioned", True)
         older = {"spatial_conditioned": both, "temporal_conditioned": both}
-        fields = {name: value for name, value in values.items() if name != "conditioned"}
-        return cls(**older | fields | {"pose_widths": tuple(values["pose_widths"])})
+        known = older | {name: value for name, value in values.items() if name != "conditioned"}
+        if not conforms(known, cls):
+            raise TypeError("its options have values of another kind")
+        return cls(**known | {"pose_widths": tuple(known["pose_widths"])})
 
 
 def paper(**changes: Any) -> ModelConfig:

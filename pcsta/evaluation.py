@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
-from pcsta.checkpoint import load, read_record, read_run
+from pcsta.checkpoint import Whereabouts, load, read_record, read_run
 from pcsta.data import Clip, read_clip
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.shard import Crops, StoredClip
@@ -193,7 +193,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     model, settings = load(run, device), read_record(run)
     if store is None and not (run / "store.json").exists():
         raise FileNotFoundError(f"{run} does not say which store it used; name it with --store")
-    opened = Store(store or read_run(run / "store.json", {"path"})["path"])
+    opened = Store(store or str(read_run(run / "store.json", Whereabouts)["path"]))
     if opened.fingerprint != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
     where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:  # whoever only reads does without
+    from filelock import FileLock
 
 PATIENCE = 3  # seconds that a process waits for another before it says so
 
@@ -42,6 +43,8 @@ def hold(path: Path, wait: bool = True) -> FileLock:
 
     Others wait, and say for whom; without `wait` they raise BlockingIOError.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path)
     try:
         lock.acquire(timeout=PATIENCE if wait else 0)

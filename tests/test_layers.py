@@ -11,7 +11,7 @@ import pytest
 from pcsta_book.places import BOOK, ROOT
 
 PCSTA = """
-files common tensors config skeletons subsequences pose_tensor pose_net glimpse
+files conforms common tensors config skeletons subsequences pose_tensor pose_net glimpse
 attention scaling rgb_stream two_stream people_order
 data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.pairing data.splits
 data.ntu data.sbu data.msr_daily data.own data

@@ -7,8 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from pcsta.data.dataset import ORPHAN, DataError, Dataset
 from pcsta.data.finder import reason_and_example
 from pcsta.data.pairing import pair
@@ -29,6 +27,8 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
     one whose video is refused still serves the pose stream. Raises DataError for a missing, empty
     or wrong folder.
     """
+    from tqdm.auto import tqdm  # late: `pcsta inspect` comes by here and does without
+
     unusable = {name: reason_and_example(name, said) for name, said in dataset.unusable.items()}
     lengths: list[int] = []
     repaired = 0

@@ -20,17 +20,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
+from pcsta.conforms import conforms
 from pcsta.files import read_json
 from pcsta.skeletons import SKELETONS
 
 Crops = Literal["hands", "frame"]
 GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
-READ = {"samples", "skeleton", "classes", "crop_size", "glimpse_features", "splits"}  # of Settings
 HEADER = 128  # bytes before the numbers in the files of np.save
+
+
+class Sides(TypedDict):
+    """Names of the samples of a protocol."""
+
+    train: list[str]
+    test: list[str]
 
 
 class Settings(TypedDict):
@@ -47,7 +54,7 @@ class Settings(TypedDict):
     sensor_name: str | None
     sensor: str | None  # fingerprint of f_g
     glimpse_features: int  # D, 0 for poses alone
-    splits: dict[str, dict[Literal["train", "test"], list[str]]]
+    splits: dict[str, Sides]
 
 
 class Source(TypedDict):
@@ -99,11 +106,10 @@ def read_settings(path: Path) -> Settings:
         )
     if not (path / "settings.json").exists():
         raise StoreError(f"{path} holds no prepared data; make it with `pcsta prepare`")
-    settings: Settings | None = None
+    settings: Any = None
     with suppress(ValueError):
         settings = read_json(path / "settings.json")
-    whole = isinstance(settings, dict) and settings.keys() >= READ
-    if settings is None or not whole or str(settings["skeleton"]) not in SKELETONS:
+    if not conforms(settings, Settings) or settings["skeleton"] not in SKELETONS:
         raise StoreError(
             f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
             "same `pcsta prepare`"
@@ -120,13 +126,10 @@ def read_index(shard: Path) -> list[StoredClip]:
             raise ValueError("its last line is cut")
         found, frames = [], 0
         for values in map(json.loads, lines):
+            if not conforms(values, StoredClip):
+                raise ValueError("a line does not describe a sample")
             tuples = {name: tuple(values[name]) for name in ("repairs", "faults")}
             found.append(StoredClip(**values | tuples))
-            if any(
-                source.keys() != Source.__annotations__.keys()
-                for source in found[-1].sources.values()
-            ):
-                raise ValueError(f"it does not say what the files of {found[-1].name} were")
             if found[-1].start != frames:
                 raise ValueError(f"{found[-1].name} does not begin at frame {frames}")
             frames += found[-1].length

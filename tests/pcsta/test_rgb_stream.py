@@ -1,5 +1,7 @@
 """The RGB stream (eq. 3 to 7) against its equations in a loop."""
 
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -235,6 +237,23 @@ def test_the_projection_does_not_depend_on_the_blocks():
         torch.testing.assert_close(a, b)
     with pytest.raises(ValueError, match="no hand is visible"):
         parts.fit_glimpses([])
+
+
+def test_fitting_holds_one_block_at_a_time():
+    """So its memory does not grow with the dataset."""
+    alive, most = weakref.WeakSet(), 0
+
+    def blocks():
+        nonlocal most
+        for _ in range(20):
+            block = torch.randn(50, 9)
+            alive.add(block)
+            most = max(most, len(alive))
+            yield block
+            del block
+
+    scaled_stream().scaling.fit_glimpses(blocks())
+    assert most <= 2, "the one that is read, and the one before it"
 
 
 @torch.no_grad()

@@ -230,9 +230,7 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(made, tmp_path):
     while not (tmp_path / "r/log.csv").exists() and time.monotonic() < end:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - began < 3  # two seconds, and a busy machine
+    _, err = process.communicate(timeout=60)  # how soon it ends: tests/robustness/kills.py
     assert process.returncode == 130
     assert f"pcsta: stopped; to go on: pcsta {' '.join(arguments)}" in err
     assert "Traceback" not in err

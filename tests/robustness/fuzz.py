@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -99,6 +100,7 @@ def _outcome(use, folder: Path, file: str) -> tuple[str, str]:
 def fuzz(name: str, start: int, count: int) -> dict:
     """Outcomes of inputs start to start + count - 1 of a format; ended processes are begun again."""
     outcomes, faults, slowest, at = Counter(), [], 0.0, start
+    began = time.perf_counter()
     while at < start + count:
         words = [sys.executable, str(HERE), "--worker", name, str(at), str(start + count - at)]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -115,7 +117,7 @@ def fuzz(name: str, start: int, count: int) -> dict:
             at += 1
     return {
         "inputs": count, "outcomes": {o: outcomes[o] for o in OUTCOMES},
-        "slowest": round(slowest, 2), "faults": faults,
+        "slowest": round(slowest, 2), "seconds": round(time.perf_counter() - began), "faults": faults,
     }  # fmt: skip
 
 
@@ -128,22 +130,33 @@ def main() -> None:
     options = parser.parse_args()
     from formats import FORMATS
 
-    from pcsta.files import write_json
+    from pcsta.files import read_json, write_json
     from pcsta_book.experiments.records import git_commit
 
-    began, found = time.perf_counter(), {}
-    for name in options.formats.split(",") if options.formats else FORMATS:
-        found[name] = fuzz(name, options.start, options.inputs)
-        print(f"{name:<14}", found[name]["outcomes"], f"slowest {found[name]['slowest']} s")
-        for fault in found[name]["faults"][:20]:
-            print("    ", fault)
-    if options.record:
-        write_json(options.record, {
-            "command": f"python {HERE.relative_to(Path.cwd())} {' '.join(sys.argv[1:])}",
-            "date": time.strftime("%Y-%m-%d"), "commit": git_commit(),
-            "hardware": f"{os.cpu_count()} cores {platform.machine()}",
-            "seconds": round(time.perf_counter() - began), "formats": found,
-        })  # fmt: skip
+    names = options.formats.split(",") if options.formats else list(FORMATS)
+    record = {"formats": {}}
+    if options.record and options.record.exists():  # goes on where it was stopped
+        record = read_json(options.record)
+        known = record["formats"]
+        names = [n for n in names if known.get(n, {"inputs": 0})["inputs"] < options.inputs]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = {pool.submit(fuzz, name, options.start, options.inputs): name for name in names}
+        for done in as_completed(running):
+            name, found = running[done], done.result()
+            print(f"{name:<14}", found["outcomes"], f"slowest {found['slowest']} s", flush=True)
+            for fault in found["faults"][:20]:
+                print("    ", fault, flush=True)
+            record["formats"][name] = found | {
+                "date": time.strftime("%Y-%m-%d"), "commit": git_commit()
+            }  # fmt: skip
+            if options.record:
+                hardware = f"{os.cpu_count()} cores {platform.machine()}"
+                command = f"python {HERE.relative_to(Path.cwd())} {' '.join(sys.argv[1:])}"
+                record |= {"command": command, "hardware": hardware}
+                record["formats"] = {
+                    n: record["formats"][n] for n in FORMATS if n in record["formats"]
+                }
+                write_json(options.record, record)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
-CTRL_C = 2.0  # seconds until a command has ended
 CHANGES = {"date", "seconds", "began", "hardware", "commit", "path", "modified"}  # from run to run
 
 DATA = "synthetic --root {data} --workers 2"
@@ -55,7 +55,7 @@ def make_dataset(root: Path, clips: int = 24) -> None:
         image = rng.integers(0, 99, (108, 192, 3), np.uint8)
         image[..., action] += 100
         write_video(root / "nturgb+d_rgb" / f"{name}_rgb.avi", [image] * 24)
-    about = {"name": "synthetic", "actions": [1, 2], "image_size": [192, 108], "crop_size": 16}
+    about = {"name": "synthetic", "actions": [1, 2], "image_size": [1920, 1080], "crop_size": 100}
     (root / "dataset.json").write_text(json.dumps(about))
 
 
@@ -126,7 +126,7 @@ def stop(process: subprocess.Popen, sign: int, said: Path) -> tuple[list[str], f
     if sign == signal.SIGINT and "Traceback" in said.read_text():
         faults.append(f"Ctrl-C: {said.read_text()[-300:]}")
     while left := alive(process.pid):
-        if time.monotonic() - began > 10:
+        if time.monotonic() - began > 60:  # a process that has just begun ends when it has
             faults.append(f"processes {left} outlive it")
             os.killpg(process.pid, signal.SIGKILL)
             break
@@ -134,8 +134,8 @@ def stop(process: subprocess.Popen, sign: int, said: Path) -> tuple[list[str], f
     return faults, seconds
 
 
-def trials(kills: int, seed: int, names: list[str], scratch: Path) -> dict:
-    """Stop the commands `kills` times in all. Returns counts, faults and the slowest Ctrl-C."""
+def trials(kills: int, seed: int, names: list[str], scratch: Path) -> Iterator[dict]:
+    """Stop the commands `kills` times in all. After each trial: counts, faults, the slowest Ctrl-C."""
     data, rng = scratch / "dataset", random.Random(seed)
     make_dataset(data)
     wholes, lasts, found, faults = {}, {}, Counter(), []
@@ -165,10 +165,10 @@ def trials(kills: int, seed: int, names: list[str], scratch: Path) -> dict:
         elif (now := content(folder)) != wholes[name]:
             others = {k for k in now.keys() | wholes[name] if now.get(k) != wholes[name].get(k)}
             faults.append(f"{name}: other bits in {sorted(others)[:5]}")
-    return {
-        "kills": sum(found.values()), "by": dict(sorted(found.items())), "faults": faults,
-        "slowest_ctrl_c": round(slowest, 2),
-    }  # fmt: skip
+        yield {
+            "kills": sum(found.values()), "by": dict(sorted(found.items())), "faults": faults,
+            "slowest_ctrl_c": round(slowest, 2),
+        }  # fmt: skip
 
 
 def main() -> None:
@@ -184,15 +184,15 @@ def main() -> None:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         names = options.commands.split(",")
-        found = trials(options.kills, options.seed, names, Path(scratch))
-    print(json.dumps(found, indent=1))
-    if options.record:
-        write_json(options.record, {
-            "command": f"python {HERE.relative_to(Path.cwd())} {' '.join(sys.argv[1:])}",
-            "date": time.strftime("%Y-%m-%d"), "commit": git_commit(),
-            "hardware": f"{os.cpu_count()} cores {platform.machine()}",
-            "seconds": round(time.perf_counter() - began), **found,
-        })  # fmt: skip
+        for found in trials(options.kills, options.seed, names, Path(scratch)):
+            print(f"{found['kills']} kills, faults: {found['faults']}", flush=True)
+            if options.record:
+                write_json(options.record, {
+                    "command": f"python {HERE.relative_to(Path.cwd())} {' '.join(sys.argv[1:])}",
+                    "date": time.strftime("%Y-%m-%d"), "commit": git_commit(),
+                    "hardware": f"{os.cpu_count()} cores {platform.machine()}",
+                    "seconds": round(time.perf_counter() - began), **found,
+                })  # fmt: skip
 
 
 if __name__ == "__main__":

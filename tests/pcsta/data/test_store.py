@@ -306,7 +306,7 @@ def test_a_damaged_shard_is_named(tmp_path):
 
 
 def test_skipped_clips_keep_their_reason_and_leave_the_split(tmp_path):
-    seen = {"skeleton": {"files": 1, "size": 12, "modified": 5}}
+    seen = {"skeleton": {"files": 1, "size": 12, "modified": 5, "digest": "ab"}}
     with StoreWriter(tmp_path / "s", settings(2)) as writer:
         for i in writer.claim():
             if i == 0:

@@ -1,0 +1,55 @@
+"""JSON is what its annotation says, all the way down: nothing that is read is believed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import (
+    Any,
+    Literal,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+
+def conforms(value: Any, kind: Any) -> bool:
+    """Whether a value from JSON is of a type: a scalar, Literal, union, list, tuple of any length,
+    dict, TypedDict or dataclass. Numbers are finite; a float may be written as an integer."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if origin in (Union, UnionType):
+        return any(conforms(value, part) for part in parts)
+    if origin is Literal:
+        return isinstance(value, str) and value in parts
+    if origin in (list, tuple):
+        return isinstance(value, (list, tuple)) and all(conforms(v, parts[0]) for v in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            conforms(name, parts[0]) and conforms(each, parts[1]) for name, each in value.items()
+        )
+    if is_typeddict(kind) or is_dataclass(kind):
+        known, needed = _names(kind)
+        return isinstance(value, dict) and needed <= value.keys() and all(
+            conforms(value[name], part) for name, part in known.items() if name in value
+        )  # fmt: skip
+    return type(value) is kind
+
+
+@cache
+def _names(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """The types of a TypedDict's or a dataclass's names, and which of them must be there."""
+    if is_dataclass(kind):
+        free = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
+    else:  # __required_keys__ does not see through annotations that are strings
+        hints = get_type_hints(kind, include_extras=True).items()
+        free = {name for name, hint in hints if get_origin(hint) is not NotRequired}
+    return get_type_hints(kind), frozenset(free)
