@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -32,6 +33,7 @@ from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.conforms import conforms
 from pcsta.files import fingerprint, read_json, write_json
+from pcsta.skeletons import SKELETONS
 from pcsta.two_stream import TwoStream
 
 Stage = Literal["pose", "rgb"]
@@ -143,7 +145,10 @@ def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig
     """The configuration of a run, by default a finished one. Raises as `read_record`, or ValueError."""
     said = settings or read_record(run)
     try:
-        return ModelConfig.from_dict(said["model"])
+        config = ModelConfig.from_dict(said["model"])
+        if config.skeleton not in SKELETONS:
+            raise ValueError(f"it reads {config.skeleton} joints")
+        return config
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
             f"{run} is of another version of pcsta ({error}); train it again in another folder"
@@ -195,6 +200,11 @@ class State:
                 raise ValueError("it does not say how far it was")
             names = zip(group["params"], group["param_names"], strict=True)
             moments = {i: part(f"optimizer/{name}/") for i, name in names}
+            for i, p in zip(moments, self.optimizer.param_groups[0]["params"], strict=True):
+                shapes = {name: tuple(tensor.shape) for name, tensor in moments[i].items()}
+                like = tuple(p.shape)
+                if shapes and shapes != {"exp_avg": like, "exp_avg_sq": like, "step": ()}:
+                    raise ValueError(f"its optimizer has {shapes}")
             self.optimizer.load_state_dict({"state": moments, "param_groups": [group]})
             self.schedule.load_state_dict(schedule)
         except (KeyError, TypeError, ValueError) as error:
@@ -217,8 +227,12 @@ def load(run: Path | str, device: str = "cpu") -> TwoStream:
     Raises as `read_record`, and ValueError for a checkpoint that is damaged or of another network.
     """
     path, where = Path(run) / "model.safetensors", resolve_device(device)
-    model = TwoStream(configuration(Path(run)))
-    tensors.load_into(model, tensors.read(path)[0], path, f"the network of {run}")
+    config, found, what = configuration(Path(run)), tensors.read(path)[0], f"the network of {run}"
+    with torch.device("meta"):  # sizes are compared before they take memory
+        sizes = {name: tensor.to("meta") for name, tensor in found.items()}
+        tensors.load_into(TwoStream(config), sizes, path, what)
+    model = TwoStream(config)
+    tensors.load_into(model, found, path, what)
     return model.to(where).eval()
 
 

@@ -63,9 +63,12 @@ class ModelConfig:
     glimpse_dropout: float = 0.0  # laptop: drops features of V, the same for all hands and times
 
     def __post_init__(self) -> None:
-        sizes = (self.classes, self.frames, self.people, self.hidden, self.step_features)
-        if min(*sizes, *self.pose_widths, self.glimpse_features, self.spatial_hidden) < 1:
-            raise ValueError("a network has at least one of everything: sizes are 1 or more")
+        sizes = (
+            self.classes, self.frames, self.people, *self.pose_widths, self.glimpse_features,
+            self.hidden, self.step_features, self.spatial_hidden, self.temporal_hidden,
+        )  # fmt: skip
+        if not 1 <= min(sizes) <= max(sizes) <= 10**6:
+            raise ValueError("the sizes of a network are from 1 to a million")
         if self.temporal and self.streams != "pose" and self.hands != "attention":
             raise ValueError(
                 "temporal attention reads the spatial attention (eq. 7): with "

@@ -21,6 +21,7 @@ from pcsta.glimpse import GlimpseSensor
 from pcsta.training import train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_spoiled_files_are_taken_repaired_or_refused(name):
     found = fuzz.fuzz(name, start=10**6, count=60)
