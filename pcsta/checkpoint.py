@@ -54,9 +54,7 @@ class RunSettings(TypedDict):
     protocol: str
     seed: int
     source: NotRequired[dict[str, str | int]]  # see `describe`
-    pose_from: NotRequired[
-        dict[str, str | int]
-    ]  # likewise, where another run trained the pose stream
+    pose_from: NotRequired[dict[str, str | int]]  # likewise: the run that trained the pose stream
 
 
 class Progress(TypedDict):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
+if TYPE_CHECKING:  # the server says without it that the chapters are not here
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
-)
 
 
 def table(name: str) -> dict[str, Any]:
@@ -21,4 +20,11 @@ def table(name: str) -> dict[str, Any]:
 
 def html(template: str, **values: Any) -> str:
     """A template of Jinja, e.g. "figures/player.html", with its values, which are escaped."""
-    return _TEMPLATES.get_template(template).render(values)
+    return _templates().get_template(template).render(values)
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)

@@ -43,12 +43,6 @@ def book(
     port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 8000,
 ) -> None:
     """Make the data, train the small models, run every chapter, build and open the book."""
-    from pcsta_book.places import BOOK
-
-    if not (BOOK / "_toc.yml").exists():
-        raise FileNotFoundError(
-            "the chapters are not here: `pcsta book` needs a checkout of the repository"
-        )
     from pcsta_book.site import serve as site
 
     site.main(serve, port)

@@ -21,6 +21,18 @@ def opened(monkeypatch):
     monkeypatch.setattr(cli, "_opened", lambda *_: dataset)
 
 
+@pytest.fixture
+def small(opened, monkeypatch, tmp_path):
+    """A store, a network and a recipe that train at once."""
+    store = make_store(tmp_path / "store", clips=12)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
+    monkeypatch.setattr(options, "Plan", lambda *_: plan_of(store))
+    monkeypatch.setitem(CONFIGS, "laptop", tiny)
+    recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
+    monkeypatch.setitem(RECIPES, "laptop", recipe)
+    return SimpleNamespace(store=store, recipe=recipe)
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -53,30 +65,18 @@ def test_what_cannot_be_trained_is_told_before_anything_is_made(command, monkeyp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
-def test_a_grid_of_other_settings_is_refused_before_it_prepares(opened, monkeypatch, tmp_path):
-    store = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
-    monkeypatch.setattr(options, "Plan", lambda *_: plan_of(store))
-    monkeypatch.setitem(CONFIGS, "laptop", tiny)
-    recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
-    monkeypatch.setitem(RECIPES, "laptop", recipe)
+def test_a_grid_of_other_settings_is_refused_before_it_prepares(small, monkeypatch, tmp_path):
     words = ["ablate", "--out", tmp_path / "new", "--rows", "A", "--seeds", 1, "--device", "cpu"]
     call(*words)
-    monkeypatch.setitem(RECIPES, "laptop", replace(recipe, batch=4))
-    plan = plan_of(store)
+    monkeypatch.setitem(RECIPES, "laptop", replace(small.recipe, batch=4))
+    plan = plan_of(small.store)
     plan.store = lambda *_: pytest.fail("it prepares")
     monkeypatch.setattr(options, "Plan", lambda *_: plan)
     assert "holds another run" in str(call(*words, ok=False).exception)
 
 
-def test_a_record_can_be_made_again_and_continued(opened, monkeypatch, tmp_path):
+def test_a_record_can_be_made_again_and_continued(small, monkeypatch, tmp_path):
     """Its command names the folder in which the runs lie, and what stood there by default."""
-    store = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
-    monkeypatch.setattr(options, "Plan", lambda *_: plan_of(store))
-    monkeypatch.setitem(CONFIGS, "laptop", tiny)
-    recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
-    monkeypatch.setitem(RECIPES, "laptop", recipe)
     words = ["--out", tmp_path / "somewhere/mine", "--rows", "A", "--seeds", 1, "--device", "cpu"]
     text = call("ablate", *words).stdout
     assert call("ablate", *words, "--record", tmp_path / "one.json").stdout == text
