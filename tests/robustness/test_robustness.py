@@ -19,6 +19,7 @@ from pcsta.config import row
 from pcsta.data import open_dataset
 from pcsta.glimpse import GlimpseSensor
 from pcsta.training import train
+from pcsta_book.places import BOOK
 
 
 @pytest.mark.slow
@@ -88,3 +89,8 @@ def test_a_name_in_a_table_does_not_become_a_place(tmp_path, name):
     data = open_dataset("own", folder)
     for known in (*data.unusable, *(sample.name for sample in data)):
         assert not {"/", "\\"} & set(known) and known not in ("..", ".")
+
+
+def test_the_page_has_a_line_for_every_format():
+    page = (BOOK / "robustness.md").read_text("utf-8")
+    assert f'FORMATS = "{" ".join(FORMATS)}".split()' in page
