@@ -1,5 +1,25 @@
-"""`python -m pcsta` is the command `pcsta`."""
+"""The command `pcsta`, also as `python -m pcsta`. It hears Ctrl-C before it imports anything else."""
 
-from pcsta.cli import main
+import signal
+import sys
 
-main()
+from pcsta import console
+
+
+def main() -> None:
+    """Run the command; one that was stopped ends with 130, as shells expect."""
+    console.listen()
+    try:
+        from pcsta import cli
+
+        cli.main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the interpreter ends, and has nothing to lose
+
+
+if __name__ == "__main__":
+    main()

@@ -57,21 +57,27 @@ def words(error: Exception) -> str:
 
 def _interrupted(number: int, frame: Any, main: int = os.getpid()) -> None:
     """Ctrl-C: unwind, so that nothing half-written stays, but do not wait for who computes beside."""
-    if os.getpid() == main:
-        os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
-        atexit.register(os._exit, 130)  # taking an interpreter with torch apart costs a second
-        timer = threading.Timer(1.0, os._exit, [130])
-        timer.daemon = True
-        timer.start()
+    if os.getpid() != main:
+        os._exit(130)
+    os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
+    sys.unraisablehook = lambda _: None  # where it cannot unwind, the timer ends it
+    atexit.register(os._exit, 130)  # taking an interpreter with torch apart costs a second
+    timer = threading.Timer(1.0, os._exit, [130])
+    timer.daemon = True
+    timer.start()
     raise KeyboardInterrupt
+
+
+def listen() -> None:
+    """Hear Ctrl-C, unless whoever started this process has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
 
 
 def begin() -> None:
     """Set this process up to speak so."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupted)
     usual = warnings.showwarning
 
     def show(said: Warning | str, kind: type[Warning], *where: Any) -> None:

@@ -37,14 +37,11 @@ def one_torch_thread():
 @pytest.fixture
 def said(monkeypatch, capsys):
     """What a command says, as `command.Said`."""
-    import signal
-
     from command import Said
     from pcsta import console
 
-    handler, warned = signal.getsignal(signal.SIGINT), console.warnings.showwarning
+    warned = console.warnings.showwarning
     yield Said(monkeypatch, capsys)
-    signal.signal(signal.SIGINT, handler)
     console.warnings.showwarning = warned
 
 

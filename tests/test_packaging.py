@@ -116,11 +116,11 @@ def test_the_wheel_works_without_the_book(tmp_path):
         scripts, "import pcsta; from pcsta import TwoStream; print(pcsta.__file__)", **options
     )
     assert done.stdout.startswith(target), done.stdout + done.stderr
-    said = python_in(scripts, "from pcsta.cli import main; main()", "--help", **options)
+    said = python_in(scripts, "from pcsta.__main__ import main; main()", "--help", **options)
     assert said.returncode == 0 and "evaluate" in said.stdout, said.stderr
-    said = python_in(scripts, "from pcsta.cli import main; main()", "data", "make", **options)
+    said = python_in(scripts, "from pcsta.__main__ import main; main()", "data", "make", **options)
     assert said.returncode == 1 and "pcsta[book]" in said.stderr, said.stderr
-    said = python_in(scripts, "from pcsta.cli import main; main()", "book", **options)
+    said = python_in(scripts, "from pcsta.__main__ import main; main()", "book", **options)
     assert said.returncode == 1 and "checkout" in said.stderr, said.stderr
 
 

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 import torch
 
 from pcsta.common import begin_worker
+
+
+class _Process(SpawnProcess):
+    """A process that never hears Ctrl-C, not even while it imports: its parent decides what to do."""
+
+    def start(self) -> None:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(SpawnContext):
+    Process = _Process  # type: ignore[assignment]
 
 
 def pool(
@@ -19,7 +37,7 @@ def pool(
 
     Started afresh (spawn): a fork of a process that has run torch's threads may hang.
     """
-    return ProcessPoolExecutor(processes, get_context("spawn"), _begin, (limit,))
+    return ProcessPoolExecutor(processes, _Context(), _begin, (limit,))
 
 
 def _begin(limit: Callable[[int], Any]) -> None:

@@ -1,8 +1,13 @@
 """Processes beside each other end with their parent, however it ends."""
 
+import signal
 import subprocess
 import sys
 import time
+
+import pytest
+
+from pcsta_book.pools import pool
 
 PARENT = """
 import os, sys, time
@@ -50,3 +55,12 @@ def test_a_killed_parent_takes_its_processes_along(tmp_path):
         parent.kill()
         parent.wait()
     assert until(still)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_its_processes_never_hear_ctrl_c():
+    with pool(1) as processes:
+        assert (
+            signal.SIGINT in processes.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+        )
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

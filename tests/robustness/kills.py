@@ -121,7 +121,8 @@ def stop(process: subprocess.Popen, sign: int, said: Path) -> tuple[list[str], f
     (os.killpg if sign == signal.SIGINT else os.kill)(process.pid, sign)
     process.wait()
     seconds = time.monotonic() - began
-    if sign == signal.SIGINT and process.returncode not in (0, 130):
+    # -2: the interpreter itself had not begun to listen. A shell says 130 for it, too.
+    if sign == signal.SIGINT and process.returncode not in (0, 130, -signal.SIGINT):
         faults.append(f"Ctrl-C: it ended with {process.returncode}")
     if sign == signal.SIGINT and "Traceback" in said.read_text():
         faults.append(f"Ctrl-C: {said.read_text()[-300:]}")
