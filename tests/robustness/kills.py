@@ -60,7 +60,7 @@ def make_dataset(root: Path, clips: int = 24) -> None:
 
 
 def start(name: str, folder: Path, data: Path) -> subprocess.Popen:
-    words = COMMANDS[name].format(data=data, out=folder / "out").split()
+    words = [word.format(data=data, out=folder / "out") for word in COMMANDS[name].split()]
     environment = {
         **os.environ, "PCSTA_DATA": str(folder / "data"), "OMP_NUM_THREADS": "1",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'book'}",
