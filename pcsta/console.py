@@ -27,17 +27,16 @@ _ADVICE = {
     errno.ENOTDIR: "check the name",
     errno.EISDIR: "name a file in it",
 }
-# What libraries say when it is not the program that is wrong.
+# What libraries say when it is not the program that is wrong, as patterns.
 _SIGNS = {
-    "DataLoader worker": "a process that reads was killed, as happens when memory runs out; run the "
+    "DataLoader worker|can't allocate memory": "a process that reads was killed, as happens when memory runs out; run the "
     "same command again with fewer --workers, and it continues",
     "process pool": "a process that computes was killed, as happens when memory runs out; run the same "
     "command again, and it continues",
     "out of memory": "the GPU has too little free memory; end what else uses it, or take --device cpu",
-    "gloo": "a process that trains beside this one has ended, and its own message says why; run the "
+    "gloo|NCCL": "a process that trains beside this one has ended, and its own message says why; run the "
     "same command again, and it continues",
 }
-_SIGNS |= {"NCCL": _SIGNS["gloo"], "can't allocate memory": _SIGNS["DataLoader worker"]}
 
 
 def words(error: Exception) -> str:
@@ -51,7 +50,7 @@ def words(error: Exception) -> str:
         advice = "" if own else _ADVICE.get(error.errno or 0, "")
         return f"{where}{error.strerror}" + (f"; {advice}" if advice else "")
     if isinstance(error, RuntimeError):
-        return next((said for sign, said in _SIGNS.items() if sign in text), "")
+        return next((said for sign, said in _SIGNS.items() if re.search(sign, text)), "")
     return text
 
 

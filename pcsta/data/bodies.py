@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, permutations
+from statistics import median
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -129,13 +130,7 @@ def stature(body: Body, skeleton: Skeleton) -> float:
         return length
 
     legs = (to_root("left foot") + to_root("right foot")) / 2
-    return float(_median(to_root("head") + legs))
-
-
-def _median(values: np.ndarray) -> np.ndarray:
-    """Of finite numbers, over the first axis. NumPy's own first loads numpy.ma: a tenth of `inspect`."""
-    ordered = np.sort(values, axis=0)
-    return np.asarray((ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2)
+    return float(median(to_root("head") + legs))
 
 
 def short_lived(body: Body, length: int, skeleton: Skeleton) -> str:
@@ -152,7 +147,7 @@ def misshapen(body: Body, length: int, skeleton: Skeleton) -> str:
     tall = stature(body, skeleton)
     if not STATURE[0] <= tall <= STATURE[1]:
         return f"{tall:.2f} m from head to foot is no person's size"
-    x, y, _ = _median(np.ptp(body.joints, axis=1))  # extent of the joints' box
+    x, y, _ = map(median, np.ptp(body.joints, axis=1).T)  # extent of the joints' box
     if x > WIDE * y and motion(body) < 0.05:
         return f"its joints spread {x:.2f} m wide and {y:.2f} m high"
     return ""

@@ -176,7 +176,7 @@ def _described(path: Path) -> dict[str, Any]:
         sizes = [own.get("crop_size", 1), *own["image_size"], *own.get("actions", ())]
         named = re.fullmatch(r"[\w-]+", own.get("name", "ntu"))  # stores are called after it
         whole = named and len(own["image_size"]) == 2 and all(n in range(1, 10**4) for n in sizes)
-        whole = whole and max(own.get("actions", (1,)), default=0) <= len(ACTION_NAMES)
+        whole = whole and 1 <= max(own.get("actions", (1,)), default=0) <= len(ACTION_NAMES)
     except (AttributeError, KeyError, TypeError):
         whole = False
     if not whole:

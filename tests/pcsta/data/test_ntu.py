@@ -439,3 +439,27 @@ def test_the_bulk_reader_reads_what_reading_line_by_line_reads(real_data):
         rows = [s.split() for s in path.read_text().splitlines()]
         values = np.array([[float(n) for n in row] for row in rows if len(row) == 12], np.float32)
         np.testing.assert_array_equal(read_skeleton(path).values.reshape(-1, 12), values)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "../elsewhere"}, {"name": 7}, {"actions": []}, {"actions": [61]}, {"actions": 1},
+        {"image_size": [1920]}, {"image_size": [0, 9]}, {"image_size": None}, {"crop_size": "50"},
+    ],
+)  # fmt: skip
+def test_a_description_that_cannot_be_true_is_refused(tmp_path, wrong):
+    """`dataset.json` names stores, labels and pixels: nothing of it is taken in silence."""
+    write_ntu(tmp_path, NAME, ntu_text(30, [(ONE, 0, person(30))]))
+    told = {"name": "own", "actions": [1, 2], "image_size": [960, 540], "crop_size": 32}
+    (tmp_path / "dataset.json").write_text(json.dumps(told))
+    assert NTU(tmp_path).image_size(NTU(tmp_path)[NAME]) == (960, 540)
+    (tmp_path / "dataset.json").write_text(json.dumps(told | wrong))
+    with pytest.raises(DataError, match=r"dataset\.json.*does not describe a dataset"):
+        NTU(tmp_path)
+
+
+def test_a_description_that_is_no_json_is_refused(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"name": ')
+    with pytest.raises(ValueError, match=r"dataset\.json is damaged"):
+        NTU(tmp_path)

@@ -43,6 +43,13 @@ def test_colour_is_red_first(tmp_path):
     assert image[..., 0].mean() > 150 > 50 > image[..., 2].mean()
 
 
+def test_a_film_that_no_decoder_knows_is_refused(video):
+    video.write_bytes(video.read_bytes().replace(b"H264", b"ZZZZ"))
+    for read in (video_info, lambda path: list(read_frames(path))):
+        with pytest.raises(DataError, match=r"v\.avi: FFmpeg has no decoder for it"):
+            read(video)
+
+
 def test_info(video):
     *found, times = video_info(video)
     assert found == [20, (96, 64), 25.0, "h264", 20, ""]
