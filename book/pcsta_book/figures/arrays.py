@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pcsta.data.clip import PEOPLE
 from pcsta.skeletons import Skeleton
-from pcsta_book.figures.style import INFORMATIVE, INK, label_hands
+from pcsta_book.figures.style import INFORMATIVE, INK, PLAIN, label_hands
 
 CHANNELS = ("position", "velocity", "acceleration")
 
@@ -56,7 +56,7 @@ def temporal_bar(
     if active is not None:
         for t in np.flatnonzero(np.asarray(active) >= 0):
             ax.axvspan(t - 0.5, t + 0.5, color=INFORMATIVE, linewidth=0, zorder=0)
-    ax.bar(range(steps), temporal_attention, color="#56738F", width=0.8)
+    ax.bar(range(steps), temporal_attention, color=PLAIN, width=0.8)
     ax.axhline(1 / steps, color=INK, linewidth=0.8, linestyle="--", label="uniform, 1/T")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlim=(-0.5, steps - 0.5), xlabel="step t", ylabel="p'")

@@ -39,7 +39,7 @@ def confusion_cells(
              entry cannot be chosen. Beside a mistake stands a clip that rightly got the same
              answer, where `clips` has one: the two should look alike.
     groups:  (C,) what the classes have in common, e.g. the motion; classes of a group stand
-             beside each other, and cells inside a group have an orange frame around them
+             beside each other, and cells inside a group have a purple frame around them
 
     Raises ValueError when the sizes differ or a clip is given for an empty cell.
     """
@@ -67,7 +67,7 @@ def confusion_cells(
     order = sorted(clips, key=lambda cell: cell[0] == cell[1])
     digest = hashlib.sha256(matrix.tobytes() + repr(classes).encode()).hexdigest()
     page = assets.html(
-        "figures/confusion_cells.html", name=f"cells-{digest[:8]}", ink=INK, orange=CHOSEN,
+        "figures/confusion_cells.html", name=f"cells-{digest[:8]}", ink=INK, chosen=CHOSEN,
         classes=classes, cells=cells, choices=[cells[true][said] for true, said in order],
     )  # fmt: skip
     return HTML(page)  # type: ignore[no-untyped-call]

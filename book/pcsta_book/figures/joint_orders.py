@@ -17,9 +17,8 @@ from pcsta_book.figures.arrays import tensor_image
 from pcsta_book.figures.body import aside, bare, rest_pose
 from pcsta_book.figures.pictures import pixels
 from pcsta_book.figures.player import player
-from pcsta_book.figures.style import CHOSEN
+from pcsta_book.figures.style import CHOSEN, PLAIN
 
-SEEN = "#0072B2"
 DPI = 150  # sharp on a phone
 
 
@@ -98,10 +97,10 @@ def seen_joints(ax: Axes, skeleton: Skeleton, joints: Iterable[int]) -> None:
     """
     marked, places = set(joints), rest_pose(skeleton)
     for bone in skeleton.bones:
-        colour, width = (SEEN, 3.5) if marked.issuperset(bone) else ("lightgrey", 1.2)
+        colour, width = (PLAIN, 3.5) if marked.issuperset(bone) else ("lightgrey", 1.2)
         ax.plot(*places[list(bone)].T, color=colour, linewidth=width, zorder=0)
     for joint, place in enumerate(places):
-        marker, colour, size = ("s", SEEN, 8) if joint in marked else (".", "grey", 4)
+        marker, colour, size = ("s", PLAIN, 8) if joint in marked else (".", "grey", 4)
         ax.plot(*place, marker, color=colour, markersize=size, zorder=1)
     bare(ax, 5.4, (-0.5, 9.5))
 
@@ -129,7 +128,7 @@ def receptive_field_player(
             figure, ax = _body_axes(3.0, 3.0)
             seen_joints(ax, skeleton, joints)
             strip = ax.inset_axes((0.03, -0.08, 0.94, 0.05))  # all columns of person 1
-            strip.axvspan(first, stop, color=SEEN, linewidth=0)
+            strip.axvspan(first, stop, color=PLAIN, linewidth=0)
             strip.set(xlim=(0, width), xticks=[], yticks=[])
             strip.spines[:].set_visible(True)
             pictures.append(pixels(figure))

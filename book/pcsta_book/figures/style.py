@@ -22,13 +22,14 @@ PERSON_COLOURS = ("#FFFFFF", "#F0E442")  # bones over a video frame
 PERSON_INKS = ("#333333", "#999999")  # bones on paper
 INFORMATIVE = "#F7EFA0"  # the planted interval, where the truth is known
 INK = "#222222"
-CHOSEN = "#D55E00"  # where a player or a reader stands now
+PLAIN = "#56738F"  # what is no hand and nobody
+CHOSEN = "#7B3294"  # where a player or a reader stands now; the second of two
 
 
 def use() -> None:
     """Give every later matplotlib figure of this process the book's look."""
     plt.style.use(assets.HERE / "figures" / "book.mplstyle")
-    colours = (*HAND_COLOURS, "#56B4E9", "#E69F00", "#000000")
+    colours = (PLAIN, CHOSEN, "#E69F00", "#777777", "#000000")  # those of hands are for hands
     plt.rcParams["axes.prop_cycle"] = rcsetup.cycler(color=colours)
 
 

@@ -23,7 +23,7 @@ from pcsta_book.figures.arrays import attention_heatmap, temporal_bar, tensor_im
 from pcsta_book.figures.body import skeleton
 from pcsta_book.figures.notation import symbol
 from pcsta_book.figures.paint import paint, people_window
-from pcsta_book.figures.style import HAND_COLOURS, INK
+from pcsta_book.figures.style import HAND_COLOURS, INK, PLAIN
 
 LEARNED = "#C9D9E8"
 BLOCKS = 16  # of a glimpse's features, each drawn as one cell
@@ -74,7 +74,7 @@ def system(
     attention_heatmap(pictures["where"], spatial_attention)
     temporal_bar(pictures["when"], temporal_attention)
     for name, said in logits.items():
-        pictures[f"{name} logits"].barh(range(len(said)), said, color="#56738F")
+        pictures[f"{name} logits"].barh(range(len(said)), said, color=PLAIN)
     crops, there = crop(image, clip.hands[t], crop_size), np.isfinite(clip.hands[t]).all(-1)
     for hand, colour in enumerate(HAND_COLOURS):
         picture = pictures[HANDS[hand]]

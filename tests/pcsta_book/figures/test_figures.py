@@ -15,6 +15,7 @@ from pcsta.skeletons import SKELETONS
 from pcsta_book import figures
 from pcsta_book.figures.paint import temporal_strip
 from pcsta_book.figures.style import HAND_COLOURS, HAND_LINES, HAND_MARKERS
+from pcsta_book.places import BOOK
 
 STEPS = 6
 
@@ -457,3 +458,15 @@ def test_the_system_shows_the_clips_own_tensors(clip):
     for text in figure.axes[0].texts:
         assert figure.bbox.contains(*text.get_window_extent().get_points().mean(0))
     plt.close(figure)
+
+
+def test_the_colours_of_hands_are_for_hands():
+    """They stand in style.py; every other line and bar has another colour."""
+    chapters = [p for p in BOOK.glob("*.*") if p.suffix in (".ipynb", ".md")]
+    modules = [p for p in (BOOK / "pcsta_book").rglob("*.py") if p.name != "style.py"]
+    assert len(chapters) > 12 and len(modules) > 30
+    for path in chapters + modules:
+        text = path.read_text("utf-8").upper()
+        assert not [colour for colour in HAND_COLOURS if colour in text], path.name
+    figures.use()
+    assert not set(plt.rcParams["axes.prop_cycle"].by_key()["color"]) & set(HAND_COLOURS)
