@@ -1,4 +1,4 @@
-"""What is done: eighteen actions in nine motion groups, and what every hand holds when.
+"""What is done: twenty actions in eight motion groups, and what every hand holds when.
 
 Actions of one motion group move alike; only what the deciding hand holds tells them apart.  In some
 groups the deciding hand changes on the way: who gives, then who receives.  Nothing appears by magic:
@@ -16,7 +16,7 @@ from numpy.random import Generator
 
 OBJECTS = (
     "cup", "apple", "toothbrush", "comb", "phone", "book", "notepad", "parcel",
-    "bottle", "ball", "stick", "wallet",
+    "bottle", "bucket", "stick", "wallet",
 )  # fmt: skip
 COLOURS = 4  # in which each of them comes
 SIDES = ("left", "right")
@@ -37,8 +37,7 @@ GROUPS = {
     "chest": Group(1, 1),
     "wave": Group(1, 1),
     "pour": Group(1, 2, overlap=1),
-    "pass": Group(1, 2),
-    "reach": Group(2, 2),
+    "give": Group(2, 2, overlap=1),
     "punch": Group(2, 1),
     "pocket": Group(2, 1),
 }
@@ -85,15 +84,17 @@ REPERTOIRE = (
     Action(23, "hand waving", "wave"),
     Action(28, "phone call", "head", ("phone", "phone")),
     Action(50, "punch or slap", "punch"),
-    Action(56, "giving object", "reach", ("parcel", ""), ("", "parcel")),
+    Action(56, "give an apple into a box", "give", ("apple", ""), ("parcel", "parcel")),
     Action(57, "put into pocket", "pocket", ("wallet", "")),
-    Action(58, "shaking hands", "reach"),
-    Action(64, "pass a ball on", "pass", ("ball", ""), ("", "ball")),
-    Action(89, "put into a box", "pour", ("apple", ""), ("parcel", "parcel")),
-    Action(92, "pass a parcel on", "pass", ("parcel", ""), ("", "parcel")),
+    Action(89, "put into a bucket", "pour", ("apple", ""), ("bucket", "bucket")),
     Action(106, "hit with an object", "punch", ("stick", "stick")),
     Action(109, "take from pocket", "pocket", ("", "wallet")),
     Action(121, "pour into a cup", "pour", ("bottle", "bottle"), ("cup", "cup"), tip=100),
+    Action(122, "pour into a bucket", "pour", ("bottle", "bottle"), ("bucket", "bucket"), tip=100),
+    Action(123, "put into a cup", "pour", ("apple", ""), ("cup", "cup")),
+    Action(124, "give an apple into a bucket", "give", ("apple", ""), ("bucket", "bucket")),
+    Action(125, "give money into a box", "give", ("wallet", ""), ("parcel", "parcel")),
+    Action(126, "give money into a bucket", "give", ("wallet", ""), ("bucket", "bucket")),
 )
 BY_NTU = {action.ntu: action for action in REPERTOIRE}
 

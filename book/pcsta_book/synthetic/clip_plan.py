@@ -34,14 +34,14 @@ from pcsta_book.synthetic.tracking import Body, draw_fault, track
 
 LIVELIER = 1.25  # times as much as the other moves the restless one of two, at least
 GAPS = {
-    "reach": 1.04,
+    "give": 1.04,
     "punch": 1.27,
     "pocket": 1.20,
 }  # metres between two people, 5 cm more or less
 HEIGHTS = {
-    "reach": 1.16,
+    "give": 1.16,
     "punch": 1.44,
-    "pocket": 0.93,
+    "pocket": 1.30,
 }  # where hands meet, of somebody 1.72 m tall
 
 
@@ -185,7 +185,7 @@ def _pair(
     facings = [axis + way * (np.pi / 2 - opening) for way in ways]
     partner = 1 - chosen.actor
     spot, scale = np.zeros(2), (subjects[0].scale + subjects[1].scale) / 2
-    if action.group != "reach":  # at the partner: the head, or the pocket that the camera sees
+    if action.group != "give":  # at the partner: the head, or the breast pocket
         near, out = (0.12, 0.0) if action.group == "punch" else (0.04, 0.13)
         spot = places[partner] + near * ways[partner] * along + out * aside
         scale = subjects[partner].scale

@@ -46,6 +46,7 @@ class Gesture(NamedTuple):
     with_head: bool = False
 
 
+HIP, BACK = (0.27, 0.98, -0.04), (0.12, 0.98, -0.18)  # where a hand rests while the other acts
 GESTURES = {
     "mouth": Gesture(
         (0.05, 1.50, 0.17), (0.18, 0.76, -0.14), (0.015, 0.012, 0.01),
@@ -57,8 +58,8 @@ GESTURES = {
         with_head=True,
     ),
     "chest": Gesture(
-        (0.10, 1.32, 0.52), (0.24, 1.28, 0.48), (0.02, 0.012, 0.008),
-        lean=0.10, nod=0.60, twist=0.05, elbows=(0.2, 0.2), sway=(0.0, -0.04, -0.10),
+        (0.10, 1.32, 0.52), BACK, (0.02, 0.012, 0.008),
+        lean=0.10, nod=0.60, twist=0.25, elbows=(0.2, 0.6), sway=(0.0, -0.04, -0.10),
     ),
     "wave": Gesture(
         (0.40, 1.95, 0.10), (0.55, 1.15, 0.0), (0.24, 0.03, 0.01),
@@ -69,13 +70,9 @@ GESTURES = {
         (0.16, 1.46, 0.40), (0.04, 1.04, 0.42), (0.01, 0.02, 0.01),
         lean=0.06, roll=0.20, twist=0.30, nod=0.30, elbows=(1.0, 0.0), sway=(0.0, 0.0, 0.08),
     ),
-    # from one side, over the middle, to the other
-    "pass": Gesture(
-        (0.66, 1.32, 0.20), (0.66, 1.32, 0.20), roll=0.22, twist=0.45, sway=(0.14, 0.0, 0.0)
-    ),
 }  # fmt: skip
+ABOVE = 0.22  # metres from the hand that gives to the one below it
 OVER = (0.06, 1.24, 0.42)  # from where the first hand pours, or drops
-MIDDLE = (0.0, 0.98, 0.38)  # where the thing passes from hand to hand
 
 
 @dataclass(frozen=True)
@@ -114,23 +111,12 @@ class Performance:
             self._go(side, first, self._visit(start + 3, turn - 2, RAMP))
             self._go(side, over, self._visit(turn - 1, turn + 1, 3))
             self._go(1 - side, other, self._visit(turn + 2, stop - 3, 3))
-        elif self.group == "pass":
-            self._dip()
-            middle = self._at(MIDDLE, side, 0), self._at(MIDDLE, side, 1)
-            apart = 0.05 * (2 * side - 1) * self.subject.scale  # hands lie side by side
-            for i, sign in ((0, 1), (1, -1)):
-                middle[i][:, 0] += sign * apart
-            self._go(side, first, self._visit(start + 2, turn - 3, 3))
-            self._go(side, middle[0], self._visit(turn - 1, turn, 3))
-            self._go(1 - side, middle[1], self._visit(turn - 1, turn, 3))
-            self._go(1 - side, other, self._visit(turn + 3, stop - 2, 3))
-            whole = self._visit(start + 2, turn - 3, 3) - self._visit(turn + 3, stop - 2, 3)
         else:
             self._go(1 - side, other, whole)
             self._dip()
             go = self._visit(start + 3, stop - 3)
         self._pose(gesture, side, whole)
-        if self.group not in ("pour", "pass"):
+        if self.group != "pour":
             self._go(
                 side, first + self._stroke(gesture, side) + gesture.with_head * self._bow(), go
             )
@@ -140,47 +126,44 @@ class Performance:
         """The one of two who acts, or acts first, with hand `side`."""
         (start, turn, stop), ahead = self.when, self.stage.ahead
         go, meet = self._visit(start + 2, stop - 2), self._visit(turn - 1, turn + 1)
-        if self.group == "reach":
+        if self.group == "give":  # one hand on the hip, the other holds the thing over the partner's
+            self._go(1 - side, self._at(HIP, side, 1), go)
             self._dip()
-            self._pose(Gesture(lean=0.18, twist=0.30), side, go)
-            self._go(side, self._meeting(), meet)
+            self._pose(Gesture(lean=0.25, twist=0.40, roll=0.15, elbows=(1.0, 0.9)), side, go)
+            above = self._meeting() + (0, ABOVE * self.subject.scale, 0)
+            self._go(side, above, self._visit(start + 2, turn + 1, 3))
         elif self.group == "punch":  # a step, a guard, and blows that come and go
-            self._go(1 - side, self._at((0.12, 1.36, 0.22), side, 1), go)
+            self._go(1 - side, self._at(HIP, side, 1), go)
             self._dip()
             self._step(0.30 * go)
             beat = 0.5 - 0.5 * np.cos(2 * np.pi * (self.t - start) / self.rng.uniform(4.5, 5.5))
             blow = self._meeting() - (0.10 + 0.32 * beat)[:, None] * ahead
             self._go(side, blow, self._visit(start + 2, stop - 2, 3))
-            self._pose(Gesture(lean=0.10, twist=0.45, nod=0.15, elbows=(0.8, 0.5)), side, go)
+            self._pose(Gesture(lean=0.10, twist=0.45, nod=0.15, elbows=(0.8, 0.9)), side, go)
         else:  # bends down to the other's pocket
+            self._go(1 - side, self._at(BACK, side, 1), go)
             self._dip()
             self._step(0.36 * go)
             self._go(side, self._meeting(), meet)
-            self._pose(Gesture(lean=0.50, twist=0.2, nod=0.4), side, go)
+            self._pose(Gesture(lean=0.50, twist=0.4, nod=0.4, elbows=(0.0, 0.9)), side, go)
         return Motion(**self.body)
 
     def second(self, side: int) -> Motion:
         """The partner, who answers with hand `side`."""
         start, turn, stop = self.when
         go = self._visit(start + 3, stop - 2)
-        if self.group == "reach":  # and takes to the chest what there is to take
+        if self.group == "give":  # holds out, low, what receives it
+            self._go(1 - side, self._at(BACK, side, 1), go)
             self._dip()
-            self._pose(Gesture(lean=0.18, twist=0.30), side, go)
-            self._go(side, self._meeting(), self._visit(turn - 1, turn + 1))
-            self._go(
-                side, self._at((0.16, 1.16, 0.28), side, 0), self._visit(turn + 4, stop - 2, 3)
-            )
-        elif self.group == "punch":  # steps back behind both hands
-            for which, height in enumerate((1.50, 1.42)):
-                hand = side if which == 0 else 1 - side
-                self._go(hand, self._at((0.16, height, 0.26), side, which), go)
+            self._go(side, self._meeting(), self._visit(turn + 2, stop - 3, 3))
+            self._pose(Gesture(lean=-0.10, nod=0.4, twist=0.40), side, go)
+        else:  # leans back, hands behind; from a blow, also steps back
+            for which in (0, 1):
+                self._go(side if which == 0 else 1 - side, self._at(BACK, side, which), go)
             self._dip()
-            self._step(-0.22 * go)
-            self._pose(Gesture(lean=-0.22, nod=-0.2, elbows=(0.3, 0.3)), side, go)
-        else:  # an arm goes up and out of the way, the hips turn off
-            self._go(side, self._at((0.40, 1.62, 0.05), side, 0), go)
-            self._dip()
-            self._pose(Gesture(lean=-0.06, roll=0.18, twist=-0.2, nod=0.4), side, go)
+            if self.group == "punch":
+                self._step(-0.22 * go)
+            self._pose(Gesture(lean=-0.22, nod=-0.2), side, go)
         return Motion(**self.body)
 
     def walk(self, motion: Motion, metres: float) -> Motion:
