@@ -98,8 +98,8 @@ def tracks(path: Path) -> Tracks:
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
-_JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
-_BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
+_JOINT = "%.3f %.3f %.3f %.0f %.0f %.1f %.1f 0 0 0 0 %d\n"  # millimetres: a sensor errs by more
+_BODY = "%d 0 1 1 1 1 0 %.3f %.3f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
 _BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")
 
 

@@ -95,6 +95,8 @@ REPERTOIRE = (
     Action(124, "give an apple into a bucket", "give", ("apple", ""), ("bucket", "bucket")),
     Action(125, "give money into a box", "give", ("wallet", ""), ("parcel", "parcel")),
     Action(126, "give money into a bucket", "give", ("wallet", ""), ("bucket", "bucket")),
+    Action(127, "put a phone into a pocket", "pocket", ("phone", "")),
+    Action(128, "take a phone from a pocket", "pocket", ("", "phone")),
 )
 BY_NTU = {action.ntu: action for action in REPERTOIRE}
 
@@ -165,6 +167,13 @@ def distraction(rng: Generator, action: Action) -> str:
     return str(rng.choice(pool))
 
 
+def roles(group: str) -> tuple[list[str], list[str]]:
+    """What the first and the second hand may hold in the actions of a motion group."""
+    members = [a for a in REPERTOIRE if a.group == group]
+    first, second = ({a.first[0] for a in members}, {a.second[1] for a in members})
+    return sorted(first), sorted(second)
+
+
 def schedules(
     rng: Generator, action: Action, frames: int, when: Timing, hands: list[tuple[int, int]],
     plain: bool = False,
@@ -179,6 +188,8 @@ def schedules(
         start, stop = interval(rng, frames)
         empty, decoy = rng.random() < EMPTY, rng.random() < DECOY
         other, outside = distraction(rng, action), distraction(rng, action)
+        if len(hands) == 2 and hand in hands:  # what the other of the two could have to show
+            decoy, outside = True, str(rng.choice(roles(action.group)[1 - hands.index(hand)]))
         colour, shade = (int(rng.integers(COLOURS)) for _ in range(2))
         holds = [] if empty or plain else [Hold(start, stop, other, colour)]
         if hand in hands:

@@ -126,7 +126,9 @@ class Performance:
         """The one of two who acts, or acts first, with hand `side`."""
         (start, turn, stop), ahead = self.when, self.stage.ahead
         go, meet = self._visit(start + 2, stop - 2), self._visit(turn - 1, turn + 1)
-        if self.group == "give":  # one hand on the hip, the other holds the thing over the partner's
+        if (
+            self.group == "give"
+        ):  # one hand on the hip, the other holds the thing over the partner's
             self._go(1 - side, self._at(HIP, side, 1), go)
             self._dip()
             self._pose(Gesture(lean=0.25, twist=0.40, roll=0.15, elbows=(1.0, 0.9)), side, go)
