@@ -1,4 +1,4 @@
-"""What is done: twenty actions in eight motion groups, and what every hand holds when.
+"""What is done: twenty-two actions in eight motion groups, and what every hand holds when.
 
 Actions of one motion group move alike; only what the deciding hand holds tells them apart.  In some
 groups the deciding hand changes on the way: who gives, then who receives.  Nothing appears by magic:
@@ -36,8 +36,8 @@ GROUPS = {
     "head": Group(1, 1),
     "chest": Group(1, 1),
     "wave": Group(1, 1),
-    "pour": Group(1, 2, overlap=1),
-    "give": Group(2, 2, overlap=1),
+    "pour": Group(1, 2, overlap=2),
+    "give": Group(2, 2, overlap=2),
     "punch": Group(2, 1),
     "pocket": Group(2, 1),
 }
@@ -85,10 +85,10 @@ REPERTOIRE = (
     Action(28, "phone call", "head", ("phone", "phone")),
     Action(50, "punch or slap", "punch"),
     Action(56, "give an apple into a box", "give", ("apple", ""), ("parcel", "parcel")),
-    Action(57, "put into pocket", "pocket", ("wallet", "")),
+    Action(57, "put money into a pocket", "pocket", ("wallet", "")),
     Action(89, "put into a bucket", "pour", ("apple", ""), ("bucket", "bucket")),
     Action(106, "hit with an object", "punch", ("stick", "stick")),
-    Action(109, "take from pocket", "pocket", ("", "wallet")),
+    Action(109, "take money from a pocket", "pocket", ("", "wallet")),
     Action(121, "pour into a cup", "pour", ("bottle", "bottle"), ("cup", "cup"), tip=100),
     Action(122, "pour into a bucket", "pour", ("bottle", "bottle"), ("bucket", "bucket"), tip=100),
     Action(123, "put into a cup", "pour", ("apple", ""), ("cup", "cup")),
@@ -102,6 +102,7 @@ BY_NTU = {action.ntu: action for action in REPERTOIRE}
 
 # Chances of a schedule, the same for every hand.
 INTERVAL = (0.22, 0.36)  # length of an interval, as a share of the clip
+LONGER = (0.26, 0.38)  # of a gesture of two hands
 DECOY = 0.65  # outside its interval a hand shows another object, else it is empty
 EMPTY = 0.15  # a distracting hand holds nothing in its interval
 SAME_GROUP = 0.60  # a distraction comes from the action's own motion group, else from all objects
@@ -142,20 +143,23 @@ class Schedule:
         return [hold.thing if (hold := self.at(t)) else "" for t in range(frames)]
 
 
-def interval(rng: Generator, frames: int, moment: float | None = None) -> tuple[int, int]:
-    """(start, stop) of 22-36 % of the clip, the start uniform over all places where it fits.
+def interval(
+    rng: Generator, frames: int, moment: float | None = None, share: tuple[float, float] = INTERVAL
+) -> tuple[int, int]:
+    """(start, stop) of such a share of the clip, the start uniform over all places where it fits.
 
     moment: where among these places, in [0, 1); by chance unless given.  No constant profile over
     time can cover more than about two fifths of it.
     """
-    length = round(rng.uniform(*INTERVAL) * frames)
+    length = round(rng.uniform(*share) * frames)
     start = int((rng.random() if moment is None else moment) * (frames - length + 1))
     return start, start + length
 
 
-def timing(rng: Generator, frames: int, moment: float) -> Timing:
+def timing(rng: Generator, group: str, frames: int, moment: float) -> Timing:
     """The gesture's frames; the turn lies near their middle."""
-    start, stop = interval(rng, frames, moment)
+    share = LONGER if GROUPS[group].hands == 2 else INTERVAL
+    start, stop = interval(rng, frames, moment, share)
     return Timing(start, start + round(rng.uniform(0.45, 0.58) * (stop - start)), stop)
 
 

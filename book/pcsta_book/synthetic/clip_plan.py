@@ -125,7 +125,7 @@ class ClipPlan:
     def _tip(self, actor: int, side: int, t: int) -> float:
         """Degrees, clockwise, by which a hand turns what it holds: a bottle over the cup."""
         acts = (actor, side) == (self.cast.actor, self.cast.side)
-        if not acts or not self.when.turn - 2 <= t <= self.when.turn:
+        if not acts or not self.when.turn <= t <= self.when.turn + 2:
             return 0.0
         own, other = self.hands[self.when.turn, actor, [side, 1 - side], 0]
         return float(np.copysign(self.action.tip, other - own))
@@ -141,7 +141,7 @@ def plan_clip(seed: int, name: Name, frames: int) -> ClipPlan:
     if action.people == 2:  # the partner comes from the same side of the cross-subject split
         side = TRAIN if name.subject in TRAIN else TEST
         subjects.append(Subject.create(int(rng.choice([s for s in side if s != name.subject]))))
-    when = timing(rng, frames, chosen.moment)
+    when = timing(rng, action.group, frames, chosen.moment)
     second = (1 - chosen.actor, chosen.answer) if action.people == 2 else (0, 1 - chosen.side)
     hands = [(chosen.actor, chosen.side), second][: GROUPS[action.group].hands]
     plans = schedules(rng, action, frames, when, hands, chosen.plain)

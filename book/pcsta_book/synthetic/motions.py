@@ -109,8 +109,8 @@ class Performance:
             self._dip()
             over = self._at(OVER, side, 0)
             self._go(side, first, self._visit(start + 3, turn - 2, RAMP))
-            self._go(side, over, self._visit(turn - 1, turn + 1, 3))
-            self._go(1 - side, other, self._visit(turn + 2, stop - 3, 3))
+            self._go(side, over, self._visit(turn - 1, turn + 2, 3))
+            self._go(1 - side, other, self._visit(turn + 1, stop - 2, 3))
         else:
             self._go(1 - side, other, whole)
             self._dip()
@@ -132,8 +132,8 @@ class Performance:
             self._go(1 - side, self._at(HIP, side, 1), go)
             self._dip()
             self._pose(Gesture(lean=0.25, twist=0.40, roll=0.15, elbows=(1.0, 0.9)), side, go)
-            above = self._meeting() + (0, ABOVE * self.subject.scale, 0)
-            self._go(side, above, self._visit(start + 2, turn + 1, 3))
+            above = self._meeting() + np.array((0, ABOVE * self.subject.scale, 0))
+            self._go(side, above, self._visit(start + 2, turn + 2, 3))
         elif self.group == "punch":  # a step, a guard, and blows that come and go
             self._go(1 - side, self._at(HIP, side, 1), go)
             self._dip()
@@ -157,7 +157,7 @@ class Performance:
         if self.group == "give":  # holds out, low, what receives it
             self._go(1 - side, self._at(BACK, side, 1), go)
             self._dip()
-            self._go(side, self._meeting(), self._visit(turn + 2, stop - 3, 3))
+            self._go(side, self._meeting(), self._visit(turn + 1, stop - 2, 3))
             self._pose(Gesture(lean=-0.10, nod=0.4, twist=0.40), side, go)
         else:  # leans back, hands behind; from a blow, also steps back
             for which in (0, 1):
