@@ -67,8 +67,8 @@ def test_fingers_leave_a_thing_to_be_seen(kind, degrees):
 def test_a_hand_behind_a_body_is_not_seen():
     for hidden, forward in ((True, -0.2), (False, 0.25)):
         someone = standing(1, left=(-0.05, 1.0, forward))
-        ball, nothing = (drawn((someone, [grip, EMPTY])) for grip in (Grip("ball"), EMPTY))
-        assert np.array_equal(ball, nothing) == hidden
+        bucket, nothing = (drawn((someone, [grip, EMPTY])) for grip in (Grip("bucket"), EMPTY))
+        assert np.array_equal(bucket, nothing) == hidden
 
 
 def test_the_order_of_people_does_not_matter():

@@ -33,7 +33,7 @@ SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """6 clips: one subject and partners, drink and give object, three cameras."""
+    """6 clips: one subject and partners, drink and give an apple, three cameras."""
     return make(tmp_path_factory.mktemp("synthetic"), workers=1, progress=False, **SMALL)
 
 
@@ -64,7 +64,7 @@ def test_subjects_fall_on_both_sides_of_ntus_cross_subject_split():
 
 def test_names_are_unique_and_each_clip_has_one_camera():
     found = [str(name) for name in names()]
-    assert len(found) == len(set(found)) == 12 * 3 * 18
+    assert len(found) == len(set(found)) == 12 * 3 * 22
     assert all(name[1:4] == name[5:8] for name in found)  # setup = camera
 
 
@@ -103,7 +103,7 @@ def test_colour_and_depth_pixels_are_projections_of_the_joints(small):
                 colour = np.stack([480 + 530 * x / z, 270 - 530 * y / z], 1)
                 depth = np.stack([256 + 365 * x / z, 212 - 365 * y / z], 1)
                 np.testing.assert_allclose(rows[:, 5:7], colour, atol=0.15)
-                np.testing.assert_allclose(rows[:, 3:5], depth, atol=0.15)
+                np.testing.assert_allclose(rows[:, 3:5], depth, atol=0.6)  # written as integers
 
 
 def test_hands_in_the_file_are_where_the_video_shows_them(small):
@@ -140,7 +140,7 @@ def test_videos_have_as_many_frames_as_their_skeletons(small):
 def test_ntus_reader_yields_clips_with_truth(small):
     data = open_dataset("synthetic", small)
     assert len(data.samples) == 6 and not data.unusable
-    assert len(data.classes) == len(ACTIONS) == 18
+    assert len(data.classes) == len(ACTIONS) == 22
     for sample in data.samples:
         clip = data.read(sample)
         assert ACTIONS[clip.label] == int(sample.name[-3:])
