@@ -102,7 +102,7 @@ BY_NTU = {action.ntu: action for action in REPERTOIRE}
 
 # Chances of a schedule, the same for every hand.
 INTERVAL = (0.22, 0.36)  # length of an interval, as a share of the clip
-LONGER = (0.26, 0.38)  # of a gesture of two hands
+LONGER = (0.25, 0.37)  # of a gesture of two hands
 DECOY = 0.65  # outside its interval a hand shows another object, else it is empty
 EMPTY = 0.15  # a distracting hand holds nothing in its interval
 SAME_GROUP = 0.60  # a distraction comes from the action's own motion group, else from all objects
@@ -218,12 +218,13 @@ def schedules(
 def visible(action: Action, when: Timing, turn_taken: int) -> tuple[int, int]:
     """(start, stop) of the frames in which the first or the second hand shows what it has to show.
 
-    Where hands overlap, the second comes out just before the turn, and the first is gone soon after.
+    Where hands overlap, the second comes out just before the turn, and the first needs twice as long
+    to be gone.
     """
     overlap = GROUPS[action.group].overlap
     if not overlap:
         return when.start, when.stop
-    return (when.turn - overlap, when.stop) if turn_taken else (when.start, when.turn + overlap)
+    return (when.turn - overlap, when.stop) if turn_taken else (when.start, when.turn + 2 * overlap)
 
 
 def deciding(

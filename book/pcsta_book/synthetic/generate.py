@@ -16,14 +16,14 @@ from tqdm.auto import tqdm
 from pcsta import files
 from pcsta.data import video
 from pcsta_book.pools import pool
-from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
+from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, LONGER, SAME_GROUP
 from pcsta_book.synthetic.actors import SUBJECTS
 from pcsta_book.synthetic.camera import HEIGHT, WIDTH, YAW
 from pcsta_book.synthetic.casting import PLAIN, REPLICATIONS, Name
 from pcsta_book.synthetic.clip_plan import plan_clip
 from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES, skeleton_text
 
-VERSION = 8  # raise it whenever the generator would write other files
+VERSION = 9  # raise it whenever the generator would write other files
 FRAMES, FPS = 34, 12
 CROP_SIZE = 32  # pixels: a thirtieth of the image's width
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
@@ -51,7 +51,7 @@ def settings(
         "subjects": sorted(subjects), "actions": sorted(actions),
         "fps": FPS, "size": [WIDTH, HEIGHT], "crop_size": CROP_SIZE, "cameras": sorted(YAW),
         "replications": {str(people): count for people, count in REPLICATIONS.items()},
-        "interval": list(INTERVAL), "decoy": DECOY, "empty": EMPTY, "same_group": SAME_GROUP, "plain": PLAIN,
+        "interval": list(INTERVAL), "longer": list(LONGER), "decoy": DECOY, "empty": EMPTY, "same_group": SAME_GROUP, "plain": PLAIN,
         "noise": [NOISE, HAND_NOISE], "fault_shares": SHARES,
     }  # fmt: skip
 
