@@ -220,7 +220,7 @@ class NTU(Dataset):
         self.name = own.get("name", "ntu")
         self.actions = tuple(actions or own.get("actions") or range(1, len(ACTION_NAMES) + 1))
         named = dict(enumerate(ACTION_NAMES, 1))
-        named |= dict(zip(own.get("actions", ()), own.get("classes", ()), strict=True))
+        named |= dict(zip(own.get("actions", ()), own.get("classes", ()), strict=False))
         self.classes = tuple(named[a] for a in self.actions)
         self.crop_size = own.get("crop_size", 50)
         self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None

@@ -33,16 +33,9 @@ from pcsta_book.synthetic.scene import background
 from pcsta_book.synthetic.tracking import Body, draw_fault, track
 
 LIVELIER = 1.25  # times as much as the other moves the restless one of two, at least
-GAPS = {
-    "give": 1.04,
-    "punch": 1.27,
-    "pocket": 1.20,
-}  # metres between two people, 5 cm more or less
-HEIGHTS = {
-    "give": 1.16,
-    "punch": 1.44,
-    "pocket": 1.30,
-}  # where hands meet, of somebody 1.72 m tall
+# metres between two people, 5 cm more or less; height at which hands meet, of somebody 1.72 m tall
+GAPS = {"give": 1.04, "punch": 1.27, "pocket": 1.20}
+HEIGHTS = {"give": 1.16, "punch": 1.44, "pocket": 1.30}
 
 
 @dataclass
@@ -123,7 +116,7 @@ class ClipPlan:
             yield image
 
     def _tip(self, actor: int, side: int, t: int) -> float:
-        """Degrees, clockwise, by which a hand turns what it holds: a bottle over the cup."""
+        """Degrees, clockwise, by which a hand turns what it holds: a bottle over what it fills."""
         acts = (actor, side) == (self.cast.actor, self.cast.side)
         if not acts or not self.when.turn <= t <= self.when.turn + 2:
             return 0.0

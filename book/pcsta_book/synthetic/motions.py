@@ -67,7 +67,7 @@ GESTURES = {
     ),
     # the first hand pours, or drops, from above; the second hand brings what receives it
     "pour": Gesture(
-        (0.16, 1.46, 0.40), (0.04, 1.04, 0.42), (0.01, 0.02, 0.01),
+        (0.16, 1.46, 0.40), (0.04, 1.04, 0.42),
         lean=0.06, roll=0.20, twist=0.30, nod=0.30, elbows=(1.0, 0.0), sway=(0.0, 0.0, 0.08),
     ),
 }  # fmt: skip
@@ -114,21 +114,17 @@ class Performance:
         else:
             self._go(1 - side, other, whole)
             self._dip()
-            go = self._visit(start + 3, stop - 3)
         self._pose(gesture, side, whole)
         if self.group != "pour":
-            self._go(
-                side, first + self._stroke(gesture, side) + gesture.with_head * self._bow(), go
-            )
+            path = first + self._stroke(gesture, side) + gesture.with_head * self._bow()
+            self._go(side, path, self._visit(start + 3, stop - 3))
         return Motion(**self.body)
 
     def first(self, side: int) -> Motion:
         """The one of two who acts, or acts first, with hand `side`."""
         (start, turn, stop), ahead = self.when, self.stage.ahead
-        go, meet = self._visit(start + 2, stop - 2), self._visit(turn - 1, turn + 1)
-        if (
-            self.group == "give"
-        ):  # one hand on the hip, the other holds the thing over the partner's
+        go = self._visit(start + 2, stop - 2)
+        if self.group == "give":  # one hand on the hip, the other over the partner's
             self._go(1 - side, self._at(HIP, side, 1), go)
             self._dip()
             self._pose(Gesture(lean=0.25, twist=0.40, roll=0.15, elbows=(1.0, 0.9)), side, go)
@@ -142,11 +138,11 @@ class Performance:
             blow = self._meeting() - (0.10 + 0.32 * beat)[:, None] * ahead
             self._go(side, blow, self._visit(start + 2, stop - 2, 3))
             self._pose(Gesture(lean=0.10, twist=0.45, nod=0.15, elbows=(0.8, 0.9)), side, go)
-        else:  # bends down to the other's pocket
+        else:  # bends to the other's breast pocket
             self._go(1 - side, self._at(BACK, side, 1), go)
             self._dip()
             self._step(0.36 * go)
-            self._go(side, self._meeting(), meet)
+            self._go(side, self._meeting(), self._visit(turn - 1, turn + 1))
             self._pose(Gesture(lean=0.50, twist=0.4, nod=0.4, elbows=(0.0, 0.9)), side, go)
         return Motion(**self.body)
 
