@@ -16,9 +16,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # the interpreter ends, and has nothing to lose
+        # nothing is left to lose: while the interpreter ends, Ctrl-C ends it at once
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":
