@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import errno
 import os
 import re
 import shlex
-import signal
 import sys
-import threading
+import time
 import warnings
 from typing import Any
 
@@ -29,13 +29,13 @@ _ADVICE = {
 }
 # What libraries say when it is not the program that is wrong, as patterns.
 _SIGNS = {
-    "DataLoader worker|can't allocate memory": "a process that reads was killed, as happens when memory runs out; run the "
-    "same command again with fewer --workers, and it continues",
+    "DataLoader worker|can't allocate memory": "a process that reads was killed, as happens when memory "
+    "runs out; run the same command again with fewer --workers, and it continues",
     "process pool": "a process that computes was killed, as happens when memory runs out; run the same "
     "command again, and it continues",
     "out of memory": "the GPU has too little free memory; end what else uses it, or take --device cpu",
-    "gloo|NCCL": "a process that trains beside this one has ended, and its own message says why; run the "
-    "same command again, and it continues",
+    "gloo|NCCL": "a process that trains beside this one has ended, and its own message says why; run "
+    "the same command again, and it continues",
 }
 
 
@@ -54,23 +54,21 @@ def words(error: Exception) -> str:
     return text
 
 
-def _interrupted(number: int, frame: Any, main: int = os.getpid()) -> None:
+def interrupted(number: int, frame: Any, main: int = os.getpid()) -> None:
     """Ctrl-C: unwind, so that nothing half-written stays, but do not wait for who computes beside."""
     if os.getpid() != main:
         os._exit(130)
     os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
-    sys.unraisablehook = lambda _: None  # where it cannot unwind, the timer ends it
+    sys.unraisablehook = lambda _: None  # where it cannot unwind, the thread ends it
     atexit.register(os._exit, 130)  # taking an interpreter with torch apart costs a second
-    timer = threading.Timer(1.0, os._exit, [130])
-    timer.daemon = True
-    timer.start()
+    # not of `threading`, whose lock may be held by what was just interrupted
+    _thread.start_new_thread(_end, ())
     raise KeyboardInterrupt
 
 
-def listen() -> None:
-    """Hear Ctrl-C, unless whoever started this process has it ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupted)
+def _end() -> None:
+    time.sleep(1.0)
+    os._exit(130)
 
 
 def begin() -> None:

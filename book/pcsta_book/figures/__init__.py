@@ -16,11 +16,11 @@ from pcsta_book.figures.paint import attention_picture, blank, paint, people_win
 from pcsta_book.figures.pictures import encode
 from pcsta_book.figures.player import attention_player, compare_attention, player
 from pcsta_book.figures.source import source
-from pcsta_book.figures.style import HAND_COLOURS, hand_style, label_hands, use
+from pcsta_book.figures.style import CHOSEN, HAND_COLOURS, PLAIN, hand_style, label_hands, use
 from pcsta_book.figures.system import system
 
 __all__ = [
-    "HAND_COLOURS", "attention_heatmap", "attention_per_frame", "attention_picture",
+    "CHOSEN", "HAND_COLOURS", "PLAIN", "attention_heatmap", "attention_per_frame", "attention_picture",
     "attention_player", "blank", "card", "compare_attention", "confusion", "confusion_cells",
     "contact_sheet", "encode", "hand_style", "label_hands", "overlay", "paint", "people_window",
     "player", "receptive_field_player", "rest_pose", "seen_joints", "skeleton", "source", "system",
