@@ -98,8 +98,8 @@ def tracks(path: Path) -> Tracks:
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
-_JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
-_BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
+_JOINT = "%.3f %.3f %.3f %.0f %.0f %.1f %.1f 0 0 0 0 %d\n"  # millimetres: a sensor errs by more
+_BODY = "%d 0 1 1 1 1 0 %.3f %.3f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
 _BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")
 
 
@@ -173,11 +173,13 @@ def _described(path: Path) -> dict[str, Any]:
         return {}
     own = read_json(path)
     try:
-        sizes = [own.get("crop_size", 1), *own["image_size"], *own.get("actions", ())]
+        actions = own.get("actions", (1,))
+        classes = own.get("classes") or [ACTION_NAMES[a - 1] for a in actions]
+        sizes = [own.get("crop_size", 1), *own["image_size"], *actions]
         named = re.fullmatch(r"[\w-]+", own.get("name", "ntu"))  # stores are called after it
         whole = named and len(own["image_size"]) == 2 and all(n in range(1, 10**4) for n in sizes)
-        whole = whole and 1 <= max(own.get("actions", (1,)), default=0) <= len(ACTION_NAMES)
-    except (AttributeError, KeyError, TypeError):
+        whole = whole and len(actions) == len(classes) > 0 and all(map(str.isprintable, classes))
+    except (AttributeError, IndexError, KeyError, TypeError):
         whole = False
     if not whole:
         advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
@@ -193,7 +195,7 @@ class NTU(Dataset):
     actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
 
     A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
-    actions it holds, the size of its images and of its crops. The embedded dataset does.
+    actions it holds and how it names them, the size of its images and of its crops. The embedded dataset does.
 
     The 302 samples whose skeletons the dataset's authors call missing or incomplete are unusable.
     """
@@ -217,7 +219,9 @@ class NTU(Dataset):
         own = _described(self.root / OWN)
         self.name = own.get("name", "ntu")
         self.actions = tuple(actions or own.get("actions") or range(1, len(ACTION_NAMES) + 1))
-        self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)
+        named = dict(enumerate(ACTION_NAMES, 1))
+        named |= dict(zip(own.get("actions", ()), own.get("classes", ()), strict=False))
+        self.classes = tuple(named[a] for a in self.actions)
         self.crop_size = own.get("crop_size", 50)
         self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None
 
@@ -229,10 +233,9 @@ class NTU(Dataset):
         return self._size or (1920, 1080)
 
     def _label(self, name: str, action: int, subject: str) -> int | str | None:
-        if not 1 <= action <= len(ACTION_NAMES):
-            return "not one of NTU RGB+D's 60 actions"
         if action not in self.actions:
-            return None
+            known = 1 <= action <= len(ACTION_NAMES)
+            return None if known else "not one of NTU RGB+D's 60 actions"
         if name in MISSING:
             return "skeleton missing or incomplete (the authors' list of 302)"
         return self.actions.index(action)

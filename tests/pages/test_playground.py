@@ -13,7 +13,8 @@ from pcsta.pose_tensor import PoseTensor
 from pcsta_book import artifacts, synthetic
 from pcsta_book.site import playground
 from pcsta_book.site.playground import THINGS, Inputs, change
-from pcsta_book.synthetic.clip_plan import Name, plan_clip
+from pcsta_book.synthetic.casting import Name
+from pcsta_book.synthetic.clip_plan import plan_clip
 from pcsta_book.synthetic.generate import write_video
 
 CLOSE = 1e-4
@@ -87,9 +88,9 @@ def test_another_object_changes_the_hands_and_nothing_else():
     planned = plan_clip(0, NAME, 32)
     other = planned.holding(0, "comb")
     assert other.joints is planned.joints
-    plan = planned.plans[0][0]
-    assert plan.held != "comb" and other.plans[0][0].objects(32) == ["comb"] * 32
-    t = plan.start
+    held = planned.plans[0][0].objects(32)
+    assert other.plans[0][0].objects(32) == ["comb"] * 32
+    t = next(t for t, thing in enumerate(held) if thing not in ("", "comb"))
     before, after = (next(iter(p.images([t]))).astype(int) for p in (planned, other))
     y, x = np.nonzero(np.abs(before - after).sum(2))
     assert len(x) > 50
@@ -212,13 +213,13 @@ def shown(page):
     )
 
 
-# controls of the page -> keywords of `change`, for a clip whose planted hand is `hand`
-def cases(active):
-    hand = int(active.max())
+# controls of the page -> keywords of `change`; `hand` is the first that decides
+def cases(deciding):
+    hand = int(deciding.any(0).argmax())
     cup, nothing = 1 + THINGS.index("cup"), 1 + THINGS.index("")
-    everywhere, other, here = np.zeros((3, len(active), 4), int)
+    everywhere, other, here = np.zeros((3, len(deciding), 4), int)
     everywhere[:, hand] = other[:, hand ^ 1] = here[11, hand] = 1
-    inside = (active >= 0)[:, None]
+    inside = deciding.any(1, keepdims=True)
     mine, theirs = f"hand_{hand}", f"hand_{hand ^ 1}"
     return [
         ({}, {}),
@@ -244,11 +245,11 @@ def test_the_page_computes_what_pytorch_computes(page, folder):
     models = {kind: artifacts.model(row)[0] for kind, row in playground.MODELS.items()}
     for name in (clip.name, pair.name, other):
         inputs = playground.load(folder, name)
-        active = artifacts.dataset().read(name).truth.active[inputs.frames]
+        deciding = artifacts.dataset().read(name).truth.deciding[inputs.frames]
         choose(page, clip=name)
         for conditioned in (True, False):
             model = models["conditioned" if conditioned else "unconditioned"]
-            for controls, keywords in cases(active):
+            for controls, keywords in cases(deciding):
                 page.click("text=Undo all changes")
                 settle(page)
                 choose(page, conditioned=conditioned, **controls)

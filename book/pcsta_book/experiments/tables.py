@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 from IPython.display import Markdown
@@ -11,10 +12,22 @@ from matplotlib.axes import Axes
 from scipy.stats import sem
 from scipy.stats import t as student
 
+from pcsta.data.clip import HANDS
 from pcsta_book.experiments import paper, records
 from pcsta_book.experiments.records import Record
 from pcsta_book.experiments.variants import VARIANTS
 
+SCORES = {  # of attention: where `attention_scores` has them
+    "top hand, one person": ("spatial", "one_person"),
+    "top hand, two people": ("spatial", "two_people"),
+    **{f"top hand where {hand} alone decides": ("spatial", hand) for hand in HANDS},
+    "top hand, least of the four": ("minimum",),
+    "mass of p, one person": ("spatial_mass", "one_person"),
+    "mass of p, two people": ("spatial_mass", "two_people"),
+    "shift shown": ("shift",),
+    "mass of p'": ("temporal",),
+}
+CONTROLS = ("uniform", "permuted", "other_clip", "best_constant")
 NBSP = "\N{NO-BREAK SPACE}"  # a number and its spread stay on one line of a cell
 
 
@@ -82,6 +95,34 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
         rows.append(cells)
     text = _table(rows, 1, most=4)
     return _markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
+
+
+def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -> Markdown:
+    """Attention against the truth beside its controls, in %: mean and spread over seeds.
+
+    The distances are paired by seed, with a 95 % t-interval over seeds; then the outermost ends of the
+    seeds' 95 % intervals over performances, where the record has them.
+    scores: of SCORES; what the record does not hold is left out
+    """
+    record, rows = records.read(name), []
+    for score, protocol, variant in product(scores, record["protocols"], variants):
+        found = records.attention(record, variant, protocol, *SCORES[score])
+        if not found:
+            continue
+        own = next(iter(found[0]))
+        figures = {f: 100 * np.array([one[f] for one in found]) for f in (own, *CONTROLS)}
+        cells = {"score": f"{score}: {variant}, {protocol}", "model": spread(figures[own])}
+        for control in CONTROLS:
+            values = figures[control]  # one that no seed moves has no spread
+            cells[control.replace("_", " ")] = spread(values if values.std() > 0.05 else values[:1])
+        for control in ("other_clip", "best_constant"):
+            cell = interval(figures[own] - figures[control])
+            if "ahead" in found[0]:
+                ends = 100 * np.array([one["ahead"][control] for one in found])
+                cell += f"; clips {ends[:, 0].min():+.1f} to {ends[:, 1].max():+.1f}"
+            cells[f"over {control.replace('_', ' ')}"] = cell
+        rows.append(cells)
+    return _markdown(_table(rows, 1, most=4) if rows else "Not run.")
 
 
 def provenance(record: Record, variants: Iterable[str] = ()) -> str:

@@ -63,14 +63,15 @@ def names() -> list[str]:
     """Sample names of the playground's clips, in order of action.
 
     The rule: of every action that shares its motion with another one, so that only what a hand holds
-    can tell them apart, the first test clip without a tracking fault.
+    can tell them apart, the first test clip without a tracking fault; the book's running clips stand
+    for their actions.
     """
     sharing = Counter(action.group for action in synthetic.REPERTOIRE)
-    return [
-        artifacts.first_test_clip(f"A{action.ntu:03d}").name
-        for action in synthetic.REPERTOIRE
-        if sharing[action.group] > 1
-    ]
+    codes = [f"A{a.ntu:03d}" for a in synthetic.REPERTOIRE if sharing[a.group] > 1]
+    running = {
+        clip.name[-4:]: clip for clip in (artifacts.running_clip(), artifacts.running_pair())
+    }
+    return [(running.get(code) or artifacts.first_test_clip(code)).name for code in codes]
 
 
 def settings() -> dict[str, Any]:
@@ -166,7 +167,7 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
         "label": clip.label,
         "frames": inputs.frames.tolist(),
         "present": inputs.present.astype(int).tolist(),
-        "active": clip.truth.active[inputs.frames].tolist(),
+        "deciding": clip.truth.deciding[inputs.frames].tolist(),
         "held": clip.truth.objects[inputs.frames].tolist(),
         "boxes": np.round(np.nan_to_num(boxes), 1).tolist(),
         "half": size / 2 * scale,

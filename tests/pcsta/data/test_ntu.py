@@ -380,13 +380,13 @@ def test_planted_truth_beside_a_clip_is_read(tmp_path):
     truth = {
         "hands": hands[:, None].tolist(),
         "objects": [[["cup"] * 6, [""] * 6]],
-        "active": {"actor": 0, "side": "right", "start": 2, "stop": 4},
+        "deciding": [[[], [[2, 4]]]],
         "faults": ["jitter"],
     }
     (tmp_path / "nturgb+d_truth").mkdir()
     (tmp_path / "nturgb+d_truth" / f"{NAME}.json").write_text(json.dumps(truth))
     found = read(tmp_path, (ONE, 0, joints), length=6).truth
-    assert found.active.tolist() == [-1, -1, 1, 1, -1, -1]
+    assert np.argwhere(found.deciding).tolist() == [[2, 1], [3, 1]]
     assert found.objects[0].tolist() == ["cup", "", "", ""] and found.faults == ("jitter",)
 
 

@@ -120,3 +120,25 @@ def test_effects_are_drawn_where_they_are(book):
     assert np.allclose(sorted(seeds), [5, 10, 15])
     assert [t.get_text() for t in ax.get_yticklabels()] == ["origin-own"]
     plt.close("all")
+
+
+def test_attention_is_shown_beside_its_controls_where_a_record_has_it(book, monkeypatch):
+    def score(x):
+        figures = {"uniform": 0.5, "permuted": 0.4, "other_clip": x - 0.1, "best_constant": 0.6}
+        ahead = {"other_clip": [0.02, 0.15 + x / 10], "best_constant": [-0.1, 0.3]}
+        return {"top_hand": x, **figures, "intervals": {}, "ahead": ahead, "clips": 9, "frames": 90}
+
+    for one, x in zip(book["lines"]["A"]["results"]["cross-subject"], (0.7, 0.8, 0.9), strict=True):
+        minimum = {name: value for name, value in score(x).items() if isinstance(value, float)}
+        one["attention"] = {"spatial": {"left 1": score(x)}, "minimum": minimum}
+    monkeypatch.setattr(records, "read", lambda name: book)
+    names = ["top hand where left 1 alone decides", "top hand, least of the four", "shift shown"]
+    text = tables.attention_table("mine", ["A", "origin-own"], names).data.replace(tables.NBSP, " ")
+    head, _, left, least = [line for line in text.splitlines() if line.startswith("|")]
+    assert [c.strip() for c in head.split("|")[2:7]] == [
+        "model", "uniform", "permuted", "other clip", "best constant",
+    ]  # fmt: skip
+    assert "80.0 ± 10.0 | 50.0 | 40.0 | 70.0 ± 10.0 | 60.0" in left
+    assert "+20.0 (-4.8 to +44.8); clips -10.0 to +30.0" in left
+    assert "clips +2.0 to +24.0" in left and "clips" not in least
+    assert "Not run" in tables.attention_table("mine", ["origin-own"], names).data
