@@ -194,9 +194,10 @@ def schedules(
         if hand in hands:
             start, stop = visible(action, when, hands.index(hand))
             before, after = (action.first, action.second)[hands.index(hand)]
+            change = when.turn + (len(hands) == 2)  # when the other hand has come
             holds = [
-                Hold(start, when.turn, before, colours.get(before, 0)),
-                Hold(when.turn, stop, after, colours.get(after, 0)),
+                Hold(start, change, before, colours.get(before, 0)),
+                Hold(change, stop, after, colours.get(after, 0)),
             ]
         if decoy and not plain:
             holds += [

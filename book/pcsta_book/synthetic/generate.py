@@ -23,7 +23,7 @@ from pcsta_book.synthetic.casting import PLAIN, REPLICATIONS, Name
 from pcsta_book.synthetic.clip_plan import plan_clip
 from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES, skeleton_text
 
-VERSION = 9  # raise it whenever the generator would write other files
+VERSION = 10  # raise it whenever the generator would write other files
 FRAMES, FPS = 34, 12
 CROP_SIZE = 32  # pixels: a thirtieth of the image's width
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
