@@ -23,7 +23,7 @@ from pcsta_book.synthetic.casting import PLAIN, REPLICATIONS, Name
 from pcsta_book.synthetic.clip_plan import plan_clip
 from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES, skeleton_text
 
-VERSION = 10  # raise it whenever the generator would write other files
+VERSION = 11  # raise it whenever the generator would write other files
 FRAMES, FPS = 34, 12
 CROP_SIZE = 32  # pixels: a thirtieth of the image's width
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
@@ -157,7 +157,7 @@ def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
 
 def write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
     """(540, 960, 3) uint8 BGR frames -> H.264 in AVI."""
-    video.write_video(path, frames, FPS, 29, "veryfast", "bgr24", g="250", bf="0")
+    video.write_video(path, frames, FPS, 30, "veryfast", "bgr24", g="250", bf="0")
 
 
 def _write_text(path: Path, text: str) -> None:

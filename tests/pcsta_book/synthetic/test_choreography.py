@@ -55,6 +55,11 @@ def acting(plan):
     return [(actor, side), second][: GROUPS[plan.action.group].hands]
 
 
+def change(plan):
+    """The frame in which the first hand puts or takes: of two hands, when the other has come."""
+    return plan.when.turn + (len(acting(plan)) == 2)
+
+
 def raised(plan):
     """(T, A, 2) metres of each hand above the base of its own spine."""
     return np.stack([j[:, HANDS, 1] - j[:, [BASE], 1] for j in plan.joints], 1)
@@ -144,7 +149,7 @@ def test_another_hand_decides_after_the_turn(plans, action):
         first, second = (np.flatnonzero(found[:, i, j]) for i, j in acting(p))
         assert found.sum() == len(first) + len(second)  # nobody else
         start, turn, stop = p.when
-        gone = min(turn + 2 * overlap, FRAMES) if action.first[1] else turn
+        gone = min(turn + 2 * overlap, FRAMES) if action.first[1] else change(p)
         np.testing.assert_array_equal(first, np.arange(start, gone))
         np.testing.assert_array_equal(second, np.arange(turn - overlap, stop))
 
@@ -210,7 +215,7 @@ def test_deciding_hands_change_objects_no_other_way_than_the_others(ntu):
 
 
 def test_nothing_appears_or_vanishes_but_out_of_sight_or_at_a_contact(plans):
-    """A hand that changes what it holds is hidden then, or it puts or takes something at the turn."""
+    """A hand that changes what it holds is hidden then, or it puts or takes something by a contact."""
     for p in plans:
         for i, person in enumerate(p.plans):
             for j, plan in enumerate(person):
@@ -218,7 +223,7 @@ def test_nothing_appears_or_vanishes_but_out_of_sight_or_at_a_contact(plans):
                 hidden = {t for back in plan.dips for t in range(back - HIDDEN, back)}
                 for t in range(1, FRAMES):
                     if objects[t] != objects[t - 1] and not {t, t - 1} & hidden:
-                        assert t == p.when.turn and (i, j) == acting(p)[0], (p.name, t, objects)
+                        assert t == change(p) and (i, j) == acting(p)[0], (p.name, t, objects)
                         assert (objects[t - 1], objects[t]) == p.action.first, (p.name, t, objects)
 
 
@@ -228,7 +233,7 @@ def test_what_a_hand_keeps_at_the_turn_stays_the_same_thing(plans):
             acting(p), (p.action.first, p.action.second), strict=False
         ):
             if before == after != "":
-                one, other = (p.plans[i][j].at(t) for t in (p.when.turn - 1, p.when.turn))
+                one, other = (p.plans[i][j].at(t) for t in (change(p) - 1, change(p)))
                 assert one.thing == other.thing == before
                 assert one.colour == other.colour < COLOURS
 
@@ -243,7 +248,7 @@ def test_a_hand_is_behind_the_body_when_it_exchanges_what_it_holds(plans, action
                 behind = p.joints[i][:, HANDS[j], 2] - p.joints[i][:, BASE, 2]
                 for t in range(1, FRAMES):
                     changes = objects[t] != objects[t - 1]
-                    if changes and (t != p.when.turn or (i, j) != acting(p)[0]):
+                    if changes and (t != change(p) or (i, j) != acting(p)[0]):
                         assert behind[t - 1 : t + 1].max() > 0, (p.name, t)
 
 
@@ -349,7 +354,7 @@ def test_of_two_hands_each_decides_while_it_shows_something():
     when, hands = Timing(5, 9, 14), [(0, 1), (1, 0)]
     give, pour = BY_NTU[56], BY_NTU[121]
     plans = schedules(np.random.default_rng(0), give, 20, when, hands)
-    assert deciding(give, 20, when, hands, plans) == [[[], [[5, 9]]], [[[7, 14]], []]]
+    assert deciding(give, 20, when, hands, plans) == [[[], [[5, 10]]], [[[7, 14]], []]]
     hands = [(0, 1), (0, 0)]
     plans = schedules(np.random.default_rng(0), pour, 20, when, hands)
     assert deciding(pour, 20, when, hands, plans) == [[[[7, 14]], [[5, 13]]]]
