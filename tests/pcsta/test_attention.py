@@ -83,7 +83,7 @@ def test_attention_is_uniform_for_zero_scores():
     ):
         net.score.weight.zero_()
         net.score.bias.zero_()
-        s = torch.randn(2, 128)
+        s = torch.randn(2, config.pose_widths[2])
         weights = net(x, net.pose_term(s) if isinstance(net, SpatialAttention) else s)
         torch.testing.assert_close(weights, torch.full_like(weights, 1 / weights.shape[1]))
 
@@ -112,7 +112,7 @@ def test_without_hidden_state_attention_reads_the_pose_alone():
     config = laptop(hidden_in_attention=False)
     blind, sees = SpatialAttention(config), SpatialAttention(laptop())
     sees.load_state_dict(blind.state_dict())
-    s, h = torch.randn(3, 128), torch.randn(3, 128)
+    s, h = torch.randn(3, config.pose_widths[2]), torch.randn(3, 128)
     present = torch.ones(3, 4, dtype=torch.bool)
     term = blind.pose_term(s)
     torch.testing.assert_close(blind(h, term, present), sees(torch.zeros_like(h), term, present))
