@@ -32,8 +32,8 @@ experiments.attention_scores experiments.baselines.joints experiments.baselines.
 experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.baselines
 experiments.variants experiments.grid experiments.interventions experiments.deletion
 experiments.records experiments.comparisons
-experiments.tables experiments
 artifacts
+experiments.tables experiments
 site.contents site.state site.equation_map site.execute site.appendices site.vendor site.progress
 site.serve site.stream_export site.playground site.extension site.build site
 cli __init__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,9 @@ from scipy.stats import sem
 from scipy.stats import t as student
 
 from pcsta.data.clip import HANDS
+from pcsta.data.prepare import settings_of
+from pcsta.files import fingerprint
+from pcsta_book import artifacts
 from pcsta_book.experiments import paper, records
 from pcsta_book.experiments.records import Record
 from pcsta_book.experiments.variants import VARIANTS
@@ -122,7 +126,22 @@ def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -
                 cell += f"; clips {ends[:, 0].min():+.1f} to {ends[:, 1].max():+.1f}"
             cells[f"over {control.replace('_', ' ')}"] = cell
         rows.append(cells)
-    return _markdown(_table(rows, 1, most=4) if rows else "Not run.")
+    return _markdown(f"{edition(record)}\n\n{_table(rows, 1, most=4)}" if rows else "Not run.")
+
+
+@lru_cache
+def current() -> frozenset[str]:
+    """By which fingerprints records know the embedded dataset of now: with glimpses, as poses alone."""
+    stores = (settings_of(artifacts.dataset(), one) for one in (artifacts.sensor(), None))
+    return frozenset(map(fingerprint, stores))
+
+
+def edition(record: Record) -> str:
+    """A warning where a record, or what its models started from, is not of the dataset of now; or ""."""
+    used = record["data"], record.get("source", {}).get("data", {})
+    made = {data["fingerprint"] for data in used if data.get("name") == "synthetic"}
+    earlier = made and not made <= current()
+    return "**Computed on an earlier edition of the embedded dataset.** " if earlier else ""
 
 
 def provenance(record: Record, variants: Iterable[str] = ()) -> str:
@@ -137,7 +156,7 @@ def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     if len(seeds) > 1:
         over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"Accuracy in %, {over}, on "
+        f"{edition(record)}Accuracy in %, {over}, on "
         f"`{data['name']}` ({data['clips']} {kind}, prepared as `{data['fingerprint']}`). "
         f"TrainConfig `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
         f"commit `{record['commit']}`; {record['date']}; "
@@ -172,7 +191,8 @@ def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") ->
     ax.axvline(0, color="grey", linewidth=0.8)
     ax.set_yticks(range(len(found)), list(found))
     ax.set_ylim(len(found) - 0.5, -0.5)
-    ax.set_xlabel("difference in accuracy, points")
+    old = "\nearlier edition of the embedded dataset" if edition(record) else ""
+    ax.set_xlabel(f"difference in accuracy, points{old}")
 
 
 # --- cells ----------------------------------------------------------------------------------------

@@ -79,6 +79,26 @@ def test_a_table_of_ours_has_means_differences_and_its_command(book):
     assert "record. Two words." in tables.provenance({**book, "note": "Two words."})
 
 
+def test_what_another_edition_of_the_dataset_gave_is_named_so(book, monkeypatch):
+    monkeypatch.setattr(tables, "current", lambda: {"now", "now, poses alone"})
+    one, before = ({"name": "synthetic", "fingerprint": made} for made in ("now", "before"))
+    earlier = "earlier edition of the embedded dataset"
+    assert not tables.edition(book)  # of other data
+    assert not tables.edition({"data": one})
+    assert not tables.edition({"data": book["data"], "source": {"data": one}})
+    for record in ({"data": before}, {"data": book["data"], "source": {"data": before}}):
+        assert earlier in tables.edition(record)
+
+    book["data"] |= before
+    monkeypatch.setattr(records, "read", lambda name: book)
+    assert earlier in tables.result_table("mine", ["A"], "A caption").data
+    assert tables.provenance(book).startswith(tables.edition(book))
+    _, ax = plt.subplots()
+    tables.effects(ax, "mine", ["origin-own"])
+    assert earlier in ax.get_xlabel()
+    plt.close("all")
+
+
 def test_a_table_of_many_columns_is_set_tighter_and_a_long_command_is_folded():
     assert "pcsta-tight" in tables.paper_table(6).data
     assert "pcsta-tight" not in tables.paper_table(5).data
