@@ -15,7 +15,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import tempfile
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,7 +43,7 @@ MODELS = {"conditioned": "K", "unconditioned": "K-unconditioned"}  # rows of Tab
 THINGS = ("", *actions.OBJECTS)  # what a hand may be given; "" empties it
 WIDTH = 440  # of a frame's picture, pixels
 COLUMNS = 4
-VERSION = 1  # raise it whenever `make` would write other files
+VERSION = 2  # raise it whenever `make` would write other files
 
 
 class Inputs(NamedTuple):
@@ -62,12 +61,15 @@ class Inputs(NamedTuple):
 def names() -> list[str]:
     """Sample names of the playground's clips, in order of action.
 
-    The rule: of every action that shares its motion with another one, so that only what a hand holds
-    can tell them apart, the first test clip without a tracking fault; the book's running clips stand
-    for their actions.
+    The rule: of every motion that several actions share, so that only what the hands hold can tell
+    them apart, the first two actions; of each the first test clip without a tracking fault, or the
+    book's running clip.
     """
-    sharing = Counter(action.group for action in synthetic.REPERTOIRE)
-    codes = [f"A{a.ntu:03d}" for a in synthetic.REPERTOIRE if sharing[a.group] > 1]
+    motions = [
+        [a.ntu for a in synthetic.REPERTOIRE if a.group == group] for group in actions.GROUPS
+    ]
+    chosen = [ntu for motion in motions if len(motion) > 1 for ntu in motion[:2]]
+    codes = [f"A{ntu:03d}" for ntu in sorted(chosen)]
     running = {
         clip.name[-4:]: clip for clip in (artifacts.running_clip(), artifacts.running_pair())
     }
