@@ -36,8 +36,8 @@ def people(store: Store, clips: np.ndarray) -> Int[np.ndarray, "C"]:
 
 
 def performances(store: Store, clips: np.ndarray) -> list[str]:
-    """One name for all clips of a performance: the same action, subject and replication, seen by
-    several cameras. The group in which clips are drawn for confidence intervals."""
+    """One name for all takes of one action by one person: clips of all cameras, which may have filmed
+    it at once. The group in which clips are drawn for confidence intervals."""
     chosen = (store.clips[i] for i in clips)
     return [f"{c.label}/{c.subject}/{c.replication}" for c in chosen]
 
