@@ -14,7 +14,7 @@ from pcsta_book.places import BOOK
 def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
     """Make the picture on the README and the welcome page from the trained model.
 
-    The book's running example at its first step and in the middle of its planted interval, both
+    The book's running example at its first step and in the middle of the frames in which a hand decides, both
     from one forward pass. Run it after a change of the model or of the embedded dataset.
     """
     clip, store = artifacts.running_clip(), artifacts.store()
@@ -24,7 +24,7 @@ def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
     middle = len(prediction.frames) // 2
     frames, temporal = prediction.frames[middle], prediction.temporal[middle]
     assert clip.truth is not None
-    informative = np.flatnonzero(clip.truth.active[frames] >= 0)
+    informative = np.flatnonzero(clip.truth.deciding[frames].any(1))
     images, window = artifacts.frames(clip), figures.people_window(clip)
     pictures = [
         figures.attention_picture(

@@ -41,16 +41,18 @@ class _Attention(nn.Module):
     and not once per time step.
     """
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, config: ModelConfig) -> None:
+    def __init__(
+        self, inputs: int, hidden: int, outputs: int, conditioned: bool, config: ModelConfig
+    ) -> None:
         super().__init__()
         S = config.pose_widths[2]
         self.weights = config.weights
         self.from_input = nn.Linear(inputs, hidden)  # W_x, b
-        self.from_pose = nn.Linear(S, hidden, bias=False) if config.conditioned else None  # W_s
+        self.from_pose = nn.Linear(S, hidden, bias=False) if conditioned else None  # W_s
         self.score = nn.Linear(hidden, outputs)  # W, b'
 
     def pose_term(self, s: Float[Tensor, "B S"] | None) -> Float[Tensor, "B A"] | None:
-        """W_s s, the same for every t; None when the model is not conditioned on pose."""
+        """W_s s, the same for every t; None when this network is not conditioned on pose."""
         if self.from_pose is None:
             return None
         if s is None:
@@ -76,7 +78,8 @@ class SpatialAttention(_Attention):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__(config.hidden, config.spatial_hidden, config.glimpses, config)
+        conditioned = config.spatial_conditioned
+        super().__init__(config.hidden, config.spatial_hidden, config.glimpses, conditioned, config)
         self.mask_absent = config.mask_absent
         self.sees_hidden = config.hidden_in_attention
 
@@ -102,7 +105,8 @@ class TemporalAttention(_Attention):
 
     def __init__(self, config: ModelConfig) -> None:
         inputs = config.frames * config.glimpses
-        super().__init__(inputs, config.temporal_hidden, config.frames, config)
+        conditioned = config.temporal_conditioned
+        super().__init__(inputs, config.temporal_hidden, config.frames, conditioned, config)
 
     def forward(
         self, P: Float[Tensor, "B TN"], s: Float[Tensor, "B S"] | None = None

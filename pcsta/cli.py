@@ -89,7 +89,8 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
     root: options.Root = None,
     row: Annotated[
-        str, typer.Option(help="Row of Table 6: A B C E G H I K, G-unconditioned, K-unconditioned.")
+        str,
+        typer.Option(help="Row of Table 6: A B C E G H I K; or of Table 5: G-unconditioned ..."),
     ] = "K",
     config: Annotated[
         str | None,

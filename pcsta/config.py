@@ -39,7 +39,9 @@ class ModelConfig:
     streams: Literal["pose", "rgb", "both"] = "both"
     hands: Literal["sum", "concat", "attention", "mean"] = "attention"
     temporal: bool = True  # temporal attention (eq. 7); False: mean of u_t over time
-    conditioned: bool = True  # f_p and f_p' see the pose features s (Table 5)
+    # what sees the pose features s (Table 5): f_p (eq. 4), f_p' (eq. 7)
+    spatial_conditioned: bool = True
+    temporal_conditioned: bool = True
     # baselines: another f_sk, the whole frame as the one glimpse
     pose_model: Literal["cnn", "deep-lstm", "part-lstm", "st-gcn"] = "cnn"
     crops: Literal["hands", "frame"] = "hands"
@@ -90,11 +92,15 @@ class ModelConfig:
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
         """Inverse of `to_dict`, also after a round trip through JSON (lists become tuples).
 
-        Raises TypeError for what is no configuration.
+        Older runs have one field `conditioned` for both networks of attention. Raises TypeError for
+        what is no configuration.
         """
-        if not conforms(values, cls):
+        both = values.get("conditioned", True)
+        older = {"spatial_conditioned": both, "temporal_conditioned": both}
+        known = older | {name: value for name, value in values.items() if name != "conditioned"}
+        if not conforms(known, cls):
             raise TypeError("its options have values of another kind")
-        return cls(**values | {"pose_widths": tuple(values["pose_widths"])})
+        return cls(**known | {"pose_widths": tuple(known["pose_widths"])})
 
 
 def paper(**changes: Any) -> ModelConfig:
@@ -110,7 +116,7 @@ def laptop(**changes: Any) -> ModelConfig:
     zero glimpse is the only one without its noise, and attention learns to hide there.
     """
     small = ModelConfig(
-        pose_widths=(8, 16, 128), glimpse_features=1280, glimpse_projection=128, standardise=True,
+        pose_widths=(8, 16, 512), glimpse_features=1280, glimpse_projection=128, standardise=True,
         glimpse_dropout=0.5, mask_absent=True,
         hidden=128, step_features=128, spatial_hidden=64, temporal_hidden=64,
     )  # fmt: skip
@@ -135,19 +141,22 @@ def modern(**changes: Any) -> ModelConfig:
 
 CONFIGS = {"paper": paper, "laptop": laptop, "narrow": narrow, "modern": modern}
 
-# Rows of Table 6 by the paper's letters, and the unconditioned rows of Table 5.
-_SWITCHES = ("streams", "hands", "temporal", "conditioned")
+# Rows of Table 6 by the paper's letters, and the unconditioned rows of Table 5 as it can be read: no
+# attention sees the pose, or the spatial does not.
+_SWITCHES = ("streams", "hands", "temporal", "spatial_conditioned", "temporal_conditioned")
 _TABLE: dict[str, tuple[str | bool, ...]] = {
     "A": ("pose",),
     "B": ("rgb", "sum", False, False),
     "C": ("rgb", "concat", False, False),
     "E": ("rgb", "attention", False, True),
-    "G": ("rgb", "attention", True, True),
-    "G-unconditioned": ("rgb", "attention", True, False),
+    "G": ("rgb", "attention", True, True, True),
+    "G-unconditioned": ("rgb", "attention", True, False, False),
+    "G-spatially-unconditioned": ("rgb", "attention", True, False, True),
     "H": ("both", "sum", False, False),
     "I": ("both", "attention", False, True),
-    "K": ("both", "attention", True, True),
-    "K-unconditioned": ("both", "attention", True, False),
+    "K": ("both", "attention", True, True, True),
+    "K-unconditioned": ("both", "attention", True, False, False),
+    "K-spatially-unconditioned": ("both", "attention", True, False, True),
 }
 ROWS: dict[str, dict[str, Any]] = {
     letter: dict(zip(_SWITCHES, values, strict=False)) for letter, values in _TABLE.items()
@@ -166,7 +175,8 @@ def row(letter: str, base: ModelConfig) -> ModelConfig:
 
 def needs_pose(config: ModelConfig) -> bool:
     """Whether a configuration has a pose network: for its own logits, or to condition attention."""
-    return config.streams != "rgb" or (config.conditioned and config.hands == "attention")
+    seen = config.spatial_conditioned or (config.temporal and config.temporal_conditioned)
+    return config.streams != "rgb" or (config.hands == "attention" and seen)
 
 
 # --- training (section 5) ------------------------------------------------------------------------
@@ -207,9 +217,10 @@ class TrainConfig:
 
 RECIPES = {
     "paper": TrainConfig(),
-    # Measured on the embedded dataset; every value that differs from the paper's is stated here.
+    # Measured on the embedded dataset; every value that differs from the paper's is stated here. Pose
+    # epochs were chosen by the loss on two training people held out: 1.68 after 30, 1.12 after 60.
     "laptop": TrainConfig(
-        name="laptop", pose_epochs=30, rgb_epochs=60, rate=3e-3, schedule="one-cycle",
+        name="laptop", pose_epochs=60, rgb_epochs=100, rate=3e-3, schedule="one-cycle",
         weight_decay=1e-4, rgb_rate=6e-3, rgb_weight_decay=3e-4, keep="last",
     ),
     # A few hundred clips of real poses (SBU), narrow pose net. Batch, rate and epochs were chosen

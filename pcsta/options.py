@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DatasetName = Annotated[
-    str, typer.Argument(help="synthetic, ntu, sbu, msr-daily, or own (a table of your recordings).")
+    str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, or own (a table).")
 ]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]

@@ -76,7 +76,7 @@ class Scaling(nn.Module):
         return (s - self.pose_mean) / self.pose_std
 
     @torch.no_grad()
-    def fit_glimpses(self, blocks: Iterable[Float[Tensor, "M D"]]) -> None:
+    def fit_glimpses(self, blocks: Iterable[Float[Tensor, "_ D"]]) -> None:
         """Fit the map of V to glimpses that are there, M in a block; only their sums stay in memory.
 
         With `glimpse_projection` it projects onto their principal components; where there are fewer

@@ -21,9 +21,9 @@ options console cli __main__ __init__
 """
 PCSTA_BOOK = """
 places assets pools exercises
-synthetic.actions synthetic.actors synthetic.camera synthetic.brush synthetic.tracking
+synthetic.actions synthetic.actors synthetic.camera synthetic.casting synthetic.brush synthetic.tracking
 synthetic.motions synthetic.scene synthetic.objects synthetic.hand
-synthetic.face synthetic.figure synthetic.clip_plan synthetic.generate synthetic
+synthetic.face synthetic.figure synthetic.people synthetic.clip_plan synthetic.generate synthetic
 figures.notation figures.style figures.pictures figures.arrays figures.paint figures.player
 figures.body figures.joint_orders figures.confusion_cells figures.overlay figures.system
 figures.source figures
@@ -32,8 +32,8 @@ experiments.attention_scores experiments.baselines.joints experiments.baselines.
 experiments.baselines.st_gcn experiments.baselines.glimpse_mean experiments.baselines
 experiments.variants experiments.grid experiments.interventions experiments.deletion
 experiments.records experiments.comparisons
-experiments.tables experiments
 artifacts
+experiments.tables experiments
 site.contents site.state site.equation_map site.execute site.appendices site.vendor site.progress
 site.serve site.stream_export site.playground site.extension site.build site
 cli __init__

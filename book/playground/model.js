@@ -71,7 +71,7 @@ const frozen = (choice, what) => choice.freeze === what || choice.freeze === "bo
 // What a hand shows at a step: the step it is taken from, the variant of V (0: as filmed), whether it is there.
 export function shown(clip, choice, step, hand) {
   const source = frozen(choice, "hands") ? choice.step : step;
-  const inside = clip.active[step] >= 0;
+  const inside = clip.deciding[step].includes(true);
   const holds = { always: true, inside, outside: !inside, now: step === choice.step };
   const what = holds[choice.when] ? choice.hands[hand] : "filmed";
   const there = Boolean(clip.present[source][hand]) && what !== "hidden";

@@ -118,8 +118,8 @@ function drawHands(now) {
     const weight = out.spatial_attention[now.step][hand];
     card.querySelector(".pg-weight").textContent = weight.toFixed(2);
     card.querySelector(".pg-bar").replaceWith(bar(weight, before[hand]));
-    const planted = clip.active[now.step] === hand ? ", planted hand" : "";
-    card.querySelector(".pg-held").textContent = holding(now, hand) + planted;
+    const decides = clip.deciding[now.step][hand] ? ", deciding" : "";
+    card.querySelector(".pg-held").textContent = holding(now, hand) + decides;
   }
 }
 
@@ -151,13 +151,14 @@ function chart(svg, height, label, paint) {
   svg.setAttribute("aria-label", label);
   const column = (width - left) / about.shape.steps;
   const x = (t) => left + t * column; // left edge of a step
-  clip.active.forEach((hand, t) => {
-    if (hand < 0) return;
+  const informative = clip.deciding.map((hands) => hands.includes(true));
+  informative.forEach((inside, t) => {
+    if (!inside) return;
     add("rect", { x: x(t), y: 12, width: column + 0.5, height: height - 12, fill: "#F7EFA0" });
     const edge = (at) => add("path", { d: `M${at} 12V4`, stroke: "#222", fill: "none" });
     add("path", { d: `M${x(t)} 4H${x(t + 1)}`, stroke: "#222", fill: "none" });
-    if (t === 0 || clip.active[t - 1] < 0) edge(x(t));
-    if (t + 1 === clip.active.length || clip.active[t + 1] < 0) edge(x(t + 1));
+    if (!informative[t - 1]) edge(x(t));
+    if (!informative[t + 1]) edge(x(t + 1));
   });
   const text = { fill: "#222", "font-size": 12, "text-anchor": "end" };
   paint({ add, x, column, width, left, text });

@@ -1,7 +1,7 @@
 """Datasets: from files on disk to Clips, and the paper's protocols.
 
 >>> from pcsta.data import open_dataset
->>> dataset = open_dataset("synthetic")       # or ntu, sbu, msr-daily, own
+>>> dataset = open_dataset("synthetic")       # or ntu, ntu-120, sbu, msr-daily, own
 >>> clip = dataset.read(dataset.samples[0])
 >>> train, test = dataset.split("cross-subject")
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
 from pcsta.data.msr_daily import MSRDaily
-from pcsta.data.ntu import NTU, OWN
+from pcsta.data.ntu import NTU, NTU120, OWN
 from pcsta.data.own import OwnRecordings
 from pcsta.data.pairing import paired
 from pcsta.data.sbu import SBUInteraction
@@ -23,6 +23,7 @@ from pcsta.data.text import read_lines
 DATASETS: dict[str, type[Dataset]] = {
     "synthetic": NTU,  # shares its layout
     "ntu": NTU,
+    "ntu-120": NTU120,
     "sbu": SBUInteraction,
     "msr-daily": MSRDaily,
     "own": OwnRecordings,
@@ -38,7 +39,7 @@ def data_root() -> Path:
 
 
 def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
-    """A dataset by its name in DATASETS, under `root` (default: `data_root()/name`).
+    """A dataset by its name in DATASETS, under `root` (default: `data_root()/name`; ntu-120 in `ntu`).
 
     Raises DataError for an unknown name, for the embedded dataset when it is not made yet, and for
     recordings of one's own without their table. The folders of the others are looked at on first use
@@ -51,7 +52,7 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     """
     if name not in DATASETS:
         raise DataError(f"no dataset {name!r}", advice=f"Choose one of {', '.join(DATASETS)}")
-    root = Path(root) if root is not None else data_root() / name
+    root = Path(root) if root is not None else data_root() / name.removesuffix("-120")
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
         raise DataError(
             "the embedded dataset is not there, or its making was interrupted",

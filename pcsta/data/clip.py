@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 
 from pcsta.skeletons import Skeleton
 
@@ -18,12 +18,12 @@ HANDS = ("left 1", "right 1", "left 2", "right 2")  # the order of hands everywh
 class Truth:
     """What only a synthetic clip can tell: where the information is.
 
-    active:   (T,) which hand (index into HANDS) decides the class in this frame; -1 where none does
+    deciding: (T, 4) which hands, in the order of HANDS, decide the class in this frame; often none
     objects:  (T, 4) name of what each hand holds in each frame, "" where it is empty
     faults:   names of the tracking faults written into the skeleton file
     """
 
-    active: Int64[np.ndarray, "T"]
+    deciding: Bool[np.ndarray, "T 4"]
     objects: np.ndarray
     faults: tuple[str, ...] = ()
 

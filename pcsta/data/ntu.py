@@ -1,4 +1,4 @@
-"""NTU RGB+D: skeleton text, names, and the cross-subject and cross-view protocols.
+"""NTU RGB+D and NTU RGB+D 120: skeleton text, names, and the protocols of both.
 
 A `.skeleton` file is text: the number of frames; per frame the number of bodies; per body a line of
 10 fields that starts with its id, the number of joints (25), and 12 numbers per joint:
@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Float32, Int64, Integer
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import FILM, Names
-from pcsta.data.splits import NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
+from pcsta.data.splits import NTU120_TRAIN_SUBJECTS, NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
 from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
 from pcsta.data.tracks import Body, Tracks, gather
 from pcsta.data.truth import read_truth
@@ -32,12 +32,12 @@ from pcsta.skeletons import KINECT_V2
 
 DATA = resources.files("pcsta.data")
 ACTION_NAMES = tuple(DATA.joinpath("ntu_actions.txt").read_text("ascii").splitlines())
-# The 302 samples whose skeletons the dataset's authors call missing or incomplete
-# (https://github.com/shahroudy/NTURGB-D).
+# The 535 samples, 302 of them in the first 17 setups, whose skeletons the dataset's authors call
+# missing or incomplete (https://github.com/shahroudy/NTURGB-D).
 MISSING = frozenset(DATA.joinpath("ntu_missing.txt").read_text("ascii").split())
 
 NAME = re.compile(
-    r"S\d{3}C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
+    r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
 )
 OWN = "dataset.json"  # of a dataset that shares NTU's layout
 JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10
@@ -98,8 +98,8 @@ def tracks(path: Path) -> Tracks:
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
-_JOINT = "%.4f %.4f %.4f %.1f %.1f %.1f %.1f 0 0 0 0 %d\n"
-_BODY = "%d 0 1 1 1 1 0 %.4f %.4f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
+_JOINT = "%.3f %.3f %.3f %.0f %.0f %.1f %.1f 0 0 0 0 %d\n"  # millimetres: a sensor errs by more
+_BODY = "%d 0 1 1 1 1 0 %.3f %.3f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
 _BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")
 
 
@@ -135,7 +135,7 @@ def write_skeleton(
     pixels: Float[np.ndarray, "T P K 2"],
     states: Integer[np.ndarray, "T P 25"] | None = None,
 ) -> Path:
-    """Write a `.skeleton` file of your own and return its path.
+    """Write a `.skeleton` file of your own, to the millimetre, and return its path.
 
     joints: metres in camera space: x right, y up, z away from the camera; an absent person all zero
     pixels: (x, y) in the colour image, origin top-left; NaN where unknown
@@ -173,11 +173,13 @@ def _described(path: Path) -> dict[str, Any]:
         return {}
     own = read_json(path)
     try:
-        sizes = [own.get("crop_size", 1), *own["image_size"], *own.get("actions", ())]
+        actions = own.get("actions", (1,))
+        classes = own.get("classes") or [ACTION_NAMES[a - 1] for a in actions]
+        sizes = [own.get("crop_size", 1), *own["image_size"], *actions]
         named = re.fullmatch(r"[\w-]+", own.get("name", "ntu"))  # stores are called after it
         whole = named and len(own["image_size"]) == 2 and all(n in range(1, 10**4) for n in sizes)
-        whole = whole and 1 <= max(own.get("actions", (1,)), default=0) <= len(ACTION_NAMES)
-    except (AttributeError, KeyError, TypeError):
+        whole = whole and len(actions) == len(classes) > 0 and all(map(str.isprintable, classes))
+    except (AttributeError, IndexError, KeyError, TypeError):
         whole = False
     if not whole:
         advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
@@ -190,16 +192,19 @@ class NTU(Dataset):
 
     root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`, with or without
              folders in them
-    actions: NTU's action numbers (1-60) to keep, labelled 0, 1, ... in this order; all by default
+    actions: action numbers to keep, labelled 0, 1, ... in this order; all by default
 
     A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
-    actions it holds, the size of its images and of its crops. The embedded dataset does.
+    actions it holds and how it names them, the size of its images and of its crops. The embedded dataset does.
 
-    The 302 samples whose skeletons the dataset's authors call missing or incomplete are unusable.
+    Samples of NTU RGB+D 120 may lie in the same folders; they are left out here. Samples whose
+    skeletons the dataset's authors call missing or incomplete are unusable.
     """
 
+    name, title = "ntu", "NTU RGB+D"
+    numbers = range(1, 61)  # of its actions
     skeleton = KINECT_V2
-    protocols = ("cross-subject", "cross-view")
+    protocols: tuple[str, ...] = ("cross-subject", "cross-view")
     layout = "nturgb+d_skeletons/SsssCcccPpppRrrrAaaa.skeleton and nturgb+d_rgb/…_rgb.avi"
     names = Names(
         re.compile(
@@ -215,9 +220,11 @@ class NTU(Dataset):
     def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
         super().__init__(root)
         own = _described(self.root / OWN)
-        self.name = own.get("name", "ntu")
-        self.actions = tuple(actions or own.get("actions") or range(1, len(ACTION_NAMES) + 1))
-        self.classes = tuple(ACTION_NAMES[a - 1] for a in self.actions)
+        self.name = own.get("name", self.name)
+        self.actions = tuple(actions or own.get("actions") or self.numbers)
+        named = dict(enumerate(ACTION_NAMES, 1))
+        named |= dict(zip(own.get("actions", ()), own.get("classes", ()), strict=False))
+        self.classes = tuple(named[a] for a in self.actions)
         self.crop_size = own.get("crop_size", 50)
         self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None
 
@@ -229,12 +236,12 @@ class NTU(Dataset):
         return self._size or (1920, 1080)
 
     def _label(self, name: str, action: int, subject: str) -> int | str | None:
-        if not 1 <= action <= len(ACTION_NAMES):
-            return "not one of NTU RGB+D's 60 actions"
         if action not in self.actions:
-            return None
+            also = "; the dataset ntu-120 has it" if action in NTU120.numbers else ""
+            told = f"not one of {self.title}'s {len(self.numbers)} actions{also}"
+            return None if action in self.numbers else told
         if name in MISSING:
-            return "skeleton missing or incomplete (the authors' list of 302)"
+            return "skeleton missing or incomplete (the authors' list)"
         return self.actions.index(action)
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
@@ -251,3 +258,19 @@ class NTU(Dataset):
         if not truth.exists():
             return clip
         return replace(clip, truth=read_truth(truth, clip.hands))
+
+
+class NTU120(NTU):
+    """NTU RGB+D 120: 120 actions, 106 subjects, 32 setups; the first 60 actions are `NTU`'s.
+
+    Liu et al. (2019). Half of the subjects train, or the setups of even number.
+    """
+
+    name, title = "ntu-120", "NTU RGB+D 120"
+    numbers = range(1, 121)
+    protocols = ("cross-subject-120", "cross-setup")
+
+    def _trains(self, sample: Sample, protocol: str) -> bool:
+        if protocol == "cross-setup":
+            return int(sample.name[1:4]) % 2 == 0
+        return int(sample.subject) in NTU120_TRAIN_SUBJECTS

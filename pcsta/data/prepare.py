@@ -122,8 +122,8 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
             stored = replace(stored, sources=sources(sample, bool(self.sensor)))
             clip = self.dataset.read(sample)
             clip = paired(clip) if self.sensor else clip
-            active = clip.truth.active if clip.truth else np.full(len(clip), -2)
-            arrays = {"joints": clip.joints, "hands": clip.hands, "active": active}
+            deciding = clip.truth.deciding if clip.truth else np.full((len(clip), 4), -1)
+            arrays = {"joints": clip.joints, "hands": clip.hands, "deciding": deciding}
             if self.sensor and self.crops == "hands":
                 arrays["crops"], arrays["where"] = glimpse_crops(clip, self.dataset.crop_size)
             elif self.sensor:

@@ -5,7 +5,7 @@
       index.jsonl     one line a sample: the fields of StoredClip, `start` counted in this shard
       joints.npy      (F, 2, J, 3) float32   poses of all its clips, one after the other
       hands.npy       (F, 4, 2) float32      hand pixels, NaN where absent
-      active.npy      (F,) int8              planted hand: 0..3, -1 in no interval, -2 no truth known
+      deciding.npy    (F, 4) int8            whether each hand decides: 1, 0; -1 where no truth is known
       glimpses.npy    (F, N, D) float16      features of the N = 4 hands, zero where absent; or, where
                       the settings say a crop size of null, of the N = 1 whole frame
 
@@ -147,7 +147,7 @@ def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
     return {
         "joints": np.empty((0, 2, J, 3), np.float32),
         "hands": np.empty((0, 4, 2), np.float32),
-        "active": np.empty(0, np.int8),
+        "deciding": np.empty((0, 4), np.int8),
         **({"glimpses": np.empty((0, N, D), np.float16)} if D else {}),
     }
 

@@ -1,4 +1,4 @@
-"""Which clip is in the test set: the protocols of the three datasets, and the validation split.
+"""Which clip is in the test set: the protocols of the datasets, and the validation split.
 
 A protocol of section 5 names who, or which camera, trains; every other clip is tested. The paper
 keeps 5 % of the training set for early stopping and does not say whether clips or subjects. By clip
@@ -20,6 +20,15 @@ NTU_TRAIN_SUBJECTS = frozenset(
     (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
 )
 NTU_TRAIN_CAMERAS = frozenset((2, 3))
+# NTU RGB+D 120, from Liu et al. (2019): more subjects of cross-subject training. Of cross-setup
+# training are the setups of even number.
+_ADDED = "45-47 49 50 52-59 70 74 78 80-86 89 91-95 97 98 100 103"
+NTU120_TRAIN_SUBJECTS = NTU_TRAIN_SUBJECTS.union(
+    *(
+        range(int(a), int(b or a) + 1)
+        for a, _, b in (part.partition("-") for part in _ADDED.split())
+    )
+)
 
 # SBU Kinect Interaction, from its readme (Yun et al., 2012): pairs of subjects that test in a fold.
 SBU_FOLDS = (

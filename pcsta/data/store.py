@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int8
 
 from pcsta.data.shard import (
     Settings,
@@ -97,7 +97,7 @@ class Store:
     def take(self, name: str, rows: Int[np.ndarray, "*rows"]) -> np.ndarray:
         """Frames of an array by their numbers in the whole store: `clips[i].start` and on.
 
-        name: joints, hands, active or glimpses
+        name: joints, hands, deciding or glimpses
         Raises IndexError for a frame that is not there, StoreError for glimpses of poses alone.
         """
         flat = np.ravel(rows)
@@ -132,8 +132,9 @@ class Store:
         """Which hands are tracked."""
         return np.asarray(np.isfinite(self.hands(i)).all(-1))
 
-    def active(self, i: SupportsIndex) -> Int[np.ndarray, "T"]:
-        return self._clip("active", i)
+    def deciding(self, i: SupportsIndex) -> Int8[np.ndarray, "T 4"]:
+        """Which hands decide the class, 1 or 0 as in `Truth`; -1 where no truth is known."""
+        return self._clip("deciding", i)
 
     def glimpses(self, i: SupportsIndex) -> Float[np.ndarray, "T N D"]:
         return self._clip("glimpses", i)

@@ -34,7 +34,7 @@ class StoreWriter:
 
     with StoreWriter(path, settings) as writer:
         for i in writer.claim():  # numbers of samples
-            writer.add(StoredClip(...), joints=..., hands=..., active=..., glimpses=...)
+            writer.add(StoredClip(...), joints=..., hands=..., deciding=..., glimpses=...)
 
     block: samples a shard
     renew: shards to make anew, by their first sample: when the one was `written` that is there now

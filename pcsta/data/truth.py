@@ -1,16 +1,18 @@
 """What was planted in a clip, beside it as JSON, and how it becomes a `Truth` of a read clip.
 
-The file: `actors` (subject ids), `active` (actor 0 or 1, side, start, stop), `hands` true pixels
-[t][actor][side] of the hands before any sensor noise, `objects` [actor][side][t], `faults`.
+The file: `actors` (subject ids), `deciding` [actor][side] intervals [start, stop] of frames in which
+that hand tells the class (stop exclusive), `hands` true pixels [t][actor][side] of the hands before
+any sensor noise, `objects` [actor][side][t], `faults`.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pcsta.data.clip import Truth
 
@@ -20,30 +22,43 @@ NEAR = 40.0  # pixels: a tracked hand further than this from every true hand sho
 def read_truth(path: Path, hands: Float[np.ndarray, "T 4 2"]) -> Truth:
     """Planted truth of a clip whose four hands were found at pixels `hands` (NaN where absent).
 
-    A slot of `hands` means the true hand that lies nearest, within 40 px; the active slot is the
-    one nearest to the planted hand. Outside the informative interval, or when tracking lost the
-    planted hand, active is -1.  Raises ValueError when the file is not such a truth or has another
-    number of frames.
+    A slot of `hands` means the true hand that lies nearest, within 40 px; each true hand is meant by
+    one slot at most, so that hands that meet stay two. A hand that tracking lost decides nowhere.
+    Raises ValueError when the file is not such a truth or has another number of frames.
     """
     try:
         planted = json.loads(Path(path).read_text(encoding="utf-8"))
         true = np.array(planted["hands"], np.float64)  # (T, A, 2, 2)
         frames, people = true.shape[:2]
         names = np.array(planted["objects"]).reshape(people * 2, frames).T  # (T, A*2)
-        active = planted["active"]
-        planted_hand = 2 * active["actor"] + ("left", "right").index(active["side"])
-        interval = range(active["start"], active["stop"])
+        decides = np.zeros((people * 2, frames), bool)
+        for hand, intervals in enumerate(i for actor in planted["deciding"] for i in actor):
+            for start, stop in intervals:
+                decides[hand, start:stop] = True
         faults = tuple(planted["faults"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path}: not a planted truth ({error}); make the dataset again with `pcsta data make`"
         ) from error
     if len(hands) != frames:
         raise ValueError(f"{path}: truth of {frames} frames for a clip of {len(hands)}")
-    distance = np.linalg.norm(hands[:, :, None] - true.reshape(frames, 1, -1, 2), axis=-1)
-    distance = np.nan_to_num(distance, nan=np.inf)  # (T, 4, A*2)
-    nearest, slot = distance.argmin(2), distance[:, :, planted_hand].argmin(1)
-    objects = np.where(distance.min(2) <= NEAR, np.take_along_axis(names, nearest, 1), "")
-    t = np.arange(frames)
-    shown = np.isin(t, interval) & (distance[t, slot, planted_hand] <= NEAR)
-    return Truth(np.where(shown, slot, -1).astype(np.int64), objects, faults)
+    meant = _meant(hands, true.reshape(frames, -1, 2))
+    t, known = np.arange(frames)[:, None], meant >= 0
+    return Truth(known & decides.T[t, meant], np.where(known, names[t, meant], ""), faults)
+
+
+def _meant(
+    hands: Float[np.ndarray, "T 4 2"], true: Float[np.ndarray, "T A 2"]
+) -> Int[np.ndarray, "T 4"]:
+    """Which true hand each slot means, -1 for none: the pairing of least distance, at most 40 px."""
+    T, A = true.shape[:2]
+    distance = np.linalg.norm(hands[:, :, None] - true[:, None], axis=-1)  # (T, 4, A)
+    distance = np.minimum(np.nan_to_num(distance, nan=np.inf), NEAR + 1)
+    slots = np.array(list(permutations(range(hands.shape[1]), A)))  # (pairings, A)
+    best = slots[
+        distance[:, slots, np.arange(A)].sum(-1).argmin(1)
+    ]  # (T, A) slot of each true hand
+    meant = np.full(hands.shape[:2], -1)
+    t, hand = np.indices((T, A))
+    meant[t, best] = np.where(distance[t, best, hand] <= NEAR, hand, -1)
+    return meant

@@ -48,12 +48,12 @@ def clip_arrays(i: int, features: int = 6, length: int = 24, seed: int = 0) -> d
     hands = np.full((length, 4, 2), np.nan, np.float32)
     hands[:, :2] = 50
     glimpses[:, 2:] = 0
-    active = np.full(length, -1)
-    active[8:16] = 0
+    deciding = np.zeros((length, 4))
+    deciding[8:16, 0] = 1
     if i % 2:
         joints[8:16, 0, 7, 1] += 0.5
         glimpses[8:16, 0, :1] += 3
-    return {"joints": joints, "hands": hands, "active": active, "glimpses": glimpses}
+    return {"joints": joints, "hands": hands, "deciding": deciding, "glimpses": glimpses}
 
 
 def row(i: int, length: int = 24, start: int = 0) -> StoredClip:

@@ -47,7 +47,8 @@ def mlp(net, x, s):
 def test_both_networks_are_the_loops(conditioned, weights):
     """Unit by unit (eq. 4, 7)."""
     torch.manual_seed(0)
-    config = laptop(**SMALL, conditioned=conditioned, weights=weights)
+    seen = {"spatial_conditioned": conditioned, "temporal_conditioned": not conditioned}
+    config = laptop(**SMALL, **seen, weights=weights)
     h, s, P = torch.randn(3, 6), torch.randn(3, 7), torch.rand(3, 20)
     spatial, temporal = SpatialAttention(config), TemporalAttention(config)
     p = spatial(h, spatial.pose_term(s))
@@ -82,7 +83,7 @@ def test_attention_is_uniform_for_zero_scores():
     ):
         net.score.weight.zero_()
         net.score.bias.zero_()
-        s = torch.randn(2, 128)
+        s = torch.randn(2, config.pose_widths[2])
         weights = net(x, net.pose_term(s) if isinstance(net, SpatialAttention) else s)
         torch.testing.assert_close(weights, torch.full_like(weights, 1 / weights.shape[1]))
 
@@ -91,8 +92,8 @@ def test_attention_is_uniform_for_zero_scores():
 def test_absent_hands_can_be_masked():
     torch.manual_seed(0)
     h, present = torch.randn(2, 128), torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0]]).bool()
-    plain = SpatialAttention(laptop(conditioned=False, mask_absent=False))
-    masked = SpatialAttention(laptop(conditioned=False, mask_absent=True))
+    plain = SpatialAttention(laptop(spatial_conditioned=False, mask_absent=False))
+    masked = SpatialAttention(laptop(spatial_conditioned=False, mask_absent=True))
     masked.load_state_dict(plain.state_dict())
     p, q = plain(h, None, present), masked(h, None, present)
     assert (p > 0).all()  # by default the presence of a hand is not looked at
@@ -111,7 +112,7 @@ def test_without_hidden_state_attention_reads_the_pose_alone():
     config = laptop(hidden_in_attention=False)
     blind, sees = SpatialAttention(config), SpatialAttention(laptop())
     sees.load_state_dict(blind.state_dict())
-    s, h = torch.randn(3, 128), torch.randn(3, 128)
+    s, h = torch.randn(3, config.pose_widths[2]), torch.randn(3, 128)
     present = torch.ones(3, 4, dtype=torch.bool)
     term = blind.pose_term(s)
     torch.testing.assert_close(blind(h, term, present), sees(torch.zeros_like(h), term, present))

@@ -16,7 +16,7 @@ SIZES = {
     "standardise": False, "hidden": 6, "step_features": 8, "spatial_hidden": 5, "temporal_hidden": 5,
     "glimpse_dropout": 0.0,
 }  # fmt: skip
-RGB_ROWS = ["B", "C", "E", "G", "G-unconditioned"]
+RGB_ROWS = ["B", "C", "E", "G", "G-unconditioned", "G-spatially-unconditioned"]
 
 
 def stream(letter="G", seed=0, **changes):
@@ -117,12 +117,15 @@ def test_spatial_attention_at_t_does_not_see_the_glimpses_at_t(seed, t):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("letter", ["G", "G-unconditioned"])
-def test_pose_moves_the_attention_only_when_conditioned(letter):
+@pytest.mark.parametrize(
+    ("letter", "moved"),
+    [("G", (1, 1, 1)), ("G-unconditioned", (0, 0, 0)), ("G-spatially-unconditioned", (1, 0, 1))],
+)
+def test_pose_moves_the_attention_that_is_conditioned_and_no_other(letter, moved):
     net = stream(letter)
     V, s = inputs()
-    same = all(torch.equal(a, b) for a, b in zip(net(V, s), net(V, s + 1), strict=True))
-    assert same == (letter == "G-unconditioned")
+    both = zip(net(V, s), net(V, s + 1), strict=True)  # features, p, p'
+    assert tuple(not torch.equal(a, b) for a, b in both) == moved
 
 
 @torch.no_grad()

@@ -40,7 +40,10 @@ def test_the_planted_signal_is_learned(store, tmp_path):
     assert np.sum(result.confusion) == 20
 
 
-@pytest.mark.parametrize("letter", ["A", "B", "C", "E", "G", "H", "I", "K", "K-unconditioned"])
+@pytest.mark.parametrize(
+    "letter",
+    ["A", "B", "C", "E", "G", "H", "I", "K", "K-unconditioned", "G-spatially-unconditioned"],
+)
 def test_every_row_of_table_6_trains_saves_and_loads(store, tmp_path, letter):
     folder = run(store, tmp_path / letter, letter, replace(RECIPE, pose_epochs=1, rgb_epochs=1))
     model = load(folder)

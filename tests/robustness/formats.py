@@ -84,14 +84,14 @@ def own_use(folder: Path) -> bool:
 def store_make(folder: Path) -> Spoil:
     make_store(folder / "s", clips=4)
     shard = "s/shards/000000"
-    arrays = {f"{shard}/{name}.npy": BINARY for name in ("joints", "hands", "active", "glimpses")}
+    arrays = {f"{shard}/{name}.npy": BINARY for name in ("joints", "hands", "deciding", "glimpses")}
     return {"s/settings.json": JSON, f"{shard}/index.jsonl": JSON, **arrays}
 
 
 def store_use(folder: Path) -> bool:
     store = Store(folder / "s")
     rows = np.arange(store.frames_total)
-    for name in ("joints", "hands", "active", "glimpses"):
+    for name in ("joints", "hands", "deciding", "glimpses"):
         store.take(name, rows)
     for protocol in store.settings["splits"]:
         store.split(protocol)

@@ -163,6 +163,9 @@ def trials(kills: int, seed: int, names: list[str], scratch: Path) -> Iterator[d
                 faults += [f"{name}: {w}" for w in wrong]
                 if sign == signal.SIGINT:
                     slowest = max(slowest, seconds)
+                    if seconds > 2:  # what a slow end said, for who has to find out why
+                        said = (folder / "said").read_text()[-2000:]
+                        print(f"{name}: Ctrl-C after {moment:.2f} s took {seconds:.1f} s\n{said}")
         if wrong := whole_run(name, folder, data):
             faults.append(wrong)
         elif (now := content(folder)) != wholes[name]:

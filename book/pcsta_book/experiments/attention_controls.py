@@ -1,8 +1,8 @@
 """Attention that knows less than the model's, or more: what every score is compared with.
 
 It has the shape of the model's own: p (C, S, T, N) for C clips of S sub-sequences, p' (C, S, T).
-A score on its own says little: hands that move most are planted most, and an interval in the middle
-of the clip is found by anything that looks at the middle.
+A score on its own says little: hands that move most decide most, and what decides in the middle of
+the clip is found by anything that looks at the middle.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def derangement(n: int, rng: np.random.Generator) -> Int[np.ndarray, "n"]:
     return shifted
 
 
-def uniform(present: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T N"]:
+def uniform(present: Bool[np.ndarray, "*S N"]) -> Float[np.ndarray, "*S N"]:
     """The same weight for every hand that is there; for all four where none is."""
     there = present | ~present.any(-1, keepdims=True)
     return np.asarray(there / there.sum(-1, keepdims=True))
@@ -64,27 +64,25 @@ def other_clip(
     return result
 
 
-def planted_hand(
-    truth: Int[np.ndarray, "C S T"], present: Bool[np.ndarray, "C S T N"]
+def planted_hands(
+    deciding: Bool[np.ndarray, "C S T N"], present: Bool[np.ndarray, "C S T N"]
 ) -> Float[np.ndarray, "C S T N"]:
-    """The oracle for p: all weight on the planted hand, uniform in frames that have none."""
-    hands = np.arange(present.shape[-1])
-    return np.where((truth >= 0)[..., None], truth[..., None] == hands, uniform(present))
+    """The oracle for p: equal weight on the hands that decide; uniform in frames where none does."""
+    return uniform(np.where(np.any(deciding, -1, keepdims=True), deciding, present))
 
 
-def planted_interval(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:
-    """The oracle for p': equal weight on the frames of the planted interval; on all without one."""
-    inside = truth >= 0
-    return uniform(inside[..., None, :])[..., 0, :]
+def planted_steps(deciding: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T"]:
+    """The oracle for p': equal weight on the frames in which a hand decides; on all without one."""
+    return uniform(np.any(deciding, -1))
 
 
-def best_constant_hand(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T 4"]:
-    """All weight on one hand, the same everywhere: the one planted most in these very frames."""
-    counts = np.bincount(truth[truth >= 0], minlength=4)
-    return np.broadcast_to(np.eye(4)[counts.argmax()], (*truth.shape, 4))
+def best_constant_hand(deciding: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T N"]:
+    """All weight on one hand, the same everywhere: the one that decides most in these very frames."""
+    best = np.eye(deciding.shape[-1])[deciding.sum((0, 1, 2)).argmax()]
+    return np.broadcast_to(best, deciding.shape)
 
 
-def best_constant_step(truth: Int[np.ndarray, "C S T"]) -> Float[np.ndarray, "C S T"]:
-    """All weight on one step, the same for all clips: the one most often in the interval."""
-    steps = truth.shape[-1]
-    return np.broadcast_to(np.eye(steps)[(truth >= 0).mean((0, 1)).argmax()], truth.shape)
+def best_constant_step(deciding: Bool[np.ndarray, "C S T N"]) -> Float[np.ndarray, "C S T"]:
+    """All weight on one step, the same for all clips: the one in which most often a hand decides."""
+    inside = deciding.any(-1)
+    return np.broadcast_to(np.eye(inside.shape[-1])[inside.mean((0, 1)).argmax()], inside.shape)

@@ -1,6 +1,6 @@
 """Confidence intervals for figures that hang together in groups: a bootstrap over the groups.
 
-The frames of a clip say nearly the same thing, and so do three cameras that film one performance.
+The frames of a clip say nearly the same thing, and so do takes of one person who does one action.
 Whoever counts each of them as an observation gets an interval that is several times too narrow.
 (`scipy.stats.bootstrap` draws single observations; it knows no groups.)
 """

@@ -16,7 +16,7 @@ from pcsta.data.store import Store
 from pcsta.evaluation import Prediction
 from pcsta.two_stream import TwoStream
 from pcsta_book.experiments import attention_controls
-from pcsta_book.experiments.attention_scores import people, performances, planted
+from pcsta_book.experiments.attention_scores import deciding, people, performances
 from pcsta_book.experiments.bootstrap import Estimate, grouped_mean
 from pcsta_book.experiments.interventions import Inputs, answer
 
@@ -27,7 +27,7 @@ def deletion_orders(said: Prediction, store: Store) -> dict[str, Float[np.ndarra
     """What goes first: {name: importance}, the largest is deleted first.
 
     most attended, least attended: by p_t p', both weights of a glimpse (p_t alone without p')
-    random; and planted: the planted hand's glimpses, the others at random, where the truth is known
+    random; and planted: glimpses of hands that decide, the others at random, where the truth is known
 
     Raises ValueError for a model without attention.
     """
@@ -38,9 +38,8 @@ def deletion_orders(said: Prediction, store: Store) -> dict[str, Float[np.ndarra
         weight = weight * said.temporal[..., None]
     chance = np.random.default_rng(0).random(weight.shape)
     orders = {"most attended": weight, "least attended": -weight, "random": chance}
-    truth = planted(said, store)
-    if (truth >= 0).any():
-        orders["planted"] = chance + (truth[..., None] == np.arange(weight.shape[-1]))
+    if (truth := deciding(said, store)).any():
+        orders["planted"] = chance + truth
     return orders
 
 

@@ -106,7 +106,8 @@ def run_grid(experiment: Experiment) -> dict[str, Any]:
 
         says, changes  what it is, in words; the fields that it changes, or the rows that it adds
         results        {protocol: [of each seed: seed; accuracy in [0, 1] of so many clips; of a
-                       trained one seconds of training and testing, and `attention_scores`]}
+                       trained one seconds of training and testing, the loss that its stage ended
+                       with on the validation clips, and `attention_scores`]}
         confusion      {protocol: summed over seeds}: numbers of clips, rows truth, columns answers
         ensemble       {protocol: accuracy and confusion of all seeds' logits added}
 
@@ -151,6 +152,7 @@ def _compute(experiment: Experiment, cell: tuple[str, str, int], device: str) ->
     with atomic(run / "predictions.npz") as temporary:
         np.savez(temporary, logits=said.logits, labels=said.labels, clips=said.clips)
     result: dict[str, object] = {"accuracy": accuracy(said.logits, said.labels)}
+    result["validation_loss"] = read_json(run / "record.json")["best"]["loss"]
     if said.spatial is not None:
         result["attention"] = attention_scores(said, store)
     write_json(run / "result.json", {"seconds": round(time.perf_counter() - began, 1), **result})

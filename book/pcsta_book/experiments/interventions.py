@@ -25,7 +25,7 @@ from pcsta.data.store import Store
 from pcsta.evaluation import ModelInput, Prediction, collect, infer
 from pcsta.two_stream import TwoStream
 from pcsta_book.experiments import attention_controls as controls
-from pcsta_book.experiments.attention_scores import people, performances, planted, present
+from pcsta_book.experiments.attention_scores import deciding, people, performances, present
 from pcsta_book.experiments.bootstrap import Estimate, grouped_mean
 
 
@@ -127,10 +127,10 @@ def replacements(model: TwoStream, inputs: Inputs, store: Store) -> dict[str, At
     if p is None:
         raise ValueError("this model has no attention to replace; rows E, G, I, K do")
     rng = np.random.default_rng(0)
-    there, count, truth = present(own, store), people(store, own.clips), planted(own, store)
+    there, count, truth = present(own, store), people(store, own.clips), deciding(own, store)
 
     def steps(control: Callable[..., np.ndarray], *given: Any) -> np.ndarray | None:
-        return None if q is None else control(q, *given)
+        return None if q is None else control(*given)
 
     def chosen(changed: Inputs) -> Attention:
         said = answer(model, changed)
@@ -138,15 +138,23 @@ def replacements(model: TwoStream, inputs: Inputs, store: Store) -> dict[str, At
 
     found = {
         "own": (p, q),
-        "uniform": (controls.uniform(there), steps(controls.uniform_steps)),
-        "permuted": (controls.permuted_hands(p, there, rng), steps(controls.permuted_steps, rng)),
-        "other_clip": (controls.other_clip(p, count, rng), steps(controls.other_clip, count, rng)),
+        "uniform": (controls.uniform(there), steps(controls.uniform_steps, q)),
+        "permuted": (
+            controls.permuted_hands(p, there, rng),
+            steps(controls.permuted_steps, q, rng),
+        ),
+        "other_clip": (
+            controls.other_clip(p, count, rng),
+            steps(controls.other_clip, q, count, rng),
+        ),
         "content_blind": chosen(blind(inputs)),
         "pose_less": chosen(pose_less(model, inputs)),
     }
-    if (truth >= 0).any():
-        q_planted = None if q is None else controls.planted_interval(truth)
-        found["planted"] = controls.planted_hand(truth, there), q_planted
+    if truth.any():
+        found["planted"] = (
+            controls.planted_hands(truth, there),
+            steps(controls.planted_steps, truth),
+        )
     return found
 
 

@@ -12,7 +12,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -161,6 +161,17 @@ def difference(record: Record, variant: str, protocol: str = "") -> Float[np.nda
     return accuracies(record, variant, protocol) - accuracies(record, against, protocol)
 
 
+def attention(record: Record, variant: str, protocol: str, *score: str) -> list[dict[str, Any]]:
+    """One score of `attention_scores`, of every seed; empty where the record does not hold it.
+
+    score: where it stands there, e.g. "spatial", "left 1"
+    """
+    found = [one.get("attention", {}) for one in record["lines"][variant]["results"][protocol]]
+    for part in score:
+        found = [one.get(part, {}) for one in found]
+    return found if all(found) else []
+
+
 def accuracy_inside(record: Record, variant: str, outer: str) -> float:
     """Accuracy in percent inside the training clips of the protocol `outer`, by which `outer` may
     choose: over the protocols `outer/...`, all their clips and seeds pooled.
@@ -177,6 +188,23 @@ def best_inside(record: Record) -> dict[str, str]:
     outer = dict.fromkeys(name.partition("/")[0] for name in record["protocols"])
     score = partial(accuracy_inside, record)
     return {name: max(record["lines"], key=partial(score, outer=name)) for name in outer}
+
+
+def median_seed(record: Record, variants: Iterable[str], protocol: str) -> int:
+    """The seed whose models of these variants lie most in the middle of all seeds.
+
+    A variant ranks the seeds by its loss on the validation clips, which are of training people: no test
+    clip is looked at. Of the ranks' distances from the middle one, added over the variants, the seed has
+    the least sum, and is the first of equals. So it is the median of each variant as far as one seed
+    can be that of several. Variants whose losses the record does not tell (they add others' logits, or
+    it is an old one) do not count; where none does, the first seed.
+    """
+    rows = [record["lines"][name]["results"][protocol] for name in variants]
+    told = [row for row in rows if all("validation_loss" in one for one in row)]
+    losses = np.array([[one["validation_loss"] for one in row] for row in told])
+    ranks = losses.reshape(-1, len(record["seeds"])).argsort(1).argsort(1)
+    off = np.abs(ranks - (len(record["seeds"]) - 1) / 2).sum(0)
+    return int(record["seeds"][off.argmin()])
 
 
 def validate(record: Record, path: Path | str = "record") -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from functools import lru_cache
+from itertools import product
 
 import numpy as np
 from IPython.display import Markdown
@@ -11,10 +13,25 @@ from matplotlib.axes import Axes
 from scipy.stats import sem
 from scipy.stats import t as student
 
+from pcsta.data.clip import HANDS
+from pcsta.data.prepare import settings_of
+from pcsta.files import fingerprint
+from pcsta_book import artifacts
 from pcsta_book.experiments import paper, records
 from pcsta_book.experiments.records import Record
 from pcsta_book.experiments.variants import VARIANTS
 
+SCORES = {  # of attention: where `attention_scores` has them
+    "top hand, one person": ("spatial", "one_person"),
+    "top hand, two people": ("spatial", "two_people"),
+    **{f"top hand where {hand} alone decides": ("spatial", hand) for hand in HANDS},
+    "top hand, least of the four": ("minimum",),
+    "mass of p, one person": ("spatial_mass", "one_person"),
+    "mass of p, two people": ("spatial_mass", "two_people"),
+    "shift shown": ("shift",),
+    "mass of p'": ("temporal",),
+}
+CONTROLS = ("uniform", "permuted", "other_clip", "best_constant")
 NBSP = "\N{NO-BREAK SPACE}"  # a number and its spread stay on one line of a cell
 
 
@@ -84,6 +101,49 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
     return _markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
 
 
+def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -> Markdown:
+    """Attention against the truth beside its controls, in %: mean and spread over seeds.
+
+    The distances are paired by seed, with a 95 % t-interval over seeds; then the outermost ends of the
+    seeds' 95 % intervals over performances, where the record has them.
+    scores: of SCORES; what the record does not hold is left out
+    """
+    record, rows = records.read(name), []
+    for score, protocol, variant in product(scores, record["protocols"], variants):
+        found = records.attention(record, variant, protocol, *SCORES[score])
+        if not found:
+            continue
+        own = next(iter(found[0]))
+        figures = {f: 100 * np.array([one[f] for one in found]) for f in (own, *CONTROLS)}
+        cells = {"score": f"{score}: {variant}, {protocol}", "model": spread(figures[own])}
+        for control in CONTROLS:
+            values = figures[control]  # one that no seed moves has no spread
+            cells[control.replace("_", " ")] = spread(values if values.std() > 0.05 else values[:1])
+        for control in ("other_clip", "best_constant"):
+            cell = interval(figures[own] - figures[control])
+            if "ahead" in found[0]:
+                ends = 100 * np.array([one["ahead"][control] for one in found])
+                cell += f"; clips {ends[:, 0].min():+.1f} to {ends[:, 1].max():+.1f}"
+            cells[f"over {control.replace('_', ' ')}"] = cell
+        rows.append(cells)
+    return _markdown(f"{edition(record)}\n\n{_table(rows, 1, most=4)}" if rows else "Not run.")
+
+
+@lru_cache
+def current() -> frozenset[str]:
+    """By which fingerprints records know the embedded dataset of now: with glimpses, as poses alone."""
+    stores = (settings_of(artifacts.dataset(), one) for one in (artifacts.sensor(), None))
+    return frozenset(map(fingerprint, stores))
+
+
+def edition(record: Record) -> str:
+    """A warning where a record, or what its models started from, is not of the dataset of now; or ""."""
+    used = record["data"], record.get("source", {}).get("data", {})
+    made = {data["fingerprint"] for data in used if data.get("name") == "synthetic"}
+    earlier = made and not made <= current()
+    return "**Computed on an earlier edition of the embedded dataset.** " if earlier else ""
+
+
 def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     """Where the figures come from, and the command that makes them again, as Markdown."""
     data, seeds = record["data"], record["seeds"]
@@ -96,7 +156,7 @@ def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     if len(seeds) > 1:
         over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"Accuracy in %, {over}, on "
+        f"{edition(record)}Accuracy in %, {over}, on "
         f"`{data['name']}` ({data['clips']} {kind}, prepared as `{data['fingerprint']}`). "
         f"TrainConfig `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
         f"commit `{record['commit']}`; {record['date']}; "
@@ -131,7 +191,8 @@ def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") ->
     ax.axvline(0, color="grey", linewidth=0.8)
     ax.set_yticks(range(len(found)), list(found))
     ax.set_ylim(len(found) - 0.5, -0.5)
-    ax.set_xlabel("difference in accuracy, points")
+    old = "\nearlier edition of the embedded dataset" if edition(record) else ""
+    ax.set_xlabel(f"difference in accuracy, points{old}")
 
 
 # --- cells ----------------------------------------------------------------------------------------

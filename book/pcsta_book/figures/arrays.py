@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -46,16 +46,15 @@ def tensor_image(
 def temporal_bar(
     ax: Axes,
     temporal_attention: Float[np.ndarray, "T"],
-    active: np.ndarray | None = None,
+    informative: Bool[np.ndarray, "T"] | None = None,
 ) -> None:
     """p' as bars over time, beside the uniform weight 1/T.
 
-    active: (T,) index of the planted hand, -1 where there is none; its steps get a yellow ground
+    informative: steps in which a hand decides; they get a yellow ground
     """
     steps = len(temporal_attention)
-    if active is not None:
-        for t in np.flatnonzero(np.asarray(active) >= 0):
-            ax.axvspan(t - 0.5, t + 0.5, color=INFORMATIVE, linewidth=0, zorder=0)
+    for t in np.flatnonzero(informative if informative is not None else []):
+        ax.axvspan(t - 0.5, t + 0.5, color=INFORMATIVE, linewidth=0, zorder=0)
     ax.bar(range(steps), temporal_attention, color=PLAIN, width=0.8)
     ax.axhline(1 / steps, color=INK, linewidth=0.8, linestyle="--", label="uniform, 1/T")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -64,17 +63,18 @@ def temporal_bar(
 
 
 def attention_heatmap(
-    ax: Axes, spatial_attention: Float[np.ndarray, "T N"], active: np.ndarray | None = None
+    ax: Axes,
+    spatial_attention: Float[np.ndarray, "T N"],
+    deciding: Bool[np.ndarray, "T N"] | None = None,
 ) -> None:
     """p_t over time (columns) and hands (rows), from white (0) to dark blue (1).
 
-    active: (T,) index of the planted hand, -1 where there is none; its cells are outlined
+    deciding: which hands decide at each step; their cells are outlined
     """
     ax.imshow(np.asarray(spatial_attention).T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for t, hand in enumerate([] if active is None else active):
-        if hand >= 0:
-            corner = t - 0.5, hand - 0.5
-            ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
+    for t, hand in [] if deciding is None else np.argwhere(deciding):
+        corner = t - 0.5, hand - 0.5
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
     label_hands(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step t")

@@ -158,7 +158,7 @@ def temporal_strip(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """A bar for each step's p'_t, the current step dark; (72, width, 3) uint8.
 
-    informative: (T,) bool, the steps that hold the planted evidence; they get a yellow ground.
+    informative: (T,) bool, the steps in which a hand decides; they get a yellow ground.
     """
     fine, tall = width * FINER, STRIP * FINER
     unit = fine / 720

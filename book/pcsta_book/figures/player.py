@@ -144,7 +144,7 @@ def compare_attention(
     width:      of all pictures together, pixels
 
     Where the clip knows its truth, the informative steps have a yellow ground in the bar and the
-    caption names the planted hand. On paper stand the first, the middle and the last step, and the
+    caption names the hands that decide. On paper stand the first, the middle and the last step, and the
     ones with most temporal attention. Raises ValueError when the lengths differ.
     """
     indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
@@ -156,7 +156,7 @@ def compare_attention(
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ValueError(f"one entry per step is needed: {said}")
-    active = None if clip.truth is None else clip.truth.active[indices]  # (T,)
+    deciding = None if clip.truth is None else clip.truth.deciding[indices]  # (T, 4)
     window = people_window(clip)
     rows: list[tuple[Picture, ...]] = []
     captions = []
@@ -168,14 +168,15 @@ def compare_attention(
                 attention_picture(
                     frames[step], clip, int(t), weights, temporal, step,
                     width=width // len(attentions), window=window,
-                    informative=None if active is None else active >= 0,
+                    informative=None if deciding is None else np.any(deciding, 1),
                 )
             )  # fmt: skip
             if weights is not None:
                 who = f"{name}: " if name else ""
                 caption += f"; {who}most weight on {HANDS[int(weights.argmax())]}"
-        if active is not None:
-            caption += f"; planted hand: {HANDS[active[step]] if active[step] >= 0 else 'none'}"
+        if deciding is not None:
+            hands = " and ".join(HANDS[i] for i in np.flatnonzero(deciding[step]))
+            caption += f"; deciding: {hands or 'none'}"
         rows.append(tuple(pictures))
         captions.append(caption)
     peaks = {int(np.argmax(q)) for _, q in attentions.values() if q is not None}

@@ -15,7 +15,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import tempfile
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,7 +43,7 @@ MODELS = {"conditioned": "K", "unconditioned": "K-unconditioned"}  # rows of Tab
 THINGS = ("", *actions.OBJECTS)  # what a hand may be given; "" empties it
 WIDTH = 440  # of a frame's picture, pixels
 COLUMNS = 4
-VERSION = 1  # raise it whenever `make` would write other files
+VERSION = 2  # raise it whenever `make` would write other files
 
 
 class Inputs(NamedTuple):
@@ -62,15 +61,19 @@ class Inputs(NamedTuple):
 def names() -> list[str]:
     """Sample names of the playground's clips, in order of action.
 
-    The rule: of every action that shares its motion with another one, so that only what a hand holds
-    can tell them apart, the first test clip without a tracking fault.
+    The rule: of every motion that several actions share, so that only what the hands hold can tell
+    them apart, the first two actions; of each the first test clip without a tracking fault, or the
+    book's running clip.
     """
-    sharing = Counter(action.group for action in synthetic.REPERTOIRE)
-    return [
-        artifacts.first_test_clip(f"A{action.ntu:03d}").name
-        for action in synthetic.REPERTOIRE
-        if sharing[action.group] > 1
+    motions = [
+        [a.ntu for a in synthetic.REPERTOIRE if a.group == group] for group in actions.GROUPS
     ]
+    chosen = [ntu for motion in motions if len(motion) > 1 for ntu in motion[:2]]
+    codes = [f"A{ntu:03d}" for ntu in sorted(chosen)]
+    running = {
+        clip.name[-4:]: clip for clip in (artifacts.running_clip(), artifacts.running_pair())
+    }
+    return [(running.get(code) or artifacts.first_test_clip(code)).name for code in codes]
 
 
 def settings() -> dict[str, Any]:
@@ -166,7 +169,7 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
         "label": clip.label,
         "frames": inputs.frames.tolist(),
         "present": inputs.present.astype(int).tolist(),
-        "active": clip.truth.active[inputs.frames].tolist(),
+        "deciding": clip.truth.deciding[inputs.frames].tolist(),
         "held": clip.truth.objects[inputs.frames].tolist(),
         "boxes": np.round(np.nan_to_num(boxes), 1).tolist(),
         "half": size / 2 * scale,
@@ -210,8 +213,9 @@ def _plan(clip: Clip) -> clip_plan.ClipPlan:
     seed = synthetic.settings()["seed"]
     match = NAME.fullmatch(clip.name)
     assert match is not None
-    numbers = {part: int(number) for part, number in match.groupdict().items()}
-    return clip_plan.plan_clip(seed, clip_plan.Name(**numbers), len(clip))
+    parts = ("camera", "subject", "replication", "action")
+    name = clip_plan.Name(*(int(match[part]) for part in parts))
+    return clip_plan.plan_clip(seed, name, len(clip))
 
 
 def _actors(plan: clip_plan.ClipPlan, clip: Clip, frames: np.ndarray) -> list[int]:

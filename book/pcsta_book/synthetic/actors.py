@@ -79,7 +79,9 @@ class Motion:
     lean: Float[np.ndarray, "T"]  # radians of the upper body
     twist: Float[np.ndarray, "T"]
     roll: Float[np.ndarray, "T"]
-    turn: Float[np.ndarray, "T"]  # radians of the head
+    turn: Float[np.ndarray, "T"]  # radians of the head to the side
+    nod: Float[np.ndarray, "T"]  # and forward
+    elbows: Float[np.ndarray, "T 2"]  # 0 hangs, 1 is as high as the shoulder
     shift: Float[np.ndarray, "T 3"]  # metres by which the trunk moves
     feet: Float[np.ndarray, "T 2 3"]  # and each foot
 
@@ -94,17 +96,12 @@ def pose(
     """
     frames = len(motion.lean)
     body = np.zeros((frames, 25, 3))
-    hip = subject.joint("spine base")
-    rotation = _rotation(motion.lean, motion.twist, motion.roll)  # (T, 3, 3)
-
-    def upper(joint: np.ndarray) -> np.ndarray:
-        return np.asarray(hip + np.einsum("tij,j->ti", rotation, joint - hip))
-
+    trunk = Trunk(subject, motion.lean, motion.twist, motion.roll, motion.nod)
     for part in ("spine base", "spine middle", "spine shoulder", "neck", "head"):
-        body[:, KINECT_V2.index(part)] = upper(subject.joint(part))
+        body[:, KINECT_V2.index(part)] = trunk.joint(part)
     for side, name in enumerate(SIDES):
-        shoulder = upper(subject.joint("shoulder", side))
-        parts = _arm(subject, shoulder, motion.hands[:, side], side)
+        shoulder = trunk.joint("shoulder", side)
+        parts = _arm(subject, shoulder, motion.hands[:, side], side, motion.elbows[:, side])
         step = motion.feet[:, side] - motion.shift
         for part, share in _SHARE_OF_FOOT.items():
             parts[part] = subject.joint(part, side) + share * step
@@ -114,12 +111,43 @@ def pose(
     return to_room(body, place, facing)
 
 
+_NODS = {"head": 1.0, "neck": 0.35}  # how much of the nod a joint takes part in
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """The upper body, turned about the hip; all angles (T,), radians, as in `Motion`."""
+
+    subject: Subject
+    lean: np.ndarray
+    twist: np.ndarray
+    roll: np.ndarray
+    nod: np.ndarray
+
+    def joint(self, name: str, side: int | None = None) -> Float[np.ndarray, "T 3"]:
+        """Where a joint is in every frame, as long as the body does not step aside."""
+        hip, throat = self.subject.joint("spine base"), self.subject.joint("spine shoulder")
+        arm = self.subject.joint(name, side) - hip
+        joint = hip + _rotation(self.lean, self.twist, self.roll) @ arm
+        neck = np.linalg.norm(self.subject.joint("head") - throat) * _NODS.get(name, 0.0)
+        bow = np.stack([0 * self.nod, np.cos(self.nod) - 1, np.sin(self.nod)], -1)
+        return np.asarray(joint + neck * bow)
+
+
 def to_room(body: np.ndarray, place: tuple[float, float], facing: float) -> np.ndarray:
     """(right, up, forward) of a body's own frame -> room."""
     c, s = np.cos(facing), np.sin(facing)
     right, up, forward = np.moveaxis(body, -1, 0)
     x, z = c * right + s * forward + place[0], s * right - c * forward + place[1]
     return np.stack([x, up, z], -1)
+
+
+def to_body(point: np.ndarray, place: tuple[float, float], facing: float) -> np.ndarray:
+    """The inverse of `to_room`."""
+    c, s = np.cos(facing), np.sin(facing)
+    x, up, z = np.moveaxis(point, -1, 0)
+    x, z = x - place[0], z - place[1]
+    return np.stack([c * x + s * z, up, s * x - c * z], -1)
 
 
 def _rotation(lean: np.ndarray, twist: np.ndarray, roll: np.ndarray) -> np.ndarray:
@@ -134,7 +162,7 @@ def _rotation(lean: np.ndarray, twist: np.ndarray, roll: np.ndarray) -> np.ndarr
 
 
 def _arm(
-    subject: Subject, shoulder: np.ndarray, target: np.ndarray, side: int
+    subject: Subject, shoulder: np.ndarray, target: np.ndarray, side: int, raised: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Two-bone inverse kinematics: the six joints of an arm, each (T, 3)."""
     scale = subject.arm * subject.height / 1.72
@@ -144,8 +172,10 @@ def _arm(
     hand = shoulder + along * distance
     x = (upper**2 - lower**2 + distance**2) / (2 * distance)  # from shoulder to the elbow's foot
     bend = np.sqrt(np.maximum(upper**2 - x**2, 0))
-    hint = np.array([0.35 * outward, -1.0, -0.45])  # elbows point down, out and a little back
-    out, _ = _unit(hint - along * (along @ hint)[:, None])
+    # elbows point down, out and a little back; raised ones out
+    low, high = np.array([0.35 * outward, -1.0, -0.45]), np.array([1.2 * outward, 0.25, -0.15])
+    hint = low + np.clip(raised, 0, 1)[:, None] * (high - low)
+    out, _ = _unit(hint - along * (along * hint).sum(-1, keepdims=True))
     elbow = shoulder + along * x + out * bend
     forearm, _ = _unit(hand - elbow)
     inward, _ = _unit(np.cross(forearm, np.array([0.0, 0.0, 1.0]) + 0.3 * forearm) * outward)

@@ -41,8 +41,10 @@ class Brush:
         self, points: Points, colour: Colour, light: float = 1, by: Points = HERE, rounds: int = 0
     ) -> None:
         """Filled, through points (n, 2), its corners cut `rounds` times."""
-        outline = _fixed(_smooth(self.move(points, by), rounds))
-        cv2.fillPoly(self.image, [outline], bgr(colour, light), cv2.LINE_AA, _SHIFT)
+        self._fill(_smooth(self.move(points, by), rounds), colour, light)
+
+    def _fill(self, outline: np.ndarray, colour: Colour, light: float) -> None:
+        cv2.fillPoly(self.image, [_fixed(outline)], bgr(colour, light), cv2.LINE_AA, _SHIFT)
 
     def box(self, corners: Points, colour: Colour, light: float = 1) -> None:
         """An upright rectangle between two opposite corners (2, 2)."""
@@ -70,15 +72,19 @@ class Brush:
         cv2.polylines(self.image, line, False, bgr(colour, light), width, cv2.LINE_AA, _SHIFT)
 
     def capsule(
-        self, ends: Points, radii: Points, colour: Colour, light: float = 1, by: Points = HERE
+        self,
+        ends: Points,
+        radii: Points,
+        colour: Colour,
+        light: float = 1,
+        by: Points = HERE,
     ) -> None:
         """Two circles about `ends` (2, 2), and what lies between them."""
-        a, b = (complex(*end) for end in self.move(ends, by))
-        radius_a, radius_b = self.metre * np.asarray(radii)
+        a, b = (complex(*end) for end in self.move(ends, by).tolist())
+        radius_a, radius_b = (self.metre * np.asarray(radii)).tolist()
         turn = -1j * ((b - a) / abs(b - a) if abs(b - a) > 1e-6 else 1)
-        arcs = b + radius_b * turn * _CIRCLE, a - radius_a * turn * _CIRCLE
-        outline = np.concatenate(arcs)
-        self.polygon(np.stack([outline.real, outline.imag], -1), colour, light)
+        outline = np.concatenate([b + radius_b * turn * _CIRCLE, a - radius_a * turn * _CIRCLE])
+        self._fill(outline.view(float).reshape(-1, 2), colour, light)
 
     def limb(self, ends: Points, radii: Points, colour: Colour, shade: float = 1) -> None:
         """A round limb: dark edge, body, and a paler strip towards the light."""
@@ -115,13 +121,13 @@ def bgr(colour: Colour | None, light: float = 1.0) -> tuple[float, float, float,
 
 
 def _fixed(points: Points) -> np.ndarray:
-    return np.round(np.asarray(points, np.float64) * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(np.asarray(points, np.float64) * (1 << _SHIFT)).astype(np.int32)
 
 
 def _smooth(points: np.ndarray, rounds: int) -> np.ndarray:
     """Chaikin's corner cutting of a closed outline (n, 2)."""
     for _ in range(rounds):
-        after = np.roll(points, -1, 0)
-        corners = [0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after]
-        points = np.stack(corners, 1).reshape(-1, 2)
+        after = np.concatenate([points[1:], points[:1]])
+        corners = np.hstack([0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after])
+        points = corners.reshape(-1, 2)
     return points

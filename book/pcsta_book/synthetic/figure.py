@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from jaxtyping import Float
 
 from pcsta.skeletons import KINECT_V2
-from pcsta_book.synthetic import face, hand
+from pcsta_book.synthetic import face
 from pcsta_book.synthetic.actions import SIDES
 from pcsta_book.synthetic.actors import Subject
 from pcsta_book.synthetic.brush import LIGHT, Brush, overlap
 from pcsta_book.synthetic.camera import FOCAL, colour_pixels
-from pcsta_book.synthetic.hand import Grip
+from pcsta_book.synthetic.hand import Grip, Hand
 
 _J = {name: i for i, name in enumerate(KINECT_V2.joints)}
+_HANDS = {s: [_J[f"{s} {p}"] for p in ("wrist", "hand", "hand tip", "thumb")] for s in SIDES}
+_SPINE = [_J[f"spine {p}"] for p in ("base", "middle", "shoulder")] + [_J["head"]]
+_SIDE, _AWAY = np.deg2rad(80), np.deg2rad(160)
 
 
 class Figure:
@@ -26,17 +31,27 @@ class Figure:
     def __init__(
         self, subject: Subject, joints: Float[np.ndarray, "25 3"], turn: float, grips: list[Grip]
     ):
-        self.subject, self.grips = subject, dict(zip(SIDES, grips, strict=True))
+        self.subject, self.joints = subject, joints
         self.depth = joints[:, 2]
         self.pixels = colour_pixels(joints)
         self.metre = float(FOCAL / self.depth[_J["spine middle"]])  # pixels per metre
         right = joints[_J["right shoulder"]] - joints[_J["left shoulder"]]
         self.yaw = float(np.arctan2(right[2], right[0]))  # 0: faces the camera, positive: right
-        self.gaze = self.yaw + turn
+        # whoever looks a little away from the camera is shown from the side: a face tells where it looks
+        gaze = float(np.arctan2(np.sin(self.yaw + turn), np.cos(self.yaw + turn)))
+        self.gaze = float(np.clip(gaze, -_SIDE, _SIDE)) if abs(gaze) < _AWAY else gaze
+        self.hands = {
+            side: Hand(subject, self.pixels[_HANDS[side]], grip, mirrored=side == "right")
+            for side, grip in zip(SIDES, grips, strict=True)
+        }
 
     def at(self, joint: str) -> Float[np.ndarray, "2"]:
         """Pixel of a joint."""
         return np.asarray(self.pixels[_J[joint]])
+
+    def place(self, joint: str) -> Float[np.ndarray, "3"]:
+        """A joint in camera space, metres."""
+        return np.asarray(self.joints[_J[joint]])
 
     def behind(self, joint: str, other: str) -> float:
         """Metres by which a joint is further away than another."""
@@ -44,26 +59,47 @@ class Figure:
 
     def paint(self, image: np.ndarray) -> None:
         """Draw the whole person."""
+        self.paint_body(image)
+        for side in self.near_arms():
+            self.paint_forearm(image, side)
+            self.hands[side].paint(Brush(image, self.metre))
+
+    def near_arms(self) -> list[str]:
+        """Sides whose forearms lie before the torso, in painting order: from far to near, but no
+        empty hand covers what the other one holds."""
+        near = [side for side in SIDES if self._forearm_behind(side) <= 0]
+        return sorted(near, key=lambda s: (bool(self.hands[s].grip.held), -self._forearm_behind(s)))
+
+    def paint_body(self, image: np.ndarray, later: Collection[str] = ()) -> None:
+        """All but the near forearms with their hands, and but the hands that come `later`."""
         brush = Brush(image, self.metre)
         arms = sorted(SIDES, key=lambda s: -self.depth[_J[f"{s} shoulder"]])
         for side in sorted(SIDES, key=lambda s: -self.depth[_J[f"{s} hip"]]):
             self._leg(brush, side)
         far_upper = [s for s in arms if self.behind(f"{s} shoulder", "spine shoulder") > 0.06]
-        far_lower = [s for s in arms if self._forearm_behind(s) > 0.03]
+        near = self.near_arms()
         for side in arms:
             if side in far_upper:
                 self._upper_arm(brush, side)
-            if side in far_lower:
-                self._forearm(brush, side)
-        face.paint_hair_behind(brush, self.subject, self.at("head"), self.gaze)
+            if side not in near:
+                self.paint_forearm(image, side)
+                if side not in later:
+                    self.hands[side].paint(brush)
+        shoulders, head = self.at("spine shoulder"), self.at("head")
+        face.paint_hair_behind(brush, self.subject, shoulders, head, self.gaze)
         self._torso(brush)
-        face.paint(brush, self.subject, self.at("spine shoulder"), self.at("head"), self.gaze)
+        face.paint(brush, self.subject, shoulders, head, self.gaze)
         for side in arms:
             if side not in far_upper:
                 self._upper_arm(brush, side)
-        for side in sorted(SIDES, key=lambda s: -self._forearm_behind(s)):
-            if side not in far_lower:
-                self._forearm(brush, side)
+
+    def paint_forearm(self, image: np.ndarray, side: str) -> None:
+        """From the elbow to the wrist."""
+        brush, s = Brush(image, self.metre), self.subject
+        elbow, wrist = self.at(f"{side} elbow"), self.at(f"{side} wrist")
+        brush.limb((elbow, wrist), (0.043, 0.029), s.skin)
+        if s.long_sleeves:
+            brush.limb((elbow, elbow + 0.86 * (wrist - elbow)), (0.046, 0.040), s.shirt)
 
     def cast_shadow(self, image: np.ndarray) -> None:
         """A soft dark spot on the floor."""
@@ -76,9 +112,16 @@ class Figure:
         floor, seen = overlap(image, int(x) - w, int(y) - h, 2 * w, 2 * h)
         floor[:] = (floor * light[seen][..., None]).astype(np.uint8)
 
+    def beyond(self, place: Float[np.ndarray, "3"]) -> float:
+        """Metres by which a place in camera space lies further away than the spine at its height."""
+        spine = self.joints[_SPINE]
+        return float(place[2] - np.interp(place[1], spine[:, 1], spine[:, 2]))
+
     def _forearm_behind(self, side: str) -> float:
-        elbow = self.behind(f"{side} elbow", "spine shoulder")
-        return 0.35 * elbow + 0.65 * self.behind(f"{side} hand", "spine shoulder")
+        """Above 0: hidden by torso and head. A hand at the far ear is still before the cheek."""
+        hand = self.place(f"{side} hand")
+        high = hand[1] > self.place("spine shoulder")[1]
+        return self.beyond(hand) - (0.12 if high else 0.03)
 
     def _leg(self, brush: Brush, side: str) -> None:
         s = self.subject
@@ -130,9 +173,10 @@ class Figure:
             fold = [middle - up * down * m + side * waist * out for down, out in ends]
             brush.stroke(fold, s.shirt, 0.66)
         if np.cos(self.yaw) > -0.2:  # collar
-            front = np.sin(self.yaw) * 0.03
-            brush.ellipse(top + up * 0.050 * m, (0.062, 0.036), s.shirt, 0.62, (front, 0))
-            brush.ellipse(top + up * 0.062 * m, (0.055, 0.032), s.skin, 0.80, (front, 0))
+            front, tilt = np.sin(self.yaw) * 0.03, float(np.degrees(np.arctan2(up[0], -up[1])))
+            rim, skin = top + up * 0.050 * m, top + up * 0.062 * m
+            brush.ellipse(rim, (0.062, 0.036), s.shirt, 0.62, (front, 0), tilt)
+            brush.ellipse(skin, (0.055, 0.032), s.skin, 0.80, (front, 0), tilt)
 
     def _upper_arm(self, brush: Brush, side: str) -> None:
         s = self.subject
@@ -146,13 +190,4 @@ class Figure:
         inward = self.at("spine shoulder") - shoulder
         if np.linalg.norm(inward) > 0.09 * self.metre:  # no edge where sleeve and shirt meet
             root, seam = shoulder + 0.12 * (elbow - shoulder), shoulder + 0.30 * inward
-            brush.capsule((root, seam), (0.044, 0.046), s.shirt, 0.92 * shade)
-
-    def _forearm(self, brush: Brush, side: str) -> None:
-        s = self.subject
-        elbow, wrist = self.at(f"{side} elbow"), self.at(f"{side} wrist")
-        brush.limb((elbow, wrist), (0.043, 0.029), s.skin)
-        if s.long_sleeves:
-            brush.limb((elbow, elbow + 0.86 * (wrist - elbow)), (0.046, 0.040), s.shirt)
-        joints = np.stack([self.at(f"{side} {p}") for p in ("wrist", "hand", "hand tip", "thumb")])
-        hand.paint(brush, s, joints, self.grips[side])
+            brush.capsule((root, seam), (0.044, 0.046), s.shirt, 0.95)

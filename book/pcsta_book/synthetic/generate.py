@@ -16,17 +16,17 @@ from tqdm.auto import tqdm
 from pcsta import files
 from pcsta.data import video
 from pcsta_book.pools import pool
-from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, SAME_GROUP
+from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, LONGER, SAME_GROUP
 from pcsta_book.synthetic.actors import SUBJECTS
 from pcsta_book.synthetic.camera import HEIGHT, WIDTH, YAW
-from pcsta_book.synthetic.clip_plan import Name, plan_clip
+from pcsta_book.synthetic.casting import PLAIN, REPLICATIONS, Name
+from pcsta_book.synthetic.clip_plan import plan_clip
 from pcsta_book.synthetic.tracking import HAND_NOISE, NOISE, SHARES, skeleton_text
 
-VERSION = 5  # raise it whenever the generator would write other files
-FRAMES, FPS = 32, 15
+VERSION = 11  # raise it whenever the generator would write other files
+FRAMES, FPS = 34, 12
 CROP_SIZE = 32  # pixels: a thirtieth of the image's width
 SUBSEQUENCE = 20  # frames that the paper's model sees at once (section 4)
-REPLICATIONS = {1: 1, 2: 2}  # by number of people: two people are harder, and get more clips
 SKELETONS, VIDEOS, TRUTHS = "nturgb+d_skeletons", "nturgb+d_rgb", "nturgb+d_truth"
 
 
@@ -51,7 +51,7 @@ def settings(
         "subjects": sorted(subjects), "actions": sorted(actions),
         "fps": FPS, "size": [WIDTH, HEIGHT], "crop_size": CROP_SIZE, "cameras": sorted(YAW),
         "replications": {str(people): count for people, count in REPLICATIONS.items()},
-        "interval": list(INTERVAL), "decoy": DECOY, "empty": EMPTY, "same_group": SAME_GROUP,
+        "interval": list(INTERVAL), "longer": list(LONGER), "decoy": DECOY, "empty": EMPTY, "same_group": SAME_GROUP, "plain": PLAIN,
         "noise": [NOISE, HAND_NOISE], "fault_shares": SHARES,
     }  # fmt: skip
 
@@ -113,6 +113,7 @@ def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice:
         # what NTU's reader asks of a dataset that is not NTU
         "name": "synthetic",
         "actions": sorted(BY_NTU),
+        "classes": [BY_NTU[number].name for number in sorted(BY_NTU)],
         "image_size": stated["size"],
         "crop_size": CROP_SIZE,
         "fingerprint": mark,
@@ -156,7 +157,7 @@ def make_clip(root: Path, name: Name, *, seed: int, frames: int, mark: str) -> l
 
 def write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
     """(540, 960, 3) uint8 BGR frames -> H.264 in AVI."""
-    video.write_video(path, frames, FPS, 24, "veryfast", "bgr24", g="250", bf="0")
+    video.write_video(path, frames, FPS, 30, "veryfast", "bgr24", g="250", bf="0")
 
 
 def _write_text(path: Path, text: str) -> None:

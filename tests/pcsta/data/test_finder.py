@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_read_is_said(tmp_path, monkeypatch):
 def test_the_reasons_are_given_where_nothing_is_usable(tmp_path):
     names = [f"S018C001P008R001A{action:03}" for action in range(61, 64)]
     touch(tmp_path, *(f"nturgb+d_skeletons/{name}.skeleton" for name in names), "a.zip")
-    expected = f"3 left out, such as {names[0]}: not one of NTU RGB.D's 60 actions; 1 left out"
+    expected = f"3 left out, such as {names[0]}: not one of NTU RGB.D's 60 actions; the dataset ntu-120 has it; 1 left out"
     with pytest.raises(DataError, match=f"no usable ntu sample in this folder; {expected}"):
         len(NTU(tmp_path))
     touch(tmp_path / "sbu", "s01s02.zip")

@@ -184,7 +184,7 @@ def test_check_counts_files_pairs_and_reasons(checked):
         "the file ends in frame N of the N that its first line states": 2,
         "no body in any of its N frames": 1,
         "video without skeleton": 1,
-        "skeleton missing or incomplete (the authors' list of 302)": 1,
+        "skeleton missing or incomplete (the authors' list)": 1,
     }
     videos = checked["videos"]
     assert {kind: found["count"] for kind, found in videos.items()} == {

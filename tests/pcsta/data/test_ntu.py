@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pcsta.data import DataError, data_root, open_dataset, read_clip
 from pcsta.data.bodies import JUMP
-from pcsta.data.ntu import ACTION_NAMES, MISSING, NTU, read_skeleton
-from pcsta.data.splits import NTU_TRAIN_SUBJECTS
+from pcsta.data.ntu import ACTION_NAMES, MISSING, NTU, NTU120, read_skeleton
+from pcsta.data.splits import NTU120_TRAIN_SUBJECTS, NTU_TRAIN_SUBJECTS
 from recordings import ntu_text, person, pixels, write_ntu
 
 ONE, TWO, THREE = 72057594037931101, 72057594037931102, 72057594037931103
@@ -312,8 +312,8 @@ def test_unusable_samples_have_reasons(tmp_path):
     dataset = NTU(tmp_path)
     assert [s.name for s in dataset] == [NAME]
     assert dataset.unusable == {
-        missing: "skeleton missing or incomplete (the authors' list of 302)",
-        "S001C001P001R001A061": "not one of NTU RGB+D's 60 actions",
+        missing: "skeleton missing or incomplete (the authors' list)",
+        "S001C001P001R001A061": "not one of NTU RGB+D's 60 actions; the dataset ntu-120 has it",
         "walking": "not a name of the form SsssCcccPpppRrrrAaaa",
         "S001C001P001R001A002": "video without skeleton",
     }
@@ -341,11 +341,32 @@ def test_protocols(tmp_path):
         dataset.split("random")
 
 
+def test_one_folder_holds_both_sets(tmp_path):
+    """The 60 classes and the 120; every subject and setup on the side that Liu et al. (2019) name."""
+    for subject in range(1, 107):
+        setup, action = (subject % 17 + 1, 7) if subject <= 40 else (subject % 15 + 18, 61)
+        write_ntu(tmp_path, f"S{setup:03}C001P{subject:03}R001A{action:03}", "")
+    small, large = NTU(tmp_path), NTU120(tmp_path)
+    assert (len(small), len(small.classes)) == (40, 60) and len(small.unusable) == 66
+    assert (len(large), len(large.classes)) == (106, 120) and large.unusable == {}
+    assert {s.action for s in large} == {"throw", "put on headphone"}
+    train, test = large.split("cross-subject-120")
+    assert {int(name[9:12]) for name in train} == NTU120_TRAIN_SUBJECTS
+    assert len(train) == len(test) == 53
+    train, test = large.split("cross-setup")
+    assert {int(name[1:4]) for name in train} == set(range(2, 33, 2))
+    assert {int(name[1:4]) for name in test} == set(range(1, 33, 2))
+    with pytest.raises(ValueError, match="no protocol 'cross-view'; it has: cross-subject-120"):
+        large.split("cross-view")
+
+
 def test_published_facts():
-    assert len(NTU_TRAIN_SUBJECTS) == 20 and len(MISSING) == 302
-    assert len(ACTION_NAMES) == len(set(ACTION_NAMES)) == 60
+    assert len(NTU_TRAIN_SUBJECTS) == 20 and len(NTU120_TRAIN_SUBJECTS) == 53
+    assert len(MISSING) == 535 and sum(name < "S018" for name in MISSING) == 302
+    assert len(ACTION_NAMES) == len(set(ACTION_NAMES)) == 120
     named = {1: "drink water", 23: "hand wave", 50: "punch or slap other person",
-             58: "shake hands", 60: "walk apart from each other"}  # fmt: skip
+             58: "shake hands", 60: "walk apart from each other",
+             61: "put on headphone", 120: "rock, paper, scissors"}  # fmt: skip
     assert {a: ACTION_NAMES[a - 1] for a in named} == named
 
 
@@ -360,8 +381,8 @@ def test_a_subset_of_actions_is_relabelled(tmp_path):
 
 def test_open_dataset(tmp_path, monkeypatch):
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path))
-    assert open_dataset("ntu").root == tmp_path / "ntu"
-    with pytest.raises(DataError, match="Choose one of synthetic, ntu, sbu, msr-daily"):
+    assert open_dataset("ntu").root == open_dataset("ntu-120").root == tmp_path / "ntu"
+    with pytest.raises(DataError, match="Choose one of synthetic, ntu, ntu-120, sbu, msr-daily"):
         open_dataset("kinetics")
     with pytest.raises(DataError, match="pcsta data make"):
         open_dataset("synthetic")
@@ -380,13 +401,13 @@ def test_planted_truth_beside_a_clip_is_read(tmp_path):
     truth = {
         "hands": hands[:, None].tolist(),
         "objects": [[["cup"] * 6, [""] * 6]],
-        "active": {"actor": 0, "side": "right", "start": 2, "stop": 4},
+        "deciding": [[[], [[2, 4]]]],
         "faults": ["jitter"],
     }
     (tmp_path / "nturgb+d_truth").mkdir()
     (tmp_path / "nturgb+d_truth" / f"{NAME}.json").write_text(json.dumps(truth))
     found = read(tmp_path, (ONE, 0, joints), length=6).truth
-    assert found.active.tolist() == [-1, -1, 1, 1, -1, -1]
+    assert np.argwhere(found.deciding).tolist() == [[2, 1], [3, 1]]
     assert found.objects[0].tolist() == ["cup", "", "", ""] and found.faults == ("jitter",)
 
 
@@ -444,7 +465,7 @@ def test_the_bulk_reader_reads_what_reading_line_by_line_reads(real_data):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"name": "../elsewhere"}, {"name": 7}, {"actions": []}, {"actions": [61]}, {"actions": 1},
+        {"name": "../elsewhere"}, {"name": 7}, {"actions": []}, {"actions": [121]}, {"actions": 1},
         {"image_size": [1920]}, {"image_size": [0, 9]}, {"image_size": None}, {"crop_size": "50"},
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ from pcsta.data.shard import StoredClip, StoreError
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 
-ARRAYS = ("joints", "hands", "active", "glimpses")
+ARRAYS = ("joints", "hands", "deciding", "glimpses")
 
 
 def fill(path, clips, part=(1, 1), block=2):
@@ -42,7 +42,7 @@ def test_a_store_returns_what_was_written(tmp_path):
         written = clip_arrays(i)
         np.testing.assert_array_equal(store.joints(i), written["joints"])
         np.testing.assert_array_equal(store.hands(i), written["hands"])
-        np.testing.assert_array_equal(store.active(i), written["active"])
+        np.testing.assert_array_equal(store.deciding(i), written["deciding"])
         np.testing.assert_allclose(store.glimpses(i), written["glimpses"], rtol=1e-3)
         assert store.clips[i] == row(i, start=24 * i)
 
@@ -68,7 +68,7 @@ def test_any_lengths_and_parts_in_any_order_give_what_was_written(tmp_path_facto
     n = data.draw(st.integers(1, 4), "n")
     order = data.draw(st.permutations(range(1, n + 1)), "order")
     written = {
-        i: clip_arrays(i, length=20, seed=1) | {"active": np.full(20, i)}
+        i: clip_arrays(i, length=20, seed=1) | {"deciding": np.full((20, 4), i)}
         for i in range(len(lengths))
     }
     for part in order:
@@ -85,7 +85,7 @@ def test_any_lengths_and_parts_in_any_order_give_what_was_written(tmp_path_facto
     assert len(store.samples) == len(lengths) and len(store.skipped) == len(unusable)
     assert store.frames_total == sum(lengths[i] for i in kept)
     for name in ARRAYS:
-        kinds = {"active": np.int8, "glimpses": np.float16}
+        kinds = {"deciding": np.int8, "glimpses": np.float16}
         whole = [written[i][name][: lengths[i]].astype(kinds.get(name, np.float32)) for i in kept]
         for k, expected in enumerate(whole):
             np.testing.assert_array_equal(getattr(store, name)(k), expected)
@@ -146,7 +146,7 @@ from pcsta.data import store_writer
 from test_store import Path, StoreWriter, fill, settings
 real = store_writer._write
 def slow(path, data):
-    if path.parent.name.startswith({stop!r}) and path.name == "active.npy":
+    if path.parent.name.startswith({stop!r}) and path.name == "deciding.npy":
         real(path, data[:20])
         print("stopped", flush=True)
         time.sleep(600)

@@ -9,7 +9,7 @@ from pcsta_book.experiments import attention_controls
 
 
 def example(seed=0, clips=4, subs=2, steps=5):
-    """(p, q, present, truth): clips 0, 1 have one person; hand 3 of the last clip is never seen."""
+    """(p, q, present, deciding): clips 0, 1 have one person; hand 3 of the last clip is never seen."""
     rng = np.random.default_rng(seed)
     there = np.ones((clips, subs, steps, 4), bool)
     there[:2, ..., 2:] = False
@@ -19,9 +19,9 @@ def example(seed=0, clips=4, subs=2, steps=5):
     p /= np.maximum(p.sum(-1, keepdims=True), 1e-9)
     q = rng.random((clips, subs, steps))
     q /= q.sum(-1, keepdims=True)
-    truth = rng.integers(-1, 2, (clips, subs, steps))
-    truth[1] = -1  # a clip without an informative frame
-    return p, q, there, truth
+    deciding = (rng.random((clips, subs, steps, 4)) < [0.6, 0.6, 0, 0]) & there
+    deciding[1] = False  # a clip in which no hand decides
+    return p, q, there, deciding
 
 
 @given(st.integers(2, 40), st.integers(0, 1000))
@@ -76,29 +76,29 @@ def test_another_clips_weights_come_from_another_with_as_many_people(seed):
         attention_controls.other_clip(p[:3], people[:3], np.random.default_rng(seed))
 
 
-def test_the_oracle_looks_at_the_planted_hand_and_knows_nothing_elsewhere():
-    _, _, there, truth = example()
-    p, q = attention_controls.planted_hand(truth, there), attention_controls.planted_interval(truth)
+def test_the_oracle_looks_at_the_hands_that_decide_and_knows_nothing_elsewhere():
+    _, _, there, deciding = example()
+    p = attention_controls.planted_hands(deciding, there)
+    q = attention_controls.planted_steps(deciding)
     np.testing.assert_allclose(p.sum(-1), 1)
     np.testing.assert_allclose(q.sum(-1), 1)
     flat = attention_controls.uniform(there)
-    for index in np.ndindex(truth.shape):
-        expected = np.eye(4)[truth[index]] if truth[index] >= 0 else flat[index]
-        np.testing.assert_allclose(p[index], expected)
-    for index in np.ndindex(truth.shape[:2]):
-        inside = truth[index] >= 0
+    assert (deciding.sum(-1) == 2).any()
+    for index in np.ndindex(q.shape):
+        hands = deciding[index]
+        np.testing.assert_allclose(p[index], hands / hands.sum() if hands.any() else flat[index])
+    for index in np.ndindex(q.shape[:2]):
+        inside = np.array([hands.any() for hands in deciding[index]])
         expected = inside / inside.sum() if inside.any() else np.full(5, 0.2)
         np.testing.assert_allclose(q[index], expected)
 
 
 def test_the_best_constants_are_the_best():
-    _, _, _, truth = example(3)
-    hand, step = (
-        attention_controls.best_constant_hand(truth),
-        attention_controls.best_constant_step(truth),
-    )
-    shares = [(truth == k).sum() for k in range(4)]
-    assert hand.shape == (*truth.shape, 4) and step.shape == truth.shape
-    assert (hand.argmax(-1) == np.argmax(shares)).all()
-    masses = [(truth[..., t] >= 0).mean() for t in range(5)]
-    assert (step * (truth >= 0)).sum(-1).mean() == pytest.approx(max(masses))
+    _, _, _, deciding = example(3)
+    hand = attention_controls.best_constant_hand(deciding)
+    step = attention_controls.best_constant_step(deciding)
+    assert hand.shape == deciding.shape and step.shape == deciding.shape[:3]
+    shares = [deciding[..., k].sum() for k in range(4)]
+    assert (hand * deciding).sum() == max(shares)
+    masses = [deciding[:, :, t].any(-1).mean() for t in range(5)]
+    assert (step * deciding.any(-1)).sum(-1).mean() == pytest.approx(max(masses))

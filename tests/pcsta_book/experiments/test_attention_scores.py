@@ -4,10 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fakes import make_store
+from fakes import clip_arrays, make_store, row, settings
+from pcsta.data.clip import HANDS
+from pcsta.data.store import Store
+from pcsta.data.store_writer import StoreWriter
 from pcsta.evaluation import Prediction
-from pcsta_book.experiments.attention_scores import attention_scores, performances
+from pcsta_book.experiments.attention_scores import attention_scores, performances, shift_shown
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +104,8 @@ def test_scores_as_a_record_holds_them(store):
     spatial = rng.random((10, 1, 24, 4))
     scores = attention_scores(predictions(10, spatial), store)
     held = json.loads(json.dumps(scores))
-    assert set(held) == {"spatial", "spatial_mass"}  # no p', no people in pairs
+    assert set(held) == {"spatial", "spatial_mass"}  # no p', no shift, no hand but one decides
+    assert set(held["spatial"]) == {"one_person", "left 1"}  # no people in pairs
     top, score = held["spatial"]["one_person"], scores["spatial"]["one_person"]
     assert set(top) == {"top_hand", *top["ahead"], "intervals", "ahead", "clips", "frames"}
     assert top["top_hand"] == score["top_hand"] and top["clips"] == 10
@@ -111,6 +117,118 @@ def test_equal_weights_are_right_by_chance_alone(store):
     scores = attention_scores(predictions(10, spatial), store)
     assert scores["spatial"]["one_person"]["top_hand"] == pytest.approx(0.25)
     assert "temporal" not in scores
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Four clips of two people: hands decide one after the other and, in one clip, two at once."""
+    path = tmp_path_factory.mktemp("fake") / "pairs"
+    with StoreWriter(path, settings(4), 4) as writer:
+        for i in writer.claim():
+            arrays = clip_arrays(i)
+            arrays["hands"][:] = 50
+            arrays["deciding"][:] = 0
+            arrays["deciding"][4:10, i] = arrays["deciding"][10:14, 3 - i] = 1
+            if i == 0:
+                arrays["deciding"][8:12, [0, 3]] = 1  # only hand 0 to frame 7, only hand 3 from 12
+            writer.add(row(i), **arrays)
+    return Store(path)
+
+
+def test_every_hand_is_scored_where_it_alone_decides_and_the_least_is_the_headline(pairs):
+    rng = np.random.default_rng(2)
+    spatial = rng.random((4, 1, 24, 4))
+    said = predictions(4, spatial, frames=np.tile(np.arange(24), (4, 1, 1)))
+    scores = attention_scores(said, pairs)
+    assert set(scores) == {"spatial", "minimum", "spatial_mass", "shift"}
+    both, mass, alone = [], [], {hand: [] for hand in range(4)}
+    for clip in range(4):
+        for t in range(4, 14):
+            hands = set(np.flatnonzero(pairs.deciding(clip)[t]).tolist())
+            p = spatial[clip, 0, t]
+            both.append(p.argmax() in hands)
+            mass.append(sum(p[hand] for hand in hands))
+            if len(hands) == 1:
+                alone[min(hands)].append(p.argmax() in hands)
+    assert scores["spatial"]["two_people"]["top_hand"] == pytest.approx(np.mean(both))
+    assert scores["spatial_mass"]["two_people"]["mass"] == pytest.approx(np.mean(mass))
+    for hand, hits in alone.items():
+        score = scores["spatial"][HANDS[hand]]
+        assert score["top_hand"] == pytest.approx(np.mean(hits)) and score["frames"] == len(hits)
+        assert score["clips"] == 2 and score["uniform"] == 0.25
+    assert scores["minimum"]["top_hand"] == pytest.approx(min(map(np.mean, alone.values())))
+    assert scores["minimum"]["uniform"] == 0.25
+    assert scores["minimum"]["best_constant"] == 0  # it is right for one hand, and for no other
+    assert set(scores["minimum"]) == {"top_hand", *scores["shift"]["ahead"]}
+
+
+def test_attention_that_follows_the_truth_shifts_and_none_that_stays_does(pairs):
+    spatial = np.stack([pairs.deciding(i) for i in range(4)])[:, None].astype(float) + 0.1
+    spatial[:, :, :4, 2] += 0.1
+    said = predictions(4, spatial, frames=np.tile(np.arange(24), (4, 1, 1)))
+    shift = attention_scores(said, pairs)["shift"]
+    assert shift["shown"] == 1 and shift["clips"] == shift["frames"] == 4
+    assert shift["uniform"] == shift["best_constant"] == shift["other_clip"] == 0
+
+
+A, B, OTHER, TIE = np.eye(4)[0], np.eye(4)[2], np.eye(4)[1], np.full(4, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("what", "p", "expected"),
+    [
+        ("at the very step", [A] * 6 + [B] * 14, 1),
+        ("3 steps early", [A] * 3 + [B] * 17, 1),
+        ("4 steps early: b alone in what is looked at", [A] * 2 + [B] * 18, 0),
+        ("3 steps late", [A] * 9 + [B] * 11, 1),
+        ("4 steps late", [A] * 10 + [B] * 10, 0),
+        ("back and forth", [A] * 5 + [B, A] + [B] * 13, 0),
+        ("back long after", [A] * 6 + [B] * 8 + [A] * 6, 1),
+        ("the wrong way", [B] * 6 + [A] * 14, 0),
+        ("by a third hand", [A] * 5 + [OTHER] * 2 + [B] * 13, 1),
+        ("through a tie", [A] * 5 + [TIE] * 2 + [B] * 13, 1),
+        ("to a third hand", [A] * 6 + [OTHER] * 14, 0),
+        ("never sure", [TIE] * 20, 0),
+    ],
+)
+def test_a_shift_is_shown(what, p, expected):
+    """Hand 0 decides alone at steps 2 to 5, hand 2 from 6 to 12: what counts are steps 2 to 9."""
+    deciding = np.zeros((1, 1, 20, 4), bool)
+    deciding[..., 2:6, 0] = deciding[..., 6:13, 2] = True
+    assert shift_shown(np.array(p)[None, None], deciding).item() == expected, what
+    alone = deciding & [True, False, False, False]
+    assert np.isnan(shift_shown(np.array(p)[None, None], alone)).all()
+
+
+@given(st.integers(0, 10_000))
+def test_shifts_are_those_of_a_plain_loop(seed):
+    rng = np.random.default_rng(seed)
+    p = rng.integers(0, 3, (3, 2, 12, 4)).astype(float)
+    deciding = np.zeros(p.shape, bool)
+    for c, s in np.ndindex(3, 2):
+        for start in rng.integers(0, 12, 2):
+            deciding[c, s, start : start + 4, rng.integers(4)] = True
+    got = shift_shown(p, deciding)
+    for c, s in np.ndindex(3, 2):
+        sole = [row.argmax() if row.sum() == 1 else None for row in deciding[c, s]]
+        change = None
+        for v in range(12):
+            before = [t for t in range(v) if sole[t] is not None]
+            if change is None and sole[v] is not None and before and sole[before[-1]] != sole[v]:
+                change = before[-1], v
+        if change is None:
+            assert np.isnan(got[c, s])
+            continue
+        u, v = change
+        seen = []
+        for t in range(u - 3, v + 4):
+            if 0 <= t < 12 and sorted(p[c, s, t])[-1] > sorted(p[c, s, t])[-2]:
+                seen.append(p[c, s, t].argmax())
+        seen = [hand for hand in seen if hand in (sole[u], sole[v])]
+        turns = [
+            i for i in range(len(seen) + 1) if seen == [sole[u]] * i + [sole[v]] * (len(seen) - i)
+        ]
+        assert got[c, s] == any(0 < i < len(seen) for i in turns)
 
 
 def test_controls_on_other_sub_sequences_are_refused(store):

@@ -50,7 +50,7 @@ def test_orders_rank_by_the_weight_that_reaches_the_answer(store):
     expected = said.spatial[c, s, t, i] * said.temporal[c, s, t]
     assert orders["most attended"][c, s, t, i] == pytest.approx(expected)
     np.testing.assert_array_equal(orders["least attended"], -orders["most attended"])
-    inside = (said.frames >= 8) & (said.frames < 16)  # hand 0 is planted there
+    inside = (said.frames >= 8) & (said.frames < 16)  # hand 0 decides there
     first = deleted(orders["planted"], np.ones(said.spatial.shape, bool), inside[0, 0].sum() / 80)
     assert first[..., 0][inside].all() and first.sum() == inside.sum()
 

@@ -43,6 +43,9 @@ def test_what_a_variant_builds_on_comes_with_it(grid):
         rows = line["results"]["cross-subject"]
         assert [row["seed"] for row in rows] == [0, 1]
         assert all(0 <= row["accuracy"] <= 1 for row in rows)
+        assert all(
+            (row.get("validation_loss", -1) > 0) != ("adds" in line["changes"]) for row in rows
+        )
         confusion = np.array(line["confusion"]["cross-subject"])
         assert confusion.sum() == sum(row["clips"] for row in rows)
         assert np.isclose(

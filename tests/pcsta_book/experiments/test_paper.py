@@ -69,7 +69,7 @@ def test_every_row_of_table_6_can_be_configured_as_its_marks_say():
         if rgb:
             assert (config["hands"] == "attention") == (row.marks["Spatial"] == "X")
             assert config["temporal"] == (row.marks["Temporal"] == "X")
-            assert config["conditioned"] == (row.marks["Conditional"] == "X")
+            assert config["spatial_conditioned"] == (row.marks["Conditional"] == "X")
 
 
 def test_the_default_configuration_has_the_papers_sizes():

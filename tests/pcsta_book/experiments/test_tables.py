@@ -79,6 +79,26 @@ def test_a_table_of_ours_has_means_differences_and_its_command(book):
     assert "record. Two words." in tables.provenance({**book, "note": "Two words."})
 
 
+def test_what_another_edition_of_the_dataset_gave_is_named_so(book, monkeypatch):
+    monkeypatch.setattr(tables, "current", lambda: {"now", "now, poses alone"})
+    one, before = ({"name": "synthetic", "fingerprint": made} for made in ("now", "before"))
+    earlier = "earlier edition of the embedded dataset"
+    assert not tables.edition(book)  # of other data
+    assert not tables.edition({"data": one})
+    assert not tables.edition({"data": book["data"], "source": {"data": one}})
+    for record in ({"data": before}, {"data": book["data"], "source": {"data": before}}):
+        assert earlier in tables.edition(record)
+
+    book["data"] |= before
+    monkeypatch.setattr(records, "read", lambda name: book)
+    assert earlier in tables.result_table("mine", ["A"], "A caption").data
+    assert tables.provenance(book).startswith(tables.edition(book))
+    _, ax = plt.subplots()
+    tables.effects(ax, "mine", ["origin-own"])
+    assert earlier in ax.get_xlabel()
+    plt.close("all")
+
+
 def test_a_table_of_many_columns_is_set_tighter_and_a_long_command_is_folded():
     assert "pcsta-tight" in tables.paper_table(6).data
     assert "pcsta-tight" not in tables.paper_table(5).data
@@ -120,3 +140,25 @@ def test_effects_are_drawn_where_they_are(book):
     assert np.allclose(sorted(seeds), [5, 10, 15])
     assert [t.get_text() for t in ax.get_yticklabels()] == ["origin-own"]
     plt.close("all")
+
+
+def test_attention_is_shown_beside_its_controls_where_a_record_has_it(book, monkeypatch):
+    def score(x):
+        figures = {"uniform": 0.5, "permuted": 0.4, "other_clip": x - 0.1, "best_constant": 0.6}
+        ahead = {"other_clip": [0.02, 0.15 + x / 10], "best_constant": [-0.1, 0.3]}
+        return {"top_hand": x, **figures, "intervals": {}, "ahead": ahead, "clips": 9, "frames": 90}
+
+    for one, x in zip(book["lines"]["A"]["results"]["cross-subject"], (0.7, 0.8, 0.9), strict=True):
+        minimum = {name: value for name, value in score(x).items() if isinstance(value, float)}
+        one["attention"] = {"spatial": {"left 1": score(x)}, "minimum": minimum}
+    monkeypatch.setattr(records, "read", lambda name: book)
+    names = ["top hand where left 1 alone decides", "top hand, least of the four", "shift shown"]
+    text = tables.attention_table("mine", ["A", "origin-own"], names).data.replace(tables.NBSP, " ")
+    head, _, left, least = [line for line in text.splitlines() if line.startswith("|")]
+    assert [c.strip() for c in head.split("|")[2:7]] == [
+        "model", "uniform", "permuted", "other clip", "best constant",
+    ]  # fmt: skip
+    assert "80.0 ± 10.0 | 50.0 | 40.0 | 70.0 ± 10.0 | 60.0" in left
+    assert "+20.0 (-4.8 to +44.8); clips -10.0 to +30.0" in left
+    assert "clips +2.0 to +24.0" in left and "clips" not in least
+    assert "Not run" in tables.attention_table("mine", ["origin-own"], names).data

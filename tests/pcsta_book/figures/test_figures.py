@@ -37,7 +37,9 @@ def make_clip(name="kinect_v2"):
     x, y = 480 + 530 * joints[..., 0] / 3, 270 - 530 * joints[..., 1] / 3
     pixels = np.stack([x, y], axis=-1).astype(np.float32)
     joints[3:, 1], pixels[3:, 1] = 0, np.nan
-    truth = Truth(np.array([-1, -1, 1, 1, -1, -1]), np.full((STEPS, 4), ""))
+    deciding = np.zeros((STEPS, 4), bool)
+    deciding[2:4, 1] = deciding[3, 2] = True
+    truth = Truth(deciding, np.full((STEPS, 4), ""))
     return Clip("S001", joints, pixels, skeleton, 0, "1", action="drink", image_size=(960, 540), truth=truth)  # fmt: skip
 
 
@@ -155,11 +157,11 @@ def test_confusion_shows_shares_of_the_true_class():
     plt.close(figure)
 
 
-def test_heatmap_outlines_the_planted_hand(clip):
+def test_heatmap_outlines_the_hands_that_decide(clip):
     figure, ax = plt.subplots()
     attention = np.full((STEPS, 4), 0.25)
-    figures.attention_heatmap(ax, attention, clip.truth.active)
-    assert [patch.get_xy() for patch in ax.patches] == [(1.5, 0.5), (2.5, 0.5)]
+    figures.attention_heatmap(ax, attention, clip.truth.deciding)
+    assert [patch.get_xy() for patch in ax.patches] == [(1.5, 0.5), (2.5, 0.5), (2.5, 1.5)]
     assert [label.get_text() for label in ax.get_yticklabels()] == list(HANDS)
     plt.close(figure)
 
@@ -274,11 +276,11 @@ def test_what_stands_on_paper_is_hidden_on_the_screen():
 def test_attention_player_says_where_the_model_looks(clip):
     frames = np.stack([figures.blank(clip)] * 3)
     spatial = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
-    widget = figures.attention_player(clip, frames, spatial, np.array([0.2, 0.5, 0.3]), [0, 2, 5])
+    widget = figures.attention_player(clip, frames, spatial, np.array([0.2, 0.5, 0.3]), [0, 3, 5])
     shown, texts = pictures(widget)
     assert len({picture.tobytes() for picture in shown}) == 3
-    assert "frame 2; most weight on right 1; planted hand: right 1" in texts[1]
-    assert "frame 5; most weight on right 2; planted hand: none" in texts[2]
+    assert "frame 3; most weight on right 1; deciding: right 1 and left 2" in texts[1]
+    assert "frame 5; most weight on right 2; deciding: none" in texts[2]
     with pytest.raises(ValueError, match="frames 3, indices 2"):
         figures.attention_player(clip, frames, None, None, [0, 1])
 

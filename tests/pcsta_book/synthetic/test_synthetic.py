@@ -6,16 +6,12 @@ from collections import Counter
 import av
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency
 
 from pcsta.data import open_dataset
 from pcsta.data.splits import NTU_TRAIN_SUBJECTS
-from pcsta.data.truth import read_truth
 from pcsta.files import atomic
-from pcsta.skeletons import KINECT_V2
 from pcsta_book.synthetic import (
     ACTIONS,
-    REPERTOIRE,
     SUBJECTS,
     TEST,
     TRAIN,
@@ -24,12 +20,11 @@ from pcsta_book.synthetic import (
     make,
     settings,
 )
-from pcsta_book.synthetic.actions import BY_NTU, OBJECTS, SIDES, interval, schedules
-from pcsta_book.synthetic.actors import Subject, pose
+from pcsta_book.synthetic.actions import BY_NTU, OBJECTS
 from pcsta_book.synthetic.camera import colour_pixels
-from pcsta_book.synthetic.clip_plan import Name, plan_clip
+from pcsta_book.synthetic.casting import Name
+from pcsta_book.synthetic.clip_plan import plan_clip
 from pcsta_book.synthetic.generate import FRAMES, SKELETONS, TRUTHS, VIDEOS, names, write_video
-from pcsta_book.synthetic.motions import RAMP, Performance
 from pcsta_book.synthetic.objects import sprite
 from pcsta_book.synthetic.tracking import SHARES, draw_fault, skeleton_text, track
 
@@ -38,7 +33,7 @@ SMALL = {"seed": 3, "frames": 20, "subjects": (3,), "actions": (1, 56)}
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """9 clips: one subject and partners, drink and give object, three cameras."""
+    """6 clips: one subject and partners, drink and give an apple, three cameras."""
     return make(tmp_path_factory.mktemp("synthetic"), workers=1, progress=False, **SMALL)
 
 
@@ -69,7 +64,7 @@ def test_subjects_fall_on_both_sides_of_ntus_cross_subject_split():
 
 def test_names_are_unique_and_each_clip_has_one_camera():
     found = [str(name) for name in names()]
-    assert len(found) == len(set(found)) == 12 * 3 * (10 * 1 + 4 * 2)
+    assert len(found) == len(set(found)) == 12 * 3 * 22
     assert all(name[1:4] == name[5:8] for name in found)  # setup = camera
 
 
@@ -81,144 +76,12 @@ def test_a_partner_comes_from_the_same_side_of_the_split():
             assert (first.number in TRAIN) == (second.number in TRAIN)
 
 
-# --- when and with what: nothing but pose may tell ------------------------------------------------
-
-
-def test_an_interval_lies_anywhere_so_that_no_constant_profile_covers_half_of_it():
-    rng = np.random.default_rng(0)
-    covered, lengths = np.zeros(FRAMES), []
-    for _ in range(4000):
-        start, stop = interval(rng, FRAMES)
-        assert 0 <= start < stop <= FRAMES
-        lengths.append((stop - start) / FRAMES)
-        covered[start:stop] += 1 / 4000
-    assert min(lengths) >= 0.25 - 0.5 / FRAMES and max(lengths) <= 0.40 + 0.5 / FRAMES
-    assert covered.max() < 0.50  # all weight on the best frame: the best constant p'
-    assert covered.min() > 0  # and no frame is never informative
-
-
-def draws(action, count=3000):
-    """Schedules of active and of other hands, [(held, decoy)], over many clips."""
-    rng = np.random.default_rng(action.ntu)
-    active, others = [], []
-    for _ in range(count):
-        who = (int(rng.integers(action.people)), int(rng.integers(2)))
-        plans = schedules(rng, action, FRAMES, *who)
-        for i, person in enumerate(plans):
-            for j, plan in enumerate(person):
-                (active if (i, j) == who else others).append((plan.held, plan.decoy))
-    return active, others
-
-
-@pytest.mark.parametrize("group", ["mouth", "head", "chest", "reach"])
-def test_within_a_motion_group_only_the_active_hand_in_its_interval_tells_the_class(group):
-    actions = [a for a in REPERTOIRE if a.group == group]
-    drawn = [draws(a) for a in actions]
-    for a, (active, _) in zip(actions, drawn, strict=True):
-        assert {held for held, _ in active} == {a.held}
-    for pick in (
-        lambda d: [held for held, _ in d[1]],  # distracting hands inside their intervals
-        lambda d: [decoy for _, decoy in d[1]],  # and outside
-        lambda d: [decoy for _, decoy in d[0]],  # the active hand outside
-    ):
-        counts = [Counter(pick(d)) for d in drawn]
-        table = np.array([[c[o] for o in ("", *OBJECTS)] for c in counts])
-        assert chi2_contingency(table[:, table.sum(0) > 0]).pvalue > 0.001
-
-
-def test_the_active_hand_changes_objects_no_other_way_than_the_others():
-    """Intervals of active and other hands have one distribution: length, start and decoys."""
-    rng = np.random.default_rng(5)
-    kinds = {True: [], False: []}
-    for _ in range(3000):
-        plans = schedules(rng, BY_NTU[1], FRAMES, 0, 1)
-        for side in (0, 1):
-            plan = plans[0][side]
-            kinds[side == 1].append((plan.start, plan.stop - plan.start, plan.decoy == ""))
-    mine, theirs = np.array(kinds[True], float), np.array(kinds[False], float)
-    spread = np.sqrt(mine.var(0) / len(mine) + theirs.var(0) / len(theirs))
-    assert np.all(np.abs(mine.mean(0) - theirs.mean(0)) < 4 * spread)
-
-
-@pytest.mark.parametrize("group", ["mouth", "head", "chest"])
-def test_pose_is_the_same_for_all_actions_of_a_motion_group(group):
-    def hands(action):
-        rng = np.random.default_rng(1)
-        plan = schedules(np.random.default_rng(2), action, FRAMES, 0, 1)[0][1]
-        return Performance(rng, action, plan, FRAMES).solo(Subject.create(1), 1).hands
-
-    first, *rest = [hands(a) for a in REPERTOIRE if a.group == group]
-    for other in rest:
-        np.testing.assert_array_equal(first, other)
-
-
-def test_giving_and_shaking_hands_are_the_same_movement():
-    def both(ntu):
-        rng, who = np.random.default_rng(1), (1, 0)
-        plan = schedules(np.random.default_rng(2), BY_NTU[ntu], FRAMES, *who)[1][0]
-        people = (Subject.create(1), Subject.create(2))
-        return Performance(rng, BY_NTU[ntu], plan, FRAMES).pair(people, *who, 0.5)
-
-    for one, other in zip(both(56), both(58), strict=True):
-        np.testing.assert_array_equal(one.hands, other.hands)
-        np.testing.assert_array_equal(one.lean, other.lean)
-
-
-def test_pose_tells_which_hand_matters_and_when():
-    """The planted hand is the one that is elsewhere, seen from its own trunk, in the interval."""
-    right = {1: 0, 2: 0}
-    chosen = [n for n in names() if n.subject in (1, 6)]
-    for name in chosen:
-        planned = plan_clip(0, name, FRAMES)
-        plan = planned.plans[planned.active[0]][planned.active[1]]
-        inside = np.zeros(FRAMES, bool)
-        inside[plan.start : plan.stop] = True
-        trunk = [j[:, [7, 11]] - j[:, [0]] for j in planned.joints]
-        away = [np.linalg.norm(t[inside].mean(0) - t[~inside].mean(0), axis=-1) for t in trunk]
-        found = np.unravel_index(np.argmax(away), (len(trunk), 2))
-        right[len(trunk)] += found == planned.active
-    counts = Counter(BY_NTU[n.action].people for n in chosen)
-    assert right[1] / counts[1] > 0.95
-    assert right[2] / counts[2] > 0.85
-
-
-@pytest.mark.parametrize("action", [a for a in REPERTOIRE if a.people == 1], ids=lambda a: a.name)
-@pytest.mark.parametrize("side", [0, 1])
-def test_the_whole_arm_says_which_hand_matters(action, side):
-    """The planted hand goes far, its shoulder comes with it, and the other hand gives way."""
-    plan = schedules(np.random.default_rng(2), action, FRAMES, 0, side)[0][side]
-    rng = np.random.default_rng(1)
-    moves = Performance(rng, action, plan, FRAMES).solo(Subject.create(1), side)
-    joints = pose(Subject.create(1), moves, (0.0, 0.0), 0.0)  # faces camera 1: -z is forward
-    inside = np.zeros(FRAMES, bool)
-    inside[plan.start : plan.stop] = True
-    rest = ~np.convolve(inside, np.ones(2 * RAMP + 1), "same").astype(bool)
-    move = joints[inside].mean(0) - joints[rest].mean(0)  # (25, 3)
-    hands, shoulders = KINECT_V2.hand_indices, [KINECT_V2.index(f"{s} shoulder") for s in SIDES]
-    assert np.linalg.norm(move[hands[side]]) > 0.45 > 0.25 > np.linalg.norm(move[hands[1 - side]])
-    assert move[hands[1 - side], 2] > 0.05  # back
-    assert move[shoulders[side], 2] < 0 < move[shoulders[1 - side], 2]
-
-
-def test_hands_of_two_people_keep_out_of_each_others_crops():
-    """Crops are 32 pixels wide; measured between the planted hand and the partner's."""
-    near, total = 0, 0
-    for name in names(subjects=(1, 2, 6), actions=(50, 56, 57, 58)):
-        planned = plan_clip(0, name, FRAMES)
-        actor, side = planned.active
-        plan = planned.plans[actor][side]
-        hands = planned.hands[plan.start : plan.stop]
-        gap = np.linalg.norm(hands[:, 1 - actor] - hands[:, [actor], side], axis=-1).min(1)
-        near, total = near + (gap < 32).sum(), total + len(gap)
-    assert near / total < 0.03
-
-
 # --- files ----------------------------------------------------------------------------------------
 
 
 def test_skeleton_files_have_ntus_layout(small):
     files = sorted((small / SKELETONS).iterdir())
-    assert len(files) == 3 * (1 + 2)
+    assert len(files) == 3 * (1 + 1)
     for path in files:
         frames = parse(path.read_text())
         assert len(frames) == SMALL["frames"]
@@ -239,8 +102,8 @@ def test_colour_and_depth_pixels_are_projections_of_the_joints(small):
                 x, y, z = rows[:, :3].T
                 colour = np.stack([480 + 530 * x / z, 270 - 530 * y / z], 1)
                 depth = np.stack([256 + 365 * x / z, 212 - 365 * y / z], 1)
-                np.testing.assert_allclose(rows[:, 5:7], colour, atol=0.15)
-                np.testing.assert_allclose(rows[:, 3:5], depth, atol=0.15)
+                np.testing.assert_allclose(rows[:, 5:7], colour, atol=0.25)
+                np.testing.assert_allclose(rows[:, 3:5], depth, atol=0.6)  # written as integers
 
 
 def test_hands_in_the_file_are_where_the_video_shows_them(small):
@@ -276,18 +139,20 @@ def test_videos_have_as_many_frames_as_their_skeletons(small):
 
 def test_ntus_reader_yields_clips_with_truth(small):
     data = open_dataset("synthetic", small)
-    assert len(data.samples) == 9 and not data.unusable
-    assert len(data.classes) == len(ACTIONS) == 14
+    assert len(data.samples) == 6 and not data.unusable
+    assert len(data.classes) == len(ACTIONS) == 22
     for sample in data.samples:
         clip = data.read(sample)
         assert ACTIONS[clip.label] == int(sample.name[-3:])
-        planted = json.loads((small / TRUTHS / f"{sample.name}.json").read_text())["active"]
-        inside = np.isin(np.arange(len(clip)), range(planted["start"], planted["stop"]))
-        assert (clip.truth.active[~inside] == -1).all()
+        planted = json.loads((small / TRUTHS / f"{sample.name}.json").read_text())["deciding"]
+        inside = np.zeros(len(clip), int)
+        for start, stop in (i for actor in planted for hand in actor for i in hand):
+            inside[start:stop] += 1
+        assert inside.any() and (clip.truth.deciding.sum(1) <= inside).all()
         if "lost hand" not in clip.truth.faults:
-            assert (clip.truth.active[inside] >= 0).all()
-            held = clip.truth.objects[inside, clip.truth.active[inside]]
-            assert set(held) == {BY_NTU[ACTIONS[clip.label]].held}
+            np.testing.assert_array_equal(clip.truth.deciding.sum(1), inside)
+            held = clip.truth.objects[clip.truth.deciding]
+            assert set(held) == set(BY_NTU[ACTIONS[clip.label]].things)
 
 
 # --- the same seed, interrupted work --------------------------------------------------------------
@@ -378,7 +243,7 @@ def test_the_summary_states_settings_and_faults(small):
         for path in (small / TRUTHS).iterdir()
         for fault in json.loads(path.read_text())["faults"]
     )
-    assert summary["faults"] == {f: round(faults[f] / 9, 4) for f in SHARES}
+    assert summary["faults"] == {f: round(faults[f] / 6, 4) for f in SHARES}
 
 
 # --- faults of the sensor -------------------------------------------------------------------------
@@ -430,7 +295,7 @@ def test_a_guessed_hand_is_held_for_a_while(pair):
     """A hand that flickered in every frame would drown all that pose says about the clip."""
     quiet, lost = tracked(pair, ""), tracked(pair, "lost hand")
     off = max(
-        (a.joints - b.joints for a, b in zip(lost, quiet, strict=True)),
+        (min((a.joints - b.joints for b in quiet), key=lambda d: np.abs(d).mean()) for a in lost),
         key=lambda d: np.abs(d).max(),
     )
     steps = np.linalg.norm(np.diff(off[:, [7, 11]], axis=0), axis=-1).max(1)
@@ -452,44 +317,6 @@ def test_a_phantom_is_one_more_body_for_a_while(pair):
     assert phantom.joints.std(0).max() < 0.02
 
 
-# --- truth ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def planted(tmp_path):
-    """Two frames, two actors; the right hand of actor 1 is active in frame 1."""
-    path = tmp_path / "truth.json"
-    hands = [[[[100, 100], [200, 100]], [[300, 100], [400, 100]]]] * 2
-    objects = [[["cup", "cup"], ["", "comb"]], [["phone", ""], ["book", "book"]]]
-    active = {"actor": 1, "side": "right", "start": 1, "stop": 2}
-    told = {"hands": hands, "objects": objects, "active": active, "faults": ["jitter"]}
-    path.write_text(json.dumps(told))
-    return path
-
-
-def test_truth_follows_the_readers_order_of_people(planted):
-    hands = np.array([[[300, 105], [405, 100], [100, 100], [200, 100]]] * 2, float)
-    truth = read_truth(planted, hands)
-    assert truth.active.tolist() == [-1, 1]
-    assert truth.objects.tolist() == [["phone", "book", "cup", ""], ["", "book", "cup", "comb"]]
-    assert truth.faults == ("jitter",)
-
-
-def test_a_hand_that_tracking_lost_has_no_truth(planted):
-    hands = np.array([[[100, 100], [200, 100], [np.nan, np.nan], [400, 141]]] * 2)
-    truth = read_truth(planted, hands)
-    assert truth.active.tolist() == [-1, -1]
-    assert truth.objects[1].tolist() == ["cup", "comb", "", ""]
-
-
-def test_a_wrong_truth_file_is_named(planted):
-    with pytest.raises(ValueError, match=r"truth\.json: truth of 2 frames for a clip of 3"):
-        read_truth(planted, np.zeros((3, 4, 2)))
-    planted.write_text('{"hands": []}')
-    with pytest.raises(ValueError, match=r"truth\.json: not a planted truth .*pcsta data make"):
-        read_truth(planted, np.zeros((2, 4, 2)))
-
-
 # --- pictures -------------------------------------------------------------------------------------
 
 
@@ -497,10 +324,10 @@ def test_every_object_has_a_picture_in_four_colours():
     for name in OBJECTS:
         pictures = [sprite(name, colour).image for colour in range(4)]
         shown = pictures[0][..., 3] > 128
-        assert 0.1 < shown.mean() < 0.7
+        assert 0.1 < shown.mean() < 0.9
         assert all((each[..., 3] == pictures[0][..., 3]).all() for each in pictures)
         assert len({each.tobytes() for each in pictures}) >= 3  # an apple is red in two of them
-    handle = sprite("cup", 0).image[34, 46]  # one looks through it
+    handle = sprite("cup", 0).image[27, 36]  # one looks through it
     assert not handle.any()
     with pytest.raises(KeyError):
         sprite("hat", 0)
@@ -511,7 +338,7 @@ def test_every_object_has_a_picture_in_four_colours():
 
 @pytest.mark.slow
 def test_a_crop_of_32_pixels_shows_what_the_hand_holds():
-    """A linear probe of EfficientNet-Lite0's features, subjects apart; chance is 1 in 8."""
+    """A linear probe of EfficientNet-Lite0's features, subjects apart; chance is 1 in 12."""
     import torch
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

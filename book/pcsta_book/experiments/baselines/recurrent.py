@@ -12,7 +12,7 @@ the shared hidden state; one output gate reads all parts:
 Seen from afar it is an LSTM whose input matrix is zero wherever a part would see another's joints.
 
 Both have two layers, as published. Ours: their width, S for both, and s as the mean over time of the last
-one. Parameters for Kinect v2 at the laptop's sizes: 0.28 and 0.19 million, the pose net has 0.77.
+one. Parameters for Kinect v2 at the laptop's sizes: 3.46 and 2.64 million, the pose net has 3.08.
 """
 
 from __future__ import annotations
