@@ -37,7 +37,7 @@ ACTION_NAMES = tuple(DATA.joinpath("ntu_actions.txt").read_text("ascii").splitli
 MISSING = frozenset(DATA.joinpath("ntu_missing.txt").read_text("ascii").split())
 
 NAME = re.compile(
-    r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
+    r"S\d{3}C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
 )
 OWN = "dataset.json"  # of a dataset that shares NTU's layout
 JOINTS, FIELDS, HEADER_FIELDS = len(KINECT_V2), 12, 10

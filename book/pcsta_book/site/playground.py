@@ -213,9 +213,8 @@ def _plan(clip: Clip) -> clip_plan.ClipPlan:
     seed = synthetic.settings()["seed"]
     match = NAME.fullmatch(clip.name)
     assert match is not None
-    parts = ("camera", "subject", "replication", "action")
-    name = clip_plan.Name(*(int(match[part]) for part in parts))
-    return clip_plan.plan_clip(seed, name, len(clip))
+    numbers = {part: int(number) for part, number in match.groupdict().items()}
+    return clip_plan.plan_clip(seed, clip_plan.Name(**numbers), len(clip))
 
 
 def _actors(plan: clip_plan.ClipPlan, clip: Clip, frames: np.ndarray) -> list[int]:

@@ -8,9 +8,8 @@ from pcsta_book.synthetic.actions import REPERTOIRE
 from pcsta_book.synthetic.actors import SUBJECTS, TEST, TRAIN
 from pcsta_book.synthetic.generate import fingerprint, is_made, make, settings
 
-ACTIONS = tuple(
-    action.ntu for action in REPERTOIRE
-)  # NTU's numbers (above 120: our own), in the order of the labels
+# NTU's numbers (above 120: our own), in the order of the labels
+ACTIONS = tuple(action.ntu for action in REPERTOIRE)
 
 __all__ = [
     "ACTIONS", "REPERTOIRE", "SUBJECTS", "TEST", "TRAIN",
