@@ -98,8 +98,10 @@ def tracks(path: Path) -> Tracks:
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
-_JOINT = "%.3f %.3f %.3f %.0f %.0f %.1f %.1f 0 0 0 0 %d\n"  # millimetres: a sensor errs by more
-_BODY = "%d 0 1 1 1 1 0 %.3f %.3f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
+_JOINT = "%.{0}f %.{0}f %.{0}f %.{1}f %.{1}f %.1f %.1f 0 0 0 0 %d\n"
+_BODY = (
+    "%d 0 1 1 1 1 0 %.{0}f %.{0}f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
+)
 _BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")
 
 
@@ -110,13 +112,16 @@ def skeleton_text(
     depth: Float[np.ndarray, "T P 25 2"],
     colour: Float[np.ndarray, "T P 25 2"],
     states: Integer[np.ndarray, "T P 25"],
+    decimals: int = 4,
 ) -> str:
     """The text of a `.skeleton` file, which `read_skeleton` reads: P bodies in every frame.
 
     ids:      bodyID, whole numbers       present:  which bodies a frame lists
     joints:   metres, camera space        depth, colour:  pixels of the two images
     states:   2 tracked, 1 inferred, 0 not tracked
+    decimals: of metres; three fewer of depth pixels
     """
+    body_line, joint_line = (line.format(decimals, decimals - 3) for line in (_BODY, _JOINT))
     numbers = np.concatenate([joints, depth, colour, states[..., None]], -1)  # (T, P, 25, 8)
     lean = np.clip((joints[..., _SHOULDERS, :] - joints[..., _BASE, :])[..., [0, 2]], -1, 1)
     lines = [f"{len(joints)}\n"]
@@ -124,8 +129,8 @@ def skeleton_text(
         here = np.flatnonzero(present[t])
         lines.append(f"{len(here)}\n")
         for body in here:
-            lines.append(_BODY % (ids[t, body], *lean[t, body]))
-            lines.append(_JOINT * JOINTS % tuple(numbers[t, body].ravel()))
+            lines.append(body_line % (ids[t, body], *lean[t, body]))
+            lines.append(joint_line * JOINTS % tuple(numbers[t, body].ravel()))
     return "".join(lines)
 
 
@@ -135,7 +140,7 @@ def write_skeleton(
     pixels: Float[np.ndarray, "T P K 2"],
     states: Integer[np.ndarray, "T P 25"] | None = None,
 ) -> Path:
-    """Write a `.skeleton` file of your own, to the millimetre, and return its path.
+    """Write a `.skeleton` file of your own and return its path.
 
     joints: metres in camera space: x right, y up, z away from the camera; an absent person all zero
     pixels: (x, y) in the colour image, origin top-left; NaN where unknown

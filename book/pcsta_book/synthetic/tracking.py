@@ -76,6 +76,7 @@ def skeleton_text(bodies: list[Body]) -> str:
         ids=np.array([b.ident for b in bodies]).T,
         present=np.stack([b.present for b in bodies], 1),
         joints=joints,
+        decimals=3,  # millimetres keep the dataset small, and a sensor errs by more
         depth=depth_pixels(joints),
         colour=colour_pixels(joints),
         states=np.stack([b.states for b in bodies], 1),

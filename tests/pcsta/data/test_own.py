@@ -248,9 +248,9 @@ def test_what_is_written_is_read_again(tmp_path):
     found = read_skeleton(path)
     assert found.length == 24 and len(found.ids) == 24 + 10
     one, two = found.bodies
-    np.testing.assert_allclose(one.joints, joints[:, 0], atol=6e-4)
+    np.testing.assert_allclose(one.joints, joints[:, 0], atol=6e-5)
     np.testing.assert_allclose(one.pixels, image[:, 0], atol=0.06)
-    np.testing.assert_allclose(two.joints, joints[:10, 1], atol=6e-4)
+    np.testing.assert_allclose(two.joints, joints[:10, 1], atol=6e-5)
     assert two.frames.tolist() == list(range(10))
     assert found.values[found.frames == 3][0, 7, -1] == 1
 
