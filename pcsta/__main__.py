@@ -9,7 +9,7 @@ from pcsta import console
 def main() -> None:
     """Run the command; one that was stopped ends with 130, as shells expect."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is to be ignored
-        signal.signal(signal.SIGINT, console.interrupted)
+        console.hear_interrupts()
     try:
         from pcsta import cli
 

@@ -8,6 +8,7 @@ import errno
 import os
 import re
 import shlex
+import signal
 import sys
 import time
 import warnings
@@ -54,20 +55,42 @@ def words(error: Exception) -> str:
     return text
 
 
-def interrupted(number: int, frame: Any, main: int = os.getpid()) -> None:
-    """Ctrl-C: unwind, so that nothing half-written stays, but do not wait for who computes beside."""
+_untold = _thread.allocate_lock()  # not of `threading`, which may itself be what is interrupted
+
+
+def hear_interrupts() -> None:
+    """Ctrl-C unwinds, so that nothing half-written stays; what has not unwound in a second is ended.
+
+    Python calls a handler between two steps of its own, and one call of a library can last for
+    most of a minute on a busy machine. The thread hears the signal meanwhile.
+    """
+    reads, writes = os.pipe()
+    if hasattr(os, "set_blocking"):  # Windows has it since Python 3.12, and does without
+        os.set_blocking(writes, False)
+    signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
+    _thread.start_new_thread(_end, (reads,))
+    signal.signal(signal.SIGINT, _unwind)
+
+
+def _unwind(number: int, frame: Any, main: int = os.getpid()) -> None:
     if os.getpid() != main:
         os._exit(130)
-    os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
+    _tell()
     sys.unraisablehook = lambda _: None  # where it cannot unwind, the thread ends it
     atexit.register(os._exit, 130)  # taking an interpreter with torch apart costs a second
-    # not of `threading`, whose lock may be held by what was just interrupted
-    _thread.start_new_thread(_end, ())
     raise KeyboardInterrupt
 
 
-def _end() -> None:
+def _tell() -> None:
+    if _untold.acquire(blocking=False):
+        os.write(2, f"\npcsta: stopped; to go on: {command_line()}\n".encode(errors="replace"))
+
+
+def _end(reads: int) -> None:
+    while os.read(reads, 1) != bytes([signal.SIGINT]):
+        pass
     time.sleep(1.0)
+    _tell()
     os._exit(130)
 
 

@@ -240,6 +240,25 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(made, tmp_path):
     assert not list((tmp_path / "r").glob(".*part*"))
 
 
+def test_ctrl_c_ends_what_a_library_computes():
+    """In a call that comes back to Python much later: its handler is not asked before."""
+    code = (
+        "import hashlib; from pcsta import console; console.hear_interrupts(); print(flush=True);"
+        "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1); print('computed')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 130 and "computed" not in out
+    assert err.count("pcsta: stopped; to go on: ") == 1
+
+
 def test_json_is_json(here, said):
     told = said("evaluate", "run", "--json")
     found = json.loads(told.out, parse_constant=pytest.fail)
