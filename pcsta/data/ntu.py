@@ -189,7 +189,7 @@ def _described(path: Path) -> dict[str, Any]:
     if not whole:
         advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
         raise DataError("does not describe a dataset in NTU's layout", path=path, advice=advice)
-    return dict(own)
+    return {**own, "named": dict(zip(own.get("actions", ()), classes, strict=False))}
 
 
 class NTU(Dataset):
@@ -227,8 +227,7 @@ class NTU(Dataset):
         own = _described(self.root / OWN)
         self.name = own.get("name", self.name)
         self.actions = tuple(actions or own.get("actions") or self.numbers)
-        named = dict(enumerate(ACTION_NAMES, 1))
-        named |= dict(zip(own.get("actions", ()), own.get("classes", ()), strict=False))
+        named = dict(enumerate(ACTION_NAMES, 1)) | own.get("named", {})
         self.classes = tuple(named[a] for a in self.actions)
         self.crop_size = own.get("crop_size", 50)
         self._size: tuple[int, int] | None = tuple(own["image_size"]) if own else None
