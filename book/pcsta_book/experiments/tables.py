@@ -102,13 +102,16 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
 
 
 def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -> Markdown:
-    """Attention against the truth beside its controls, in %: mean and spread over seeds.
+    """Attention against the truth, in %: mean and spread over seeds; folded below, all controls.
 
     The distances are paired by seed, with a 95 % t-interval over seeds; then the outermost ends of the
     seeds' 95 % intervals over performances, where the record has them.
-    scores: of SCORES; what the record does not hold is left out
+    scores:   of SCORES; what the record does not hold is left out
+    variants: the distances that are not folded are the first one's
     """
-    record, rows = records.read(name), []
+    record, first = records.read(name), ""
+    short: dict[tuple[str, str], dict[str, str]] = {}
+    rows = []
     for score, protocol, variant in product(scores, record["protocols"], variants):
         found = records.attention(record, variant, protocol, *SCORES[score])
         if not found:
@@ -119,14 +122,28 @@ def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -
         for control in CONTROLS:
             values = figures[control]  # one that no seed moves has no spread
             cells[control.replace("_", " ")] = spread(values if values.std() > 0.05 else values[:1])
-        for control in ("other_clip", "best_constant"):
-            cell = interval(figures[own] - figures[control])
+        over = {c: interval(figures[own] - figures[c]) for c in ("other_clip", "best_constant")}
+        first = first or variant
+        line = short.setdefault((score, protocol), {"score": f"{score}, {protocol}"})
+        line[variant] = cells["model"]
+        if variant == first:
+            line |= {f"{first} over {c.replace('_', ' ')}": cell for c, cell in over.items()}
+        for control, cell in over.items():
+            clips = ""
             if "ahead" in found[0]:
                 ends = 100 * np.array([one["ahead"][control] for one in found])
-                cell += f"; clips {ends[:, 0].min():+.1f} to {ends[:, 1].max():+.1f}"
-            cells[f"over {control.replace('_', ' ')}"] = cell
+                clips = f"; clips {ends[:, 0].min():+.1f} to {ends[:, 1].max():+.1f}"
+            cells[f"over {control.replace('_', ' ')}"] = cell + clips
         rows.append(cells)
-    return _markdown(f"{edition(record)}\n\n{_table(rows, 1, most=4)}" if rows else "Not run.")
+    if not rows:
+        return _markdown("Not run.")
+    head = list(dict.fromkeys(column for line in short.values() for column in line))
+    head.sort(key=lambda column: " over " in column)  # the figures, then the distances
+    brief = [{column: line.get(column, "") for column in head} for line in short.values()]
+    return _markdown(
+        f"{edition(record)}\n\n{_table(brief, 1, most=4)}\n\n<details><summary>All controls and "
+        f"intervals</summary>\n\n{_table(rows, 1, most=4)}\n\n</details>\n"
+    )
 
 
 @lru_cache

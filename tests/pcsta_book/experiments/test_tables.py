@@ -154,6 +154,11 @@ def test_attention_is_shown_beside_its_controls_where_a_record_has_it(book, monk
     monkeypatch.setattr(records, "read", lambda name: book)
     names = ["top hand where left 1 alone decides", "top hand, least of the four", "shift shown"]
     text = tables.attention_table("mine", ["A", "origin-own"], names).data.replace(tables.NBSP, " ")
+    short, text = text.split("<details>")
+    head, _, left, least = [line.strip("| ") for line in short.splitlines() if line.startswith("|")]
+    assert head == "score | A | A over other clip | A over best constant"
+    assert left.startswith("top hand where left 1 alone decides, cross-subject | 80.0 ± 10.0 | ")
+    assert "+20.0 (-4.8 to +44.8)" in left and "clips" not in left + least
     head, _, left, least = [line for line in text.splitlines() if line.startswith("|")]
     assert [c.strip() for c in head.split("|")[2:7]] == [
         "model", "uniform", "permuted", "other clip", "best constant",
