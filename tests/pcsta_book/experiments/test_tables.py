@@ -158,12 +158,29 @@ def test_attention_is_shown_beside_its_controls_where_a_record_has_it(book, monk
     head, _, left, least = [line.strip("| ") for line in short.splitlines() if line.startswith("|")]
     assert head == "score | A | A over other clip | A over best constant"
     assert left.startswith("top hand where left 1 alone decides, cross-subject | 80.0 ± 10.0 | ")
-    assert "+20.0 (-4.8 to +44.8)" in left and "clips" not in left + least
+    assert left.endswith("| +10.0 (-0.5 to +20.5) | +20.0 (-11.9 to +51.9)")
     head, _, left, least = [line for line in text.splitlines() if line.startswith("|")]
     assert [c.strip() for c in head.split("|")[2:7]] == [
         "model", "uniform", "permuted", "other clip", "best constant",
     ]  # fmt: skip
     assert "80.0 ± 10.0 | 50.0 | 40.0 | 70.0 ± 10.0 | 60.0" in left
-    assert "+20.0 (-4.8 to +44.8); clips -10.0 to +30.0" in left
-    assert "clips +2.0 to +24.0" in left and "clips" not in least
+    assert "+20.0 (-4.8 to +44.8); with clips +20.0 (-11.9 to +51.9)" in left
+    assert "with clips +10.0 (-0.5 to +20.5)" in left and "clips" not in least
     assert "Not run" in tables.attention_table("mine", ["origin-own"], names).data
+
+
+@pytest.mark.parametrize("seeds_vary, clips_vary", [(3, 0), (0, 4), (3, 4)])
+def test_the_interval_over_seeds_and_clips_is_right_as_often_as_it_says(seeds_vary, clips_vary):
+    """Drawn scores: seeds and clips differ, and each clip for each seed; 95 % of intervals hold the truth."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        clips = clips_vary * rng.normal(size=(1, 40))
+        scores = 7 + seeds_vary * rng.normal(size=(5, 1)) + clips + rng.normal(size=(5, 40))
+        found = []
+        for each in scores / 100:
+            half = 1.96 * each.std(ddof=1) / 40**0.5
+            ends = [each.mean() - half, each.mean() + half]
+            found.append({"mass": each.mean(), "uniform": 0.0, "ahead": {"uniform": ends}})
+        mean, half = tables.ahead(found, "uniform")
+        held += abs(mean - 7) <= half
+    assert held >= 0.93 * 400
