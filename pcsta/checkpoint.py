@@ -86,7 +86,8 @@ class RunRecord(RunSettings):
     skeleton: str
     sensor: str | None
     sensor_fingerprint: str | None
-    crop_share: float | None  # side of a crop over the image's width; None: whole frame
+    # side of a crop over the image's width, or as "0.75torso" (`crop_size`); None: whole frame
+    crop_share: float | str | None
     parameters: dict[str, int]  # by the paper's symbol
     date: str
     versions: dict[str, str]

@@ -64,6 +64,7 @@ def prepare(
     crops: Annotated[
         str, typer.Option(help="What the sensor sees: hands, or frame (whole).")
     ] = "hands",
+    crop_size: options.CropSize = None,
     weights: options.Weights = None,
     shard: Annotated[
         str, typer.Option(help="i/n: part i of n, for several processes or machines at once.")
@@ -76,7 +77,7 @@ def prepare(
 
     seen: Crops = options.choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
     part = parse_shard(shard)
-    plan = options.Plan(dataset, root, sensor, weights, device, seen, out)
+    plan = options.Plan(dataset, root, sensor, weights, device, seen, out, crop_size)
     store = plan.store(workers, part)
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     to_go = f", {store.missing} samples to go in other parts" if store.missing else ""
@@ -110,6 +111,7 @@ def train(
         typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
     ] = None,
     sensor: options.Sensor = "",
+    crop_size: options.CropSize = None,
     weights: options.Weights = None,
     seed: options.Seed = 0,
     workers: Annotated[
@@ -130,7 +132,7 @@ def train(
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
-    plan = options.Plan(dataset, root, f_g, weights, device, model.crops)
+    plan = options.Plan(dataset, root, f_g, weights, device, model.crops, None, crop_size)
     protocols = options.expand_protocols(plan.data.protocols, protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
@@ -168,7 +170,8 @@ def evaluate(
     found = {r.name: evaluation.evaluate(r, store, device) for r in runs or [run]}
     mean = sum(result.accuracy for result in found.values()) / len(found)
     lines = [
-        f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips)"
+        f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips"
+        + (f", {result.unread} of them unread and counted as errors)" if result.unread else ")")
         for name, result in found.items()
     ]
     if len(found) > 1:

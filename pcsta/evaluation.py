@@ -19,6 +19,7 @@ from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
 from pcsta.checkpoint import Whereabouts, load, read_record, read_run
 from pcsta.data import Clip, read_clip
+from pcsta.data.crop_size import crop_sides
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store
@@ -64,14 +65,23 @@ class Prediction:
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of clips whose largest logit is the label's, in [0, 1]."""
-    return float((logits.argmax(-1) == labels).mean())
+    """Share of clips whose largest logit is the label's, in [0, 1]; logits of NaN are wrong."""
+    return float(((logits.argmax(-1) == labels) & answered(logits)).mean())
+
+
+def answered(logits: np.ndarray) -> Bool[np.ndarray, "*C"]:
+    """Whether there are logits of a clip; NaN where it could not be read."""
+    return np.asarray(~np.isnan(logits).any(-1))
 
 
 def confusion(logits: Float[np.ndarray, "C K"], labels: np.ndarray) -> Int[np.ndarray, "K K"]:
-    """Numbers of clips: rows are the truth, columns the class of the largest logit."""
-    K = logits.shape[1]
-    return np.bincount(labels * K + logits.argmax(-1), minlength=K * K).reshape(K, K)
+    """Numbers of clips: rows are the truth, columns the class of the largest logit.
+
+    A clip without logits (NaN) is in no cell.
+    """
+    K, here = logits.shape[1], answered(logits)
+    cells = labels[here] * K + logits[here].argmax(-1)
+    return np.bincount(cells, minlength=K * K).reshape(K, K)
 
 
 class ModelInput(NamedTuple):
@@ -139,6 +149,18 @@ def predict_clips(
     return said
 
 
+def with_unread(
+    said: Prediction, store: Store, protocol: str
+) -> tuple[Float[np.ndarray, "C K"], Int[np.ndarray, "C"]]:
+    """Logits and labels of all test clips: of those that were asked about, then of `Store.unread`.
+
+    The latter have logits of NaN, which `accuracy` counts as errors.
+    """
+    labels = store.unread(protocol)
+    nothing = np.full((len(labels), said.logits.shape[1]), np.nan, said.logits.dtype)
+    return np.concatenate([said.logits, nothing]), np.concatenate([said.labels, labels])
+
+
 class _Alone(Store):
     """One clip as a store that holds nothing else."""
 
@@ -174,6 +196,9 @@ class Evaluation:
     confusion: list[list[int]]  # (K, K) numbers of clips, rows truth, columns answers
     protocol: str
     seed: int
+    unread: int = (
+        0  # of the clips: errors because they could not be read; in no cell of `confusion`
+    )
 
 
 def evaluate(run: Path | str, store: Path | str | None = None, device: str = "auto") -> Evaluation:
@@ -205,10 +230,15 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
             f"{opened.settings['dataset']}` says which clips are left out and why"
         )
     said = predict_clips(model, SubSequences(opened, model.config, where, sampling), test)
-    share, matrix = accuracy(said.logits, said.labels), confusion(said.logits, said.labels)
-    rows = zip(opened.classes, matrix.diagonal(), matrix.sum(1), strict=True)
+    logits, labels = with_unread(said, opened, protocol)
+    share, matrix = accuracy(logits, labels), confusion(logits, labels)
+    tested = np.bincount(labels, minlength=len(opened.classes))
+    rows = zip(opened.classes, matrix.diagonal(), tested, strict=True)
     of_class = {name: float(right / clips) for name, right, clips in rows if clips}
-    result = Evaluation(share, len(test), of_class, matrix.tolist(), protocol, settings["seed"])
+    result = Evaluation(
+        share, len(labels), of_class, matrix.tolist(), protocol, settings["seed"],
+        unread=len(labels) - len(test),
+    )  # fmt: skip
     write_json(run / "evaluation.json", asdict(result))
     return result
 
@@ -219,7 +249,8 @@ class FilePrediction(NamedTuple):
     clip: Clip
     prediction: Prediction
     classes: tuple[str, ...]
-    crop_size: int | None  # side of the hands' crops in pixels of the video; None: whole frames
+    # (4,) sides of the hands' crops in pixels of the video; None: whole frames
+    crop_sides: Int[np.ndarray, "4"] | None
 
 
 def predict(
@@ -245,8 +276,9 @@ def predict(
     clip, expected = read_clip(skeleton, video), record["skeleton"]
     if (found := clip.skeleton.name) != expected:
         raise ValueError(f"{skeleton} is a {found} skeleton, the model was trained on {expected}")
-    # the same share of the image as in training, whatever the video's size
-    size = round(record["crop_share"] * clip.image_size[0]) if record["crop_share"] else None
+    # the same share of the image or of the body as in training, whatever the video's size
+    size = record["crop_share"]
+    size = round(size * clip.image_size[0]) if isinstance(size, int | float) else size
     glimpses = None
     if model.config.streams != "pose":
         if clip.video is None:
@@ -257,7 +289,9 @@ def predict(
             raise ValueError(
                 f"{run} was trained with other weights of {sensor.name}; name them with --weights"
             )
-        crops = glimpse_crops(clip, size) if size else frame_crops(clip, sensor.input_size)
+        at = sensor.input_size
+        crops = glimpse_crops(clip, size, at) if size else frame_crops(clip, at)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
-    return FilePrediction(clip, said, tuple(record["classes"]), size)
+    sides = crop_sides(size, clip) if size and clip.video else None
+    return FilePrediction(clip, said, tuple(record["classes"]), sides)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DatasetName = Annotated[
-    str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, or own (a table).")
+    str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
 ]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
@@ -36,6 +36,13 @@ Sensor = Annotated[
         show_default=False,
     ),
 ]
+CropSize = Annotated[
+    str | None,
+    typer.Option(
+        help="Side of the square around a hand: pixels (50), or as a multiple of the person's torso in the "
+        "image (0.75torso); default: the dataset's.",
+    ),
+]
 Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
 RecipeName = Annotated[str, typer.Option(help=f"Training: {', '.join(RECIPES)}.")]
 From = Annotated[
@@ -46,8 +53,8 @@ Workers = Annotated[int, typer.Option(help="Processes that read beside the one t
 Protocol = Annotated[
     str | None,
     typer.Option(
-        help="Protocols of the dataset, with commas (default: its first); `folds` for all five of SBU's,"
-        " `nested` for each fold held out inside the training clips of another.",
+        help="Protocols of the dataset, with commas (default: its first); `folds` for all five of SBU's, "
+        "`splits` for all three of J-HMDB's, `nested` for each held out inside the training clips of another.",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
@@ -81,12 +88,15 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
 def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
     """The protocols that an option names, of those of a dataset; by default the first.
 
-    `folds` stands for all five of SBU's, `nested` for every fold held out inside the training clips of
-    every other, by which a recipe is chosen. Raises ValueError for what the dataset does not have.
+    `folds` stands for all five of SBU's, `splits` for all three of J-HMDB's, `nested` for every one held
+    out inside the training clips of every other, by which a recipe is chosen. Raises ValueError for what
+    the dataset does not have.
     """
-    folds = [p for p in protocols if p.startswith("fold")]
-    nested = [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
-    several = {None: list(protocols[:1]), "folds": folds, "nested": nested}
+    folds, splits = (
+        [p for p in protocols if p.startswith(f"{kind}-")] for kind in ("fold", "split")
+    )
+    nested = [f"{p}/{q}" for several in (folds, splits) for p in several for q in several if p != q]
+    several = {None: list(protocols[:1]), "folds": folds, "splits": splits, "nested": nested}
     chosen = several[named] if named in several else str(named).split(",")
     if not chosen or not {part for name in chosen for part in name.split("/")} <= set(protocols):
         raise ValueError(f"no protocol {named!r} for this dataset; it has {', '.join(protocols)}")
@@ -118,12 +128,18 @@ class Plan:
         device: str = "auto",
         crops: Crops = "hands",
         out: Path | None = None,
+        crop_size: str | None = None,
     ) -> None:
         from pcsta.common import resolve_device
         from pcsta.data import data_root, open_dataset, prepare
+        from pcsta.data.crop_size import parse_crop_size
 
         resolve_device(device)
         self.data, self.device, self.crops = open_dataset(dataset, root), device, crops
+        if crop_size is not None:
+            if crops == "frame":
+                raise ValueError("a whole frame has no crops: leave --crop-size out")
+            self.data.crop_size = parse_crop_size(crop_size)
         read = self.data.samples
         if sensor != "none" and not (read := [sample for sample in read if sample.video]):
             raise ValueError(

@@ -71,6 +71,7 @@ def ablate(
     recipe: options.RecipeName = "laptop",
     protocol: options.Protocol = None,
     sensor: options.Sensor = "",
+    crop_size: options.CropSize = None,
     seeds: Seeds = 2,
     rows: Annotated[str, typer.Option(help="Variants, with commas (default: all).")] = "",
     workers: options.Workers = 2,
@@ -91,7 +92,8 @@ def ablate(
     protocols = options.expand_protocols(data.protocols, protocol)
     filmed = any(sample.video for sample in data.samples)
     f_g = sensor or ("efficientnet-lite0" if filmed else "none")
-    plan, whole = options.Plan(dataset, root, f_g, None, device), None
+    plan = options.Plan(dataset, root, f_g, None, device, "hands", None, crop_size)
+    whole = None
     if f_g != "none" and any(variants.VARIANTS[n].reads_frames for n in names):
         whole = options.Plan(dataset, root, f_g, None, device, "frame")
     grid.check(plan, base, how, out, names, protocols, range(seeds), whole)
@@ -215,7 +217,7 @@ def overlay(
         raise ValueError(f"{out} ends as no video does; choose one of {', '.join(VIDEOS)}")
     options.writable(out.parent)
     said = evaluation.predict(run, skeleton, video, weights, device)
-    typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
+    typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_sides)}")
 
 
 # What a record's command line leaves out: where data lies and what computes is everyone's own affair.
@@ -232,7 +234,7 @@ def command_line(command: str, given: Mapping[str, Any]) -> str:
         if name in OWN or value in (None, "", False):
             continue
         if name not in ("dataset", "number", "large", "small"):  # these are arguments
-            words.append("--from" if name == "source" else f"--{name}")
+            words.append("--from" if name == "source" else f"--{name.replace('_', '-')}")
         if isinstance(value, Path):
             words.append(f"runs/{value.resolve().name}")
         elif value is not True:

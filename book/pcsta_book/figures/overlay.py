@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pcsta.data.clip import Clip
 from pcsta.data.pairing import clip_frames
@@ -34,17 +34,19 @@ def attention_per_frame(
     return spatial, temporal / temporal.sum()
 
 
-def overlay(clip: Clip, prediction: Prediction, out: Path, crop_size: int | None) -> Path:
+def overlay(
+    clip: Clip, prediction: Prediction, out: Path, crop_sides: Int[np.ndarray, "4"] | None
+) -> Path:
     """Write a video with skeletons, the four hand boxes and their weights, and a bar of p'.
 
-    crop_size: side of the hand boxes in pixels of the video; None for the boxes' usual size
+    crop_sides: of the hand boxes in pixels of the video; None for the boxes' usual size
     Raises DataError when the clip has no video.
     """
     spatial, temporal = attention_per_frame(prediction, len(clip))
     images = (
         attention_picture(
             image, clip, t, None if spatial is None else spatial[t], temporal, t,
-            width=960, crop_size=crop_size,
+            width=960, crop_size=crop_sides,
         )
         for t, image in clip_frames(clip)
     )  # fmt: skip
