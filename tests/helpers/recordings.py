@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pcsta.data.ntu import write_skeleton
+from pcsta.data.video import write_video
 from pcsta.skeletons import KINECT_V1, KINECT_V2, Skeleton
 
 # A standing person in metres around the middle of the spine, x to the actor's left.
@@ -114,3 +115,46 @@ def write_own(root: Path, people="ann bob cleo dan") -> Path:
             lines.append(f"{name}-{action}.skeleton,{action},{name},{'test' if i > 1 else 'train'}")
     (root / "recordings.csv").write_text("\n".join(lines), "utf-8")
     return root
+
+
+TITLES = (
+    "Drink_@18_-_Apple!(Martini)",
+    "Kurt Kr mer, the 2nd",
+    "BIG_FISH",
+    "100%_#1_[full]",
+    "x+y&z",
+)
+
+
+def write_jhmdb(root: Path, classes=("pour", "wave"), films=True) -> list[str]:
+    """J-HMDB of so many classes, two clips of each of five sources, in its own layout; returns the names.
+
+    The first two sources test in split 1, and so on. The last clip of split 1's test side has no skeleton
+    file in the first class, and one with nobody in it in the second.
+    """
+    rng, made = np.random.default_rng(0), []
+    for action in classes:
+        names = [
+            f"{t}_{action}_u_nm_np1_fr_{q}_{i}"
+            for t in TITLES
+            for i, q in ((0, "med"), (11, "goo"))
+        ]
+        made += names
+        for split in (1, 2, 3):
+            tested = range(4 * (split - 1), 4 * split)
+            lines = [f"{name}.avi {2 if i in tested else 1}\n" for i, name in enumerate(names)]
+            path = root / f"splits/{action}_test_split{split}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(lines))
+        for i, name in enumerate(names):
+            if films:
+                image = rng.integers(0, 255, (12, 16, 3), np.uint8).repeat(20, 0).repeat(20, 1)
+                write_video(root / f"ReCompress_Videos/{action}/{name}.avi", [image] * 22)
+            joints = person(22, wave=0.4 if action == "wave" else 0.1, seed=i)[:, None]
+            if i == 3:
+                joints = joints * 0
+            if i != 3 or action != classes[0]:
+                with np.errstate(invalid="ignore"):
+                    places = pixels(joints) / (6, 4.5)  # of 1920 x 1080 to 320 x 240
+                write_skeleton(root / f"poses/{action}/{name}.skeleton", joints, places)
+    return made
