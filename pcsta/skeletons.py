@@ -87,6 +87,9 @@ def _skeleton(name: str) -> Skeleton:
     return Skeleton(name, tuple(data["joints"]), children, data["root"], (left, right))
 
 
+ESTIMATED: Mapping[str, tuple[str, ...]] = {
+    name: tuple(joints) for name, joints in _DATA.pop("estimated").items()
+}
 SKELETONS: Mapping[str, Skeleton] = {name: _skeleton(name) for name in _DATA}
 KINECT_V2, KINECT_V1, SBU = (SKELETONS[name] for name in ("kinect_v2", "kinect_v1", "sbu"))
 
@@ -131,3 +134,14 @@ def means(
                 )
             matrix[row, list(joints).index(part)] += 1 / len(sources)
     return matrix
+
+
+def from_estimate(layout: str) -> np.ndarray:
+    """Matrix that writes Kinect v2's joints as means of those of a layout in `ESTIMATED`, as `means`.
+
+    Raises ValueError for a layout that is not known.
+    """
+    if layout not in ESTIMATED:
+        raise ValueError(f"no layout {layout!r} of joints; known are {', '.join(ESTIMATED)}")
+    maps = _DATA[KINECT_V2.name]["from"]
+    return means(ESTIMATED[layout], KINECT_V2, maps["estimated"] | maps.get(layout, {}))
