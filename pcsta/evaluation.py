@@ -22,7 +22,7 @@ from pcsta.data import Clip, read_clip
 from pcsta.data.crop_size import crop_sides
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.shard import Crops, StoredClip
-from pcsta.data.store import Store
+from pcsta.data.store import Store, split_names
 from pcsta.files import write_json
 from pcsta.people_order import mean_of_orders
 from pcsta.subsequences import Sampling
@@ -70,18 +70,14 @@ def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def answered(logits: np.ndarray) -> Bool[np.ndarray, "*C"]:
-    """Whether there are logits of a clip; NaN where it could not be read."""
+    """Where there are logits and not NaN."""
     return np.asarray(~np.isnan(logits).any(-1))
 
 
 def confusion(logits: Float[np.ndarray, "C K"], labels: np.ndarray) -> Int[np.ndarray, "K K"]:
-    """Numbers of clips: rows are the truth, columns the class of the largest logit.
-
-    A clip without logits (NaN) is in no cell.
-    """
-    K, here = logits.shape[1], answered(logits)
-    cells = labels[here] * K + logits[here].argmax(-1)
-    return np.bincount(cells, minlength=K * K).reshape(K, K)
+    """Numbers of clips: rows are the truth, columns the class of the largest logit; NaN are in none."""
+    K, cells = logits.shape[1], labels * logits.shape[1] + logits.argmax(-1)
+    return np.bincount(cells[answered(logits)], minlength=K * K).reshape(K, K)
 
 
 class ModelInput(NamedTuple):
@@ -152,13 +148,12 @@ def predict_clips(
 def with_unread(
     said: Prediction, store: Store, protocol: str
 ) -> tuple[Float[np.ndarray, "C K"], Int[np.ndarray, "C"]]:
-    """Logits and labels of all test clips: of those that were asked about, then of `Store.unread`.
-
-    The latter have logits of NaN, which `accuracy` counts as errors.
-    """
-    labels = store.unread(protocol)
-    nothing = np.full((len(labels), said.logits.shape[1]), np.nan, said.logits.dtype)
-    return np.concatenate([said.logits, nothing]), np.concatenate([said.labels, labels])
+    """Logits and labels of all test clips; where the protocol names every clip (`Dataset.complete`),
+    those that could not be read come last, with logits of NaN."""
+    tested = split_names(store.settings, protocol)[1] if store.settings.get("complete") else []
+    unread = [s.label for s in store.samples if s.skipped is not None and s.name in tested]
+    logits = np.pad(said.logits, [(0, len(unread)), (0, 0)], constant_values=np.nan)
+    return logits, np.append(said.labels, np.array(unread, np.int64))
 
 
 class _Alone(Store):
@@ -196,9 +191,7 @@ class Evaluation:
     confusion: list[list[int]]  # (K, K) numbers of clips, rows truth, columns answers
     protocol: str
     seed: int
-    unread: int = (
-        0  # of the clips: errors because they could not be read; in no cell of `confusion`
-    )
+    unread: int = 0  # of the clips, errors as they could not be read; `confusion` is without them
 
 
 def evaluate(run: Path | str, store: Path | str | None = None, device: str = "auto") -> Evaluation:
@@ -235,10 +228,8 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     tested = np.bincount(labels, minlength=len(opened.classes))
     rows = zip(opened.classes, matrix.diagonal(), tested, strict=True)
     of_class = {name: float(right / clips) for name, right, clips in rows if clips}
-    result = Evaluation(
-        share, len(labels), of_class, matrix.tolist(), protocol, settings["seed"],
-        unread=len(labels) - len(test),
-    )  # fmt: skip
+    unread, seed = len(labels) - len(test), settings["seed"]
+    result = Evaluation(share, len(labels), of_class, matrix.tolist(), protocol, seed, unread)
     write_json(run / "evaluation.json", asdict(result))
     return result
 
@@ -249,8 +240,7 @@ class FilePrediction(NamedTuple):
     clip: Clip
     prediction: Prediction
     classes: tuple[str, ...]
-    # (4,) sides of the hands' crops in pixels of the video; None: whole frames
-    crop_sides: Int[np.ndarray, "4"] | None
+    crop_sides: Int[np.ndarray, "4"] | None  # in pixels of the video; None: whole frames
 
 
 def predict(

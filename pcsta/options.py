@@ -37,11 +37,7 @@ Sensor = Annotated[
     ),
 ]
 CropSize = Annotated[
-    str | None,
-    typer.Option(
-        help="Side of the square around a hand: pixels (50), or as a multiple of the person's torso in the "
-        "image (0.75torso); default: the dataset's.",
-    ),
+    str | None, typer.Option(help="Side of the square around a hand: 50 (pixels), or 0.75torso.")
 ]
 Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
 RecipeName = Annotated[str, typer.Option(help=f"Training: {', '.join(RECIPES)}.")]
@@ -88,15 +84,13 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
 def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
     """The protocols that an option names, of those of a dataset; by default the first.
 
-    `folds` stands for all five of SBU's, `splits` for all three of J-HMDB's, `nested` for every one held
-    out inside the training clips of every other, by which a recipe is chosen. Raises ValueError for what
-    the dataset does not have.
+    `folds` or `splits` stands for all five of SBU's, or all three of J-HMDB's, `nested` for every one
+    held out inside the training clips of every other, by which a recipe is chosen. Raises ValueError for
+    what the dataset does not have.
     """
-    folds, splits = (
-        [p for p in protocols if p.startswith(f"{kind}-")] for kind in ("fold", "split")
-    )
-    nested = [f"{p}/{q}" for several in (folds, splits) for p in several for q in several if p != q]
-    several = {None: list(protocols[:1]), "folds": folds, "splits": splits, "nested": nested}
+    folds = [p for p in protocols if p.startswith(("fold-", "split-"))]
+    nested = [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
+    several = {None: list(protocols[:1]), "folds": folds, "splits": folds, "nested": nested}
     chosen = several[named] if named in several else str(named).split(",")
     if not chosen or not {part for name in chosen for part in name.split("/")} <= set(protocols):
         raise ValueError(f"no protocol {named!r} for this dataset; it has {', '.join(protocols)}")

@@ -1,10 +1,9 @@
 """The side of the square around a hand: pixels, as in the paper, or a multiple of the body's own size.
 
-The body's size is its torso as the image shows it: the distance from shoulder to hip, mean of left and
-right, median over the frames of the clip; each person has their own. So a crop keeps its side
-throughout a clip, and shows as much of the hand whatever the distance and the video's size. The torso
-is taken because limbs foreshorten with every gesture: in poses estimated on J-HMDB, the middle half of
-a clip's frames spreads over 7 % of the torso's median, and over 25 % of the forearm's.
+The body's size is its torso in the image: from shoulder to hip, mean of left and right, median over the
+clip, for each person. So a crop shows as much of a hand at any distance, and keeps its side throughout.
+Limbs foreshorten with every gesture, the torso seldom: in poses estimated on J-HMDB the middle half of a
+clip's frames spreads over 7 % of the torso's median, and over 25 % of the forearm's.
 """
 
 from __future__ import annotations
@@ -17,49 +16,38 @@ from jaxtyping import Int
 from pcsta.data.clip import HANDS, PEOPLE, Clip
 from pcsta.data.dataset import CropSize, DataError
 
-_SPELLING = re.compile(r"(?P<pixels>[1-9]\d{0,3})|(?P<torsos>\d{1,2}(?:\.\d+)?)torso")
-
 
 def parse_crop_size(text: str) -> CropSize:
     """A side as it is spelt: `50` pixels, or `0.75torso`. Raises ValueError that shows how."""
-    match = _SPELLING.fullmatch(text)
-    if match and match["pixels"]:
-        return int(match["pixels"])
-    if match and float(match["torsos"]) > 0:
-        return f"{float(match['torsos']):g}torso"
+    if re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        return int(text)
+    if re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?torso", text) and (share := float(text[:-5])):
+        return f"{share:g}torso"
     raise ValueError(
         f"the side of a crop is so many pixels, such as 50, or torsos, such as 0.75torso: not {text!r}"
     )
 
 
 def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
-    """The side in pixels of each hand's crop in this clip, never above the image's longer one.
+    """The side in pixels of each hand's crop in this clip.
 
-    With torsos it is 0 for a person who is never there. Raises DataError for one whose hands have a
-    place in the image, and whose torso has none in any frame, or no length.
+    In torsos it is at most the image's longer side, and 0 for a person who is never there. Raises
+    DataError for hands with a place in the image, and a torso without one in any frame, or without length.
     """
     if isinstance(size, int):
         return np.full(len(HANDS), size)
-    torsos, longest = float(size.removesuffix("torso")), max(clip.image_size)
-    sides = np.zeros((PEOPLE, 2), int)
-    for person, length in enumerate(_torso_lengths(clip).T):  # (T,) of each person
-        known = length[np.isfinite(length)]
-        side = round(min(torsos * float(np.median(known)), longest)) if len(known) else 0
-        if side < 1 and np.isfinite(clip.hands[:, 2 * person : 2 * person + 2]).all(-1).any():
-            raise DataError(
-                f"{clip.name}: the image shows no torso of person {person + 1}, by which crops of the "
-                "hands have their size",
-                advice="Give shoulders and hips places in the image, or a size in pixels (--crop-size)",
-            )
-        sides[person] = side
-    return sides.reshape(len(HANDS))
-
-
-def _torso_lengths(clip: Clip) -> np.ndarray:
-    """(T, P) pixels; NaN where a shoulder or a hip has no place in the image."""
-    sides = ("left", "right")
-    shoulders, hips = (
-        clip.pixels[:, :, [clip.skeleton.index(f"{side} {joint}") for side in sides]]
-        for joint in ("shoulder", "hip")
-    )  # (T, P, 2, 2)
-    return np.asarray(np.linalg.norm(shoulders - hips, axis=-1).mean(-1))
+    joints = [
+        [clip.skeleton.index(f"{s} {j}") for s in ("left", "right")] for j in ("shoulder", "hip")
+    ]
+    shoulders, hips = (clip.pixels[:, :, pair] for pair in joints)  # (T, P, 2, 2)
+    torsos = np.linalg.norm(shoulders - hips, axis=-1).mean(-1).T  # (P, T)
+    known = [torso[np.isfinite(torso)] for torso in torsos]
+    lengths = np.array([np.median(torso) if torso.size else 0 for torso in known])
+    sides = np.rint((float(size[:-5]) * lengths).clip(max=max(clip.image_size))).astype(int)
+    there = np.isfinite(clip.hands).all(-1).reshape(len(clip), PEOPLE, 2).any((0, 2))
+    if (there & (sides < 1)).any():
+        raise DataError(
+            f"{clip.name}: the image shows hands and no torso, by which their crops have a size",
+            advice="Give shoulders and hips places in it, or crops a size in pixels (--crop-size)",
+        )
+    return sides.repeat(2)

@@ -52,8 +52,7 @@ def glimpse_crops(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Crops of the hands that are there, in one pass over the clip's video.
 
-    size:       side in pixels; or in torsos, and every crop is then squeezed to `input_size` pixels
-    input_size: the sensor's
+    size: side in pixels; or in torsos, and every crop is then squeezed to the sensor's `input_size`
 
     Returns (crops (K, 3, side, side) uint8, where (K, 2) the frame and hand of each crop).
     Raises DataError when the video is missing, unreadable or not of this skeleton (see `pairing`), and
@@ -62,14 +61,12 @@ def glimpse_crops(
     hands, sides = clip.hands, crop_sides(size, clip)  # (T, 4, 2), (4,)
     there = np.isfinite(hands).all(-1)  # (T, 4)
     side = size if isinstance(size, int) else input_size
-    crops = [np.zeros((0, 3, side, side), np.uint8)]
-    for t, image in clip_frames(clip):
-        for hand in np.flatnonzero(there[t]):
-            cut = crop(image, hands[t, hand, None], int(sides[hand]))  # (1, 3, h, w)
-            if not isinstance(size, int):
-                cut = squeeze(cut[0].transpose(1, 2, 0), side)[None]
-            crops.append(cut)
-    return np.concatenate(crops), np.argwhere(there)
+    crops = np.zeros((there.sum(), 3, side, side), np.uint8)
+    cuts = ((image, t, i) for t, image in clip_frames(clip) for i in np.flatnonzero(there[t]))
+    for k, (image, t, i) in enumerate(cuts):
+        (cut,) = crop(image, hands[t, i, None], int(sides[i]))  # (3, h, w)
+        crops[k] = cut if isinstance(size, int) else squeeze(cut.transpose(1, 2, 0), side)
+    return crops, np.argwhere(there)
 
 
 def frame_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +133,8 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
             deciding = clip.truth.deciding if clip.truth else np.full((len(clip), 4), -1)
             arrays = {"joints": clip.joints, "hands": clip.hands, "deciding": deciding}
             if self.sensor and self.crops == "hands":
-                crops = glimpse_crops(clip, self.dataset.crop_size, self.sensor.input_size)
-                arrays["crops"], arrays["where"] = crops
+                size, seen = self.dataset.crop_size, self.sensor.input_size
+                arrays["crops"], arrays["where"] = glimpse_crops(clip, size, seen)
             elif self.sensor:
                 arrays["crops"], arrays["where"] = frame_crops(clip, self.sensor.input_size)
         except (DataError, OSError) as error:

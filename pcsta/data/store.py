@@ -149,14 +149,6 @@ class Store:
         train, test = split_names(self.settings, protocol)
         return self._positions(train), self._positions(test)
 
-    def unread(self, protocol: str) -> Int[np.ndarray, "n"]:
-        """Labels of the test clips that are errors because they could not be read; see `Dataset`."""
-        tested = set(
-            split_names(self.settings, protocol)[1] if self.settings.get("complete") else ()
-        )
-        labels = [s.label for s in self.samples if s.skipped is not None and s.name in tested]
-        return np.array(labels, np.int64)
-
     def _positions(self, names: Iterable[str]) -> Int[np.ndarray, "n"]:
         """Where these clips stand; those that were skipped stand nowhere."""
         return np.array([self._position[n] for n in names if n in self._position], int)

@@ -8,13 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from pcsta.config import ModelConfig, laptop
 from pcsta.data.shard import Settings, StoredClip
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
-from pcsta.glimpse import GlimpseSensor
 from pcsta.skeletons import KINECT_V2, SBU, conversion
 
 CLASSES = ("rest", "raise")
@@ -101,16 +99,3 @@ def tiny(**changes) -> ModelConfig:
         "hidden": 8, "step_features": 8, "spatial_hidden": 4, "temporal_hidden": 4,
     }  # fmt: skip
     return laptop(**(sizes | changes))
-
-
-class MeanColour(GlimpseSensor):
-    """Stands for f_g where a test asks where it looks: features are the crop's mean colour."""
-
-    def __init__(self):
-        torch.nn.Module.__init__(self)  # no weights to look for
-        self.name, self.features, self.fingerprint = "mean-colour", 3, "mean-colour"
-        self.crops_seen, self.input_size = 0, 8
-
-    def forward(self, crops):
-        self.crops_seen += len(crops)
-        return crops.float().mean((2, 3))

@@ -126,35 +126,24 @@ TITLES = (
 )
 
 
-def write_jhmdb(root: Path, classes=("pour", "wave"), films=True) -> list[str]:
-    """J-HMDB of so many classes, two clips of each of five sources, in its own layout; returns the names.
+def write_jhmdb(root: Path) -> None:
+    """Two classes of J-HMDB, two clips of each of five sources; the first two sources test in split 1.
 
-    The first two sources test in split 1, and so on. The last clip of split 1's test side has no skeleton
-    file in the first class, and one with nobody in it in the second.
+    Of these, a clip of the first class has no skeleton, and one of the second has one without anybody.
     """
-    rng, made = np.random.default_rng(0), []
-    for action in classes:
-        names = [
-            f"{t}_{action}_u_nm_np1_fr_{q}_{i}"
-            for t in TITLES
-            for i, q in ((0, "med"), (11, "goo"))
-        ]
-        made += names
-        for split in (1, 2, 3):
-            tested = range(4 * (split - 1), 4 * split)
-            lines = [f"{name}.avi {2 if i in tested else 1}\n" for i, name in enumerate(names)]
-            path = root / f"splits/{action}_test_split{split}.txt"
+    image = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8)
+    for action in ("pour", "wave"):
+        names = [f"{title}_{action}_u_nm_np1_fr_med_{i}" for title in TITLES for i in (0, 11)]
+        for split in range(3):
+            tested = names[4 * split : 4 * split + 4]
+            path = root / f"splits/{action}_test_split{split + 1}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(lines))
+            path.write_text("".join(f"{name}.avi {1 + (name in tested)}\n" for name in names))
         for i, name in enumerate(names):
-            if films:
-                image = rng.integers(0, 255, (12, 16, 3), np.uint8).repeat(20, 0).repeat(20, 1)
-                write_video(root / f"ReCompress_Videos/{action}/{name}.avi", [image] * 22)
+            film = [image.repeat(20, 0).repeat(20, 1)] * 22
+            write_video(root / f"ReCompress_Videos/{action}/{name}.avi", film)
             joints = person(22, wave=0.4 if action == "wave" else 0.1, seed=i)[:, None]
-            if i == 3:
-                joints = joints * 0
-            if i != 3 or action != classes[0]:
-                with np.errstate(invalid="ignore"):
-                    places = pixels(joints) / (6, 4.5)  # of 1920 x 1080 to 320 x 240
-                write_skeleton(root / f"poses/{action}/{name}.skeleton", joints, places)
-    return made
+            places = pixels(joints) / (6, 4.5)  # of 1920 x 1080 to 320 x 240
+            if i != 3 or action == "wave":
+                path = root / f"poses/{action}/{name}.skeleton"
+                write_skeleton(path, joints * (i != 3), places)

@@ -15,7 +15,6 @@ import pytest
 import torch
 from filelock import FileLock
 
-from fakes import MeanColour
 from pcsta.data import prepare as preparation
 from pcsta.data import store_writer
 from pcsta.data.ntu import NTU
@@ -34,10 +33,23 @@ from pcsta.data.sources import sources
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 from pcsta.data.video import write_video
-from pcsta.glimpse import crop, squeeze
+from pcsta.glimpse import GlimpseSensor, crop, squeeze
 from recordings import ntu_text, person, write_ntu
 
 FRAMES = 6
+
+
+class MeanColour(GlimpseSensor):
+    """Stands for f_g where a test asks where it looks: features are the crop's mean colour."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)  # no weights to look for
+        self.name, self.features, self.fingerprint = "mean-colour", 3, "mean-colour"
+        self.crops_seen, self.input_size = 0, 8
+
+    def forward(self, crops):
+        self.crops_seen += len(crops)
+        return crops.float().mean((2, 3))
 
 
 def dataset(root, clips=3, people=1, video_frames=FRAMES):
