@@ -148,11 +148,12 @@ def test_the_tested_environment_is_exact_and_holds_what_is_required():
     assert lines.pop() == "-e ."
     packages = [line.split(" ")[0] for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", package) for package in packages)
-    assert names_of("book", "test") <= {package.split("==")[0] for package in packages}
+    assert names_of("book", "video", "test") <= {package.split("==")[0] for package in packages}
 
 
 @pytest.mark.parametrize(
-    "folder, extras", [("pcsta", ()), ("book/pcsta_book", ("book",)), ("tests", ("book", "test"))]
+    "folder, extras",
+    [("pcsta", ("video",)), ("book/pcsta_book", ("book",)), ("tests", ("book", "test"))],
 )
 def test_every_import_is_required(folder, extras):
     """A package that comes along with another one today may not come tomorrow."""
