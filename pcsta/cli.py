@@ -190,14 +190,14 @@ def pose(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the skeletons, e.g. data/own.")],
-    size: Annotated[
-        str, typer.Option(help="Of the video of keypoints, if it is not beside them: 1920x1080.")
-    ] = "",
+    video: Annotated[
+        Path | None, typer.Option(help="That of the keypoints (default: beside them, so called).")
+    ] = None,
 ) -> None:
     """Find poses in plain video: skeletons, and the table of recordings. Continues if interrupted."""
     from pcsta.data import poses
 
-    for said in poses.make_skeletons(source, out, poses.parse_size(size) if size else None):
+    for said in poses.make_skeletons(source, out, video):
         typer.echo(said)
 
 

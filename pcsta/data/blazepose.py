@@ -41,9 +41,9 @@ def blazepose(images: Iterable[Image]) -> Iterator[Pose]:
 
 
 def _solution() -> Any:
+    warnings.filterwarnings("ignore", module="google.protobuf")  # on what it uses of that
     try:
-        with warnings.catch_warnings(action="ignore"):  # it uses what protobuf will drop
-            from mediapipe.python.solutions import pose
+        from mediapipe.python.solutions import pose
     except ModuleNotFoundError as error:
         raise DataError(
             f"{error.name} is not installed, which finds people in video",

@@ -32,26 +32,26 @@ MOST = 6  # people who are kept, those in most frames: as many as a Kinect follo
 Person = Float[np.ndarray, "K C"]  # x, y, confidence; and perhaps x, y, z in metres
 
 
-def read_keypoints(path: Path, length: int | None = None) -> Pose:
+def read_keypoints(path: Path, length: int) -> Pose:
     """The people in all frames: `image` (T, P, K, 3), and `world` (T, P, K, 3) or None.
 
-    length: frames of the video; by default up to the last in which somebody is
+    length: T, frames of the video; a list that counts to it counts from 1, else frames count from 0
 
-    A list counts frames from 0, or from 1 where its last is `length`. Raises DataError naming file and
+    Raises DataError naming file and
     frame of what is wrong.
     """
     people: dict[int, list[Person]] = defaultdict(list)
     for frame, found, file in _one_a_frame(path) if path.is_dir() else _list(path):
         people[frame] += [p for p in (_person(*p, file, frame) for p in found) if p[:, 2].any()]
-    if length is not None and min(people, default=0) > 0 and max(people) == length:
+    if min(people, default=0) > 0 and max(people) == length:
         people = {frame - 1: found for frame, found in people.items()}
     shapes = {person.shape for found in people.values() for person in found}
     if len(shapes) != 1:
         raise _wrong("some have other joints than others" if shapes else "nobody is in it", path)
-    if length is not None and max(people) >= length:
+    if max(people) >= length:
         raise _wrong(f"its video ends after {length} frames", path, max(people))
     tracks = _follow(people)
-    joints = np.full((length or max(people) + 1, len(tracks), *shapes.pop()), np.nan)
+    joints = np.full((length, len(tracks), *shapes.pop()), np.nan)
     for slot, track in enumerate(tracks):
         joints[list(track), slot] = list(track.values())
     return Pose(joints[..., :3], joints[..., 3:] if joints.shape[-1] > 3 else None)

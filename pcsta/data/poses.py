@@ -33,37 +33,28 @@ from pcsta.files import atomic
 
 VIDEO = re.compile(rf".*\.{FILM}", re.I)
 NAME = re.compile(r"([^_]+)_([^_]+)(_.*)?")
-Size = tuple[int, int]
 
 
 def make_skeletons(
-    source: Path, out: Path, size: Size | None = None, estimator: Estimator = blazepose
+    source: Path, out: Path, video: Path | None = None, estimator: Estimator = blazepose
 ) -> Iterator[str]:
-    """Write the skeletons of a video, of a folder of videos, or of keypoints; a sentence about each.
+    """Write the skeleton files of `source` into `out`; a sentence about each.
 
-    source: a video; a folder of videos, for which `recordings.csv` is written as well; a JSON file of
-            keypoints or a folder with one for each frame (`pcsta.data.keypoints`)
-    size:   (width, height) of the video that keypoints belong to; by default that of the video beside
-            them that has their name
+    source: a video; a folder of videos, of which `recordings.csv` is written as well; or keypoints, see
+            `pcsta.data.keypoints`
+    video:  that of the keypoints; by default the one beside them that has their name
 
-    Raises DataError for a source that cannot be used. In a folder the others go on: each is named in a
-    warning, and ValueError says at the end how many there were.
+    Raises DataError for a source that cannot be used. In a folder the others go on: a warning names each,
+    and ValueError counts them at the end.
     """
     if not source.exists():
         raise DataError("no such file or folder", path=source, advice="Check the path")
     if source.suffix.lower() == ".json" or (source.is_dir() and any(source.glob("*.json"))):
-        yield _imported(source, out / f"{source.stem}.skeleton", size)
+        yield _imported(source, out / f"{source.stem}.skeleton", video)
     elif source.is_dir():
         yield from _folder(source, out, estimator)
     else:
         yield _estimated(source, out / f"{source.stem}.skeleton", estimator)
-
-
-def parse_size(text: str) -> Size:
-    """Width and height of 1920x1080. Raises ValueError for anything else."""
-    if not (sides := re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)):
-        raise ValueError(f"{text!r} is no size of an image, such as 1920x1080")
-    return int(sides[1]), int(sides[2])
 
 
 def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
@@ -116,14 +107,14 @@ def _estimated(video: Path, path: Path, estimator: Estimator) -> str:
     return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
 
 
-def _imported(source: Path, path: Path, size: Size | None) -> str:
+def _imported(source: Path, path: Path, video: Path | None) -> str:
     beside = sorted(source.absolute().parent.glob(f"{glob.escape(source.stem)}.*"))
-    video = next((video_info(p) for p in beside if VIDEO.fullmatch(p.name)), None)
-    if not (size := size or (video and video.size)):
-        advice = f"Put its video beside it, called {source.stem}, or give --size, such as 1920x1080"
-        raise DataError("the size of its video is not known", path=source, advice=advice)
-    image, world = read_keypoints(source, video and video.frames)
-    return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], size))
+    if not (video := next((p for p in (video, *beside) if p and VIDEO.fullmatch(p.name)), None)):
+        advice = f"Name it with --video, or put it beside them as {source.stem}.mp4"
+        raise DataError("the video of these keypoints is not known", path=source, advice=advice)
+    info = video_info(video)
+    image, world = read_keypoints(source, info.frames)
+    return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
 
 
 def _found(path: Path) -> str:
@@ -135,11 +126,11 @@ def _found(path: Path) -> str:
 
 def _table(path: Path, rows: list[tuple[str, ...]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [("skeleton", "video", "action", "subject"), *rows]
-    )
-    if path.exists() and path.read_text("utf-8", errors="replace") != text.getvalue():
-        return f"{path} is there and left as it is: delete it to have it made again"
+    head = ("skeleton", "video", "action", "subject")
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    there = path.read_text("utf-8", errors="replace") if path.exists() else ""
+    if not {*there.splitlines()} <= {*text.getvalue().splitlines()}:
+        return f"{path} has other lines and is left as it is; delete it to have it made again"
     with atomic(path) as temporary:
         temporary.write_text(text.getvalue(), "utf-8", newline="")
     return f"{path}: {len(rows)} recordings"
