@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,10 @@ def blazepose(images: Iterable[Image]) -> Iterator[Pose]:
     """The one person that BlazePose follows, 33 joints. Raises DataError without MediaPipe."""
     with _silence():
         network = _solution().Pose(min_detection_confidence=FOUND, min_tracking_confidence=FOUND)
+        network.process(np.zeros((64, 64, 3), np.uint8))  # it starts here
     with network:
-        for number, picture in enumerate(images):
-            with nullcontext() if number else _silence():
-                found = network.process(picture)
+        for picture in images:
+            found = network.process(picture)
             pose = np.full((2, 1, 33, 3), np.nan)
             if found.pose_landmarks:
                 height, width = picture.shape[:2]
