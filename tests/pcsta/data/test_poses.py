@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from films import images
+from films import images, write_phone
 from pcsta.data import DataError, open_dataset, read_clip
 from pcsta.data.blazepose import blazepose
 from pcsta.data.estimated import Pose
@@ -90,6 +90,22 @@ def test_a_film_alone_is_a_clip(films, tmp_path):
     ):
         with pytest.raises(DataError, match=said):
             list(make_skeletons(source, tmp_path))
+
+
+def test_film_of_a_telephone_is_upright_and_its_frames_are_taken_as_they_come(tmp_path):
+    """Held upright, 60 frames a second at irregular times: as many skeletons as frames, and equal sizes."""
+    path, seen = tmp_path / "phone.mp4", []
+    times = np.cumsum([0, 10, 30, 10, 10, 30, 10, 10, 30, 10])
+    write_phone(path, images(10, (108, 192)), times)
+
+    def looking(frames):
+        for t, frame in enumerate(frames):
+            seen.append(frame.shape)
+            yield Pose(np.concatenate([COCO[t] / 2, np.ones((17, 1))], 1)[None], None)
+
+    clip = read_film(path, looking)
+    assert seen == [(192, 108, 3)] * 10 and clip.image_size == (108, 192)
+    assert clip.repairs == ("its video is turned by 90 degrees clockwise, as its mark says",)
 
 
 # --- keypoints of other programs ------------------------------------------------------------------
