@@ -184,18 +184,50 @@ def evaluate(
 
 
 @app.command()
+def pose(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A video; a folder of videos called ACTION_PERSON or ACTION_PERSON_more; or keypoints of "
+            "another program, a JSON file or a folder with one for each frame."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the skeletons, e.g. data/own.")],
+    video: Annotated[
+        Path | None, typer.Option(help="That of the keypoints (default: beside them, so called).")
+    ] = None,
+) -> None:
+    """Find poses in plain video: skeletons, and the table of recordings. Continues if interrupted."""
+    from pcsta.data import poses
+
+    for said in poses.make_skeletons(source, out, video):
+        typer.echo(said)
+
+
+@app.command()
 def predict(
     run: options.Run,
-    skeleton: options.Skeleton,
-    video: Annotated[Path | None, typer.Option(help="Its colour video.")] = None,
+    video: Annotated[Path | None, typer.Argument(help="Its colour video.")] = None,
+    skeleton: Annotated[
+        Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Video to write that shows where the model looked.")
+    ] = None,
     weights: options.Weights = None,
     top: Annotated[int, typer.Option(help="How many classes.")] = 5,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Name the action of one recording."""
+    """Name the action of one recording, a plain video or one with its skeleton."""
     from pcsta import evaluation
 
+    if overlay is not None:
+        if options.draw is None:
+            raise ValueError('what draws is not installed: `pip install "pcsta[book]"` brings it')
+        if overlay.suffix.lower() not in options.VIDEOS or video is None:
+            raise ValueError(f"--overlay writes {', '.join(options.VIDEOS)}, and onto a video")
+        options.writable(overlay.parent)
     said = evaluation.predict(run, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
@@ -203,6 +235,8 @@ def predict(
     options.show(
         found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best)
     )
+    if overlay is not None and options.draw is not None:
+        options.draw(said, overlay)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from pcsta.batches import SubSequences
 from pcsta.checkpoint import Whereabouts, load, read_record, read_run
 from pcsta.data import Clip, read_clip
 from pcsta.data.crop_size import crop_sides
+from pcsta.data.poses import read_film
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store, split_names
@@ -245,15 +246,17 @@ class FilePrediction(NamedTuple):
 
 def predict(
     run: Path | str,
-    skeleton: Path | str,
+    skeleton: Path | str | None = None,
     video: Path | str | None = None,
     weights: Path | str | None = None,
     device: str = "auto",
 ) -> FilePrediction:
     """What the model of a run says about one recording, read from its files.
 
-    weights: checkpoint of the glimpse sensor, as for `GlimpseSensor`
-    Raises ValueError for another sensor's skeleton, for other weights of the glimpse sensor than those of
+    skeleton: its skeleton file; without one, poses are estimated in the video
+    weights:  checkpoint of the glimpse sensor, as for `GlimpseSensor`
+
+    Raises ValueError without any file, for another sensor's skeleton, for other weights of the glimpse sensor than those of
     the run, or without the video that a model reads.
 
     >>> from pcsta import predict
@@ -263,7 +266,10 @@ def predict(
     """
     run = Path(run)
     model, record = load(run, device), read_record(run)
-    clip, expected = read_clip(skeleton, video), record["skeleton"]
+    if skeleton is None and video is None:
+        raise ValueError("name a video, or a skeleton file with --skeleton")
+    clip = read_film(str(video)) if skeleton is None else read_clip(skeleton, video)
+    expected = record["skeleton"]
     if (found := clip.skeleton.name) != expected:
         raise ValueError(f"{skeleton} is a {found} skeleton, the model was trained on {expected}")
     # the same share of the image or of the body as in training, whatever the video's size
@@ -272,7 +278,7 @@ def predict(
     glimpses = None
     if model.config.streams != "pose":
         if clip.video is None:
-            raise ValueError("this model sees the hands in the colour video: name it with --video")
+            raise ValueError("this model sees the hands in the colour video: name it as well")
         where = next(model.parameters()).device
         sensor = sensor_for(model.config.crops, str(record["sensor"]), weights).to(where)
         if sensor.fingerprint != record["sensor_fingerprint"]:

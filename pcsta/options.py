@@ -19,6 +19,7 @@ from pcsta.config import CONFIGS, RECIPES, ModelConfig
 if TYPE_CHECKING:
     from pcsta.data.shard import Crops
     from pcsta.data.store import Store
+    from pcsta.evaluation import FilePrediction
 
 T = TypeVar("T")
 
@@ -27,7 +28,6 @@ DatasetName = Annotated[
 ]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
-Skeleton = Annotated[Path, typer.Option(help="Skeleton file.")]
 Sensor = Annotated[
     str,
     typer.Option(
@@ -56,6 +56,11 @@ Protocol = Annotated[
 Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+# Draws where a model looked into a video; a package that can, sets it.
+draw: Callable[[FilePrediction, Path], Path] | None = None
+VIDEOS = (".avi", ".mkv", ".mov", ".mp4")  # that H.264 is written to
 
 
 def show(found: T, as_json: bool, describe: Callable[[T], str]) -> None:

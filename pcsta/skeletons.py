@@ -112,13 +112,15 @@ def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
 
 
 def means(
-    joints: Sequence[str], target: Skeleton, parts: Mapping[str, Sequence[str]]
+    joints: Sequence[str],
+    target: Skeleton,
+    parts: Mapping[str, Sequence[str] | Mapping[str, float]],
 ) -> np.ndarray:
     """Matrix that writes every joint of `target` as a mean of the joints that a sensor reports.
 
     joints: names of the sensor's joints, in its order
-    parts:  joint of `target` -> the sensor's joints whose mean it is; a joint that is not named is
-            the sensor's joint of the same name
+    parts:  joint of `target` -> the sensor's joints whose mean it is, or their weights, which sum to 1;
+            a joint that is not named is the sensor's joint of the same name
 
     Returns (J_target, J_source) float32, rows sum to 1: ``target = means @ source``.
     An absent person (all zero) stays all zero. Raises ValueError for a name that the sensor lacks.
@@ -132,7 +134,8 @@ def means(
                     f"{joint!r} of {target.name} needs {part!r}, and the sensor has: "
                     f"{', '.join(joints)}"
                 )
-            matrix[row, list(joints).index(part)] += 1 / len(sources)
+            weight = sources[part] if isinstance(sources, Mapping) else 1 / len(sources)
+            matrix[row, list(joints).index(part)] += weight
     return matrix
 
 

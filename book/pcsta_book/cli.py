@@ -1,4 +1,4 @@
-"""The book's commands: `pcsta book | data make | ablate | table | transfer | overlay`.
+"""The book's commands: `pcsta book | data make | ablate | table | transfer`.
 
 `pcsta` finds them by the entry-point group `pcsta.commands`. Heavy imports stand inside the commands, so
 that `--help` answers at once.
@@ -20,21 +20,28 @@ from pcsta.options import choice
 
 if TYPE_CHECKING:
     from pcsta.data.dataset import Dataset
+    from pcsta.evaluation import FilePrediction
 
 app = typer.Typer()
 data_app = typer.Typer(no_args_is_help=True, help="Make the embedded dataset.")
 app.add_typer(data_app, name="data")
 
-VIDEOS = (".avi", ".mkv", ".mov", ".mp4")  # that H.264 is written to
 Out = Annotated[Path, typer.Option(help="Folder of the runs.")]
 ConfigName = Annotated[str, typer.Option(help=f"Sizes: {', '.join(CONFIGS)}.")]
 Seeds = Annotated[int, typer.Option(help="How many, from 0.")]
 
 
 def register(commands: typer.Typer) -> None:
-    """Add the book's commands to those of `pcsta`."""
+    """Add the book's commands to those of `pcsta`, and what `pcsta predict --overlay` draws with."""
     commands.registered_commands += app.registered_commands
     commands.registered_groups += app.registered_groups
+    options.draw = _draw
+
+
+def _draw(said: FilePrediction, out: Path) -> Path:
+    from pcsta_book import figures
+
+    return figures.overlay(said, out)
 
 
 @app.command()
@@ -198,26 +205,6 @@ def transfer(
     record = records.describe(asked, found, title, command, source=source)
     typer.echo(tables.format_table(record))
     typer.echo(f"record: {records.write(out / 'record.json', record)}")
-
-
-@app.command()
-def overlay(
-    run: options.Run,
-    skeleton: options.Skeleton,
-    video: Annotated[Path, typer.Option(help="Its colour video.")],
-    out: Annotated[Path, typer.Option(help="Video to write, e.g. looked.mp4.")],
-    weights: options.Weights = None,
-    device: options.Device = "auto",
-) -> None:
-    """Write a video of one recording that shows where the model looked."""
-    from pcsta import evaluation
-    from pcsta_book import figures
-
-    if out.suffix.lower() not in VIDEOS:
-        raise ValueError(f"{out} ends as no video does; choose one of {', '.join(VIDEOS)}")
-    options.writable(out.parent)
-    said = evaluation.predict(run, skeleton, video, weights, device)
-    typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_sides)}")
 
 
 # What a record's command line leaves out: where data lies and what computes is everyone's own affair.

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -32,7 +33,13 @@ TORSO, SHOULDERS = (
     0.35,
 )  # metres from the middle of the shoulders to that of the hips; between them
 DISTANCE = (1.0, 8.0)  # metres within which people stand: the readers take more than 10 for a fault
-UP = (1, -1)  # images count y downwards
+
+
+class Pose(NamedTuple):
+    """What an estimator says of one image, or of T: as `write_estimated` takes it."""
+
+    image: Float[np.ndarray, "*T P K 3"]
+    world: Float[np.ndarray, "*T P K 3"] | None
 
 
 def write_estimated(
@@ -57,7 +64,8 @@ def write_estimated(
     parts = from_estimate(layout)  # (25, K)
     if image.shape[2] != parts.shape[1]:
         raise ValueError(f"{layout} has {parts.shape[1]} joints, not {image.shape[2]}")
-    places = image[..., :2] if world is None else np.concatenate([image[..., :2], world], -1)
+    bodies = np.pad(image[..., :2], [(0, 0)] * 3 + [(0, 1)]) if world is None else world
+    places = np.concatenate([image[..., :2], bodies], -1)  # (T, P, K, 5)
     seen = np.isfinite(places).all(-1) & (image[..., 2] > 0)
     share = seen @ parts.T  # (T, P, 25) of each joint's parts, how many are known
     sure = np.where(seen, image[..., 2], 0) @ parts.T
@@ -65,13 +73,9 @@ def write_estimated(
     joints[share <= 0.5] = np.nan
     sure[share <= 0.5] = 0
     _bridge(joints)
-    known = ~np.isnan(joints[..., 0])
-    states = np.where(sure >= SURE, 2, known)
-    pixels = joints[..., :2]
-    metres = _placed(
-        pixels, joints[..., 2:] * (*UP, 1) if joints.shape[-1] > 2 else None, known, size
-    )
-    return write_skeleton(path, metres, pixels, states)
+    pixels, known = joints[..., :2], ~np.isnan(joints[..., 0])
+    metres = _placed(pixels, joints[..., 2:] * (1, -1, 1), known, size, flat=world is None)
+    return write_skeleton(path, metres, pixels, np.where(sure >= SURE, 2, known))
 
 
 def _bridge(joints: Float[np.ndarray, "T P J C"]) -> None:
@@ -86,39 +90,31 @@ def _bridge(joints: Float[np.ndarray, "T P J C"]) -> None:
 
 def _placed(
     pixels: Float[np.ndarray, "T P J 2"],
-    bodies: Float[np.ndarray, "T P J 3"] | None,
+    bodies: Float[np.ndarray, "T P J 3"],
     known: Bool[np.ndarray, "T P J"],
     size: tuple[int, int],
+    flat: bool,
 ) -> Float[np.ndarray, "T P J 3"]:
-    """Joints in camera space, zero where unknown.
-
-    bodies: metres, y up, from any origin; None for the image's own plane
-    """
+    """Joints in camera space, zero where unknown. Those of `bodies`, y up, are pixels where `flat`."""
 
     def apart(first: str, second: str) -> Float[np.ndarray, "T P"]:
         step = pixels[:, :, KINECT_V2.index(first)] - pixels[:, :, KINECT_V2.index(second)]
         return np.linalg.norm(step, axis=-1)
 
-    def middle(places: np.ndarray) -> np.ndarray:
-        total = np.where(known[:, p, :, None], places, 0).sum(1, keepdims=True)
-        return np.asarray(total / known[:, p].sum(1).clip(1)[:, None, None])  # (T, 1, C)
+    def centre(places: np.ndarray) -> Float[np.ndarray, "T P 1 C"]:
+        total = np.where(known[..., None], places, 0).sum(2, keepdims=True)
+        return np.asarray(total / known.sum(2).clip(1)[..., None, None])
 
     torso = apart("spine shoulder", "spine base") / TORSO  # pixels a metre
-    looks = np.fmax(torso, apart("left shoulder", "right shoulder") / SHOULDERS)
-    metres, focal = np.zeros((*known.shape, 3)), max(size)
-    for p in range(known.shape[1]):
-        if not (there := looks[:, p][looks[:, p] > 0]).size:
-            continue
-        scale = np.median(there)
-        distance = np.clip(focal / scale, *DISTANCE)
-        place = (middle(pixels[:, p]) - np.divide(size, 2)) * UP * distance / focal
-        body = (
-            np.pad(pixels[:, p] * UP / scale, [(0, 0), (0, 0), (0, 1)])
-            if bodies is None
-            else bodies[:, p]
-        )
-        body = (
-            body - middle(body) + np.pad(place, [(0, 0), (0, 0), (0, 1)], constant_values=distance)
-        )
-        metres[:, p] = np.where(known[:, p, :, None], body, 0)
-    return metres
+    looks = np.fmax(torso, apart("left shoulder", "right shoulder") / SHOULDERS)  # (T, P)
+    looks[~(looks > 0)] = np.nan
+    somebody = np.asarray(~np.isnan(looks).all(0))  # (P,)
+    scale = np.ones(len(somebody))
+    scale[somebody] = np.nanmedian(looks[:, somebody], axis=0)
+    distance = np.clip(max(size) / scale, *DISTANCE)[:, None]
+    place = (centre(pixels) - np.divide(size, 2)) * (1, -1) / max(size)  # as the camera sees it
+    metres = bodies / scale[:, None, None] if flat else bodies
+    metres = metres - centre(metres)
+    metres[..., :2] += place * distance[..., None]
+    metres[..., 2] += distance
+    return np.where((known & somebody[:, None])[..., None], metres, 0)

@@ -124,7 +124,11 @@ def nothing(here):
             ("ablate", "own", "--root", "own", "--protocol", "folds", "--out", "new"),
             ["no protocol 'folds'"],
         ),
-        (nothing, ("overlay", *PREDICT[1:], "--video", "a.avi", "--out", "o.txt"), ["o.txt", ".mp4"]),
+        (nothing, (*PREDICT, "a.avi", "--overlay", "o.txt"), ["--overlay writes", ".mp4"]),
+        (nothing, (*PREDICT, "--overlay", "o.mp4"), ["onto a video"]),
+        (nothing, PREDICT[:2], ["name a video, or a skeleton file with --skeleton"]),
+        (nothing, (*PREDICT[:2], "gone.mp4"), ["gone.mp4: no such video"]),
+        (nothing, ("pose", "gone.mp4", "--out", "new"), ["gone.mp4: no such file"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_and_what_to_do(here, said, spoil, arguments, words):

@@ -6,6 +6,7 @@ Pictures are (H, W, 3) uint8; positions are pixels (x, y) of the colour image, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -177,6 +178,20 @@ def temporal_strip(
         draw.rectangle(place, INK if t == now else "#8899AA")
     text = f"p' at step {now}: {float(temporal_attention[now]):.2f}"  # counted as the slider does
     draw.text((4 * unit, head / 2), text, INK, _font(round(LETTERS * unit)), anchor="lm")
+    return np.asarray(canvas.reduce(FINER))
+
+
+def class_bars(top: Sequence[tuple[str, float]], width: int = 720) -> UInt8[np.ndarray, "h w 3"]:
+    """A line for each class with its probability and a bar of that length, most probable first."""
+    unit, fine = width * FINER / 720, width * FINER
+    line = (LETTERS + 8) * unit
+    canvas = Image.new("RGB", (fine, round(len(top) * line)), PAPER)
+    draw, font = ImageDraw.Draw(canvas), _font(round(LETTERS * unit))
+    for place, (name, probability) in enumerate(top):
+        y = place * line
+        draw.rectangle((0, y + unit, fine * probability, y + line - unit), "#C9D3DC")
+        text = f"{100 * probability:.0f} %  {name}"
+        draw.text((4 * unit, y + line / 2), text, INK, font, anchor="lm")
     return np.asarray(canvas.reduce(FINER))
 
 
