@@ -69,7 +69,7 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     Raises DataError for a file that is none of any dataset.
     """
     path = Path(path).absolute()
-    for dataset, root in ((JHMDB, 2), (NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
+    for dataset, root in ((JHMDB, 0), (NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
         match = dataset.names.file.fullmatch(path.as_posix())
         if match and match.lastgroup in ("skeleton", "converted"):
             return dataset(path.parents[root]), dataset.names.spell(match["name"])

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pcsta.data import ntu
@@ -20,6 +21,7 @@ from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import FILM, Found, Names
 from pcsta.data.text import damaged, read_lines
 from pcsta.data.tracks import Tracks
+from pcsta.data.video import video_info
 from pcsta.skeletons import KINECT_V2
 
 CLASSES = (
@@ -52,7 +54,7 @@ class JHMDB(Dataset):
     )
     names = Names(
         re.compile(
-            rf".*/(?:[^/]+_test_split\d\.txt|(?P<name>{_NAME})"
+            rf".*/(?:[^/]+_test_split\d\.txt|recordings\.csv|(?P<name>{_NAME})"
             rf"(?:(?P<skeleton>(?i:\.skeleton))|(?P<video>(?i:\.{FILM}))))"
         ),
         re.compile(_NAME),
@@ -82,6 +84,9 @@ class JHMDB(Dataset):
         )  # fmt: skip
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
+        with suppress(DataError):  # whoever decodes that video will hear of it
+            if sample.video is not None:  # HMDB51's have such names and other sizes
+                return video_info(sample.video).size
         return 320, 240
 
     def _trains(self, sample: Sample, protocol: str) -> bool:

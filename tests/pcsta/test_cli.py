@@ -96,6 +96,7 @@ def test_nested_holds_every_fold_out_inside_every_other():
     there = ["fold-1", "fold-2", "fold-3"]
     assert options.expand_protocols(there, "folds") == there
     assert options.expand_protocols(there, None) == ["fold-1"]
+    assert options.expand_protocols(["split-1", "split-2"], "splits") == ["split-1", "split-2"]
     assert options.expand_protocols(there, "nested") == [
         f"fold-{outer}/fold-{inner}" for outer, inner in ("12", "13", "21", "23", "31", "32")
     ]

@@ -16,6 +16,7 @@ from pcsta.data.estimated import write_estimated
 from pcsta.data.jhmdb import CLASSES, JHMDB
 from pcsta.data.pairing import clip_frames
 from pcsta.data.prepare import glimpse_crops, prepare
+from pcsta.data.video import write_video
 from pcsta.evaluation import predict
 from pcsta.files import read_json
 from pcsta.glimpse import squeeze
@@ -32,7 +33,7 @@ def root(tmp_path_factory):
     return folder
 
 
-def test_a_name_tells_source_class_and_number(root):
+def test_a_name_tells_source_class_and_number(root, tmp_path):
     data = open_dataset("jhmdb", root)
     assert len(data) == 20 and len(data.classes) == 21  # those of the whole, though two are there
     sample = data[ODD]
@@ -41,6 +42,8 @@ def test_a_name_tells_source_class_and_number(root):
     clip = data.read(sample)
     assert len(clip) == 22 and clip.image_size == (320, 240) and clip.video == sample.video
     assert read_clip(sample.skeleton_file).action == "wave"
+    wide = write_video(tmp_path / sample.video.name, [np.zeros((240, 416, 3), np.uint8)] * 22)
+    assert read_clip(sample.skeleton_file, wide).image_size == (416, 240)  # as of HMDB51
     said = call("inspect", sample.skeleton_file).output
     assert "wave (label 20)" in said and "Apple!(Martini)" in said
 
