@@ -136,8 +136,8 @@ class Plan:
         resolve_device(device)
         self.data, self.device, self.crops = open_dataset(dataset, root), device, crops
         if crop_size is not None:
-            if crops == "frame":
-                raise ValueError("a whole frame has no crops: leave --crop-size out")
+            if crops == "frame" or sensor == "none":
+                raise ValueError("nothing is cropped here: leave --crop-size out")
             self.data.crop_size = parse_crop_size(crop_size)
         read = self.data.samples
         if sensor != "none" and not (read := [sample for sample in read if sample.video]):

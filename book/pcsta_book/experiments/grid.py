@@ -151,8 +151,9 @@ def _compute(experiment: Experiment, cell: tuple[str, str, int], device: str) ->
     batches = SubSequences(store, model.config, next(model.parameters()).device, recipe.sampling)
     said = predict_clips(model, batches, np.asarray(store.split(protocol)[1]))
     logits, labels = with_unread(said, store, protocol)
+    clips = np.pad(said.clips, (0, len(labels) - len(said.clips)), constant_values=-1)
     with atomic(run / "predictions.npz") as temporary:
-        np.savez(temporary, logits=logits, labels=labels, clips=said.clips)
+        np.savez(temporary, logits=logits, labels=labels, clips=clips)
     result: dict[str, object] = {"accuracy": accuracy(logits, labels)}
     result["validation_loss"] = read_json(run / "record.json")["best"]["loss"]
     if said.spatial is not None:

@@ -149,8 +149,9 @@ def test_a_crop_size_that_is_none_is_refused_before_anything_is_made(root, tmp_p
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path))
     words = ["prepare", "jhmdb", "--root", root, "--crop-size"]
     assert "such as 0.75torso: not 'big'" in str(call(*words, "big", ok=False).exception)
-    frame = call(*words, "50", "--crops", "frame", ok=False)
-    assert "leave --crop-size out" in str(frame.exception) and not list(tmp_path.iterdir())
+    for more in (("--crops", "frame"), ("--sensor", "none")):
+        assert "leave --crop-size out" in str(call(*words, "50", *more, ok=False).exception)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.real
