@@ -279,6 +279,12 @@ def main() -> None:
         if (error.name or "").startswith("pcsta."):
             raise
         sys.exit(f'pcsta: {error.name} is not installed; `pip install "pcsta[book]"` brings it')
+    except ImportError as error:
+        if "libGL" not in str(error):
+            raise
+        sys.exit(
+            f"pcsta: OpenCV lacks a system library ({error}); `apt-get install libgl1` brings it"
+        )
     except (ValueError, OSError, RuntimeError) as error:
         if not (said := console.words(error)):
             raise

@@ -144,6 +144,15 @@ def test_what_is_wrong_and_what_to_do(here, said, spoil, arguments, words):
     assert (here / "new").exists() == there, "nothing is written"
 
 
+def test_a_system_library_that_opencv_lacks_is_named(said, monkeypatch):
+    def lacking():
+        raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(cli, "full_app", lambda: lacking)
+    told = said("data", "make")
+    assert told.rc == 1 and "libGL.so.1" in told.err and "apt-get install libgl1" in told.err
+
+
 def test_a_port_that_is_none_is_refused_before_the_build(said):
     told = said("book", "--port", "99999")
     assert told.rc == 2 and "65535" in told.err and "Traceback" not in told.err
