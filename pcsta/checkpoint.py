@@ -86,7 +86,7 @@ class RunRecord(RunSettings):
     skeleton: str
     sensor: str | None
     sensor_fingerprint: str | None
-    crop_share: float | None  # side of a crop over the image's width; None: whole frame
+    crop_share: float | str | None  # side over the image's width, or "0.75torso"; None: whole frame
     parameters: dict[str, int]  # by the paper's symbol
     date: str
     versions: dict[str, str]

@@ -64,6 +64,7 @@ def prepare(
     crops: Annotated[
         str, typer.Option(help="What the sensor sees: hands, or frame (whole).")
     ] = "hands",
+    crop_size: options.CropSize = None,
     weights: options.Weights = None,
     shard: Annotated[
         str, typer.Option(help="i/n: part i of n, for several processes or machines at once.")
@@ -76,7 +77,7 @@ def prepare(
 
     seen: Crops = options.choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
     part = parse_shard(shard)
-    plan = options.Plan(dataset, root, sensor, weights, device, seen, out)
+    plan = options.Plan(dataset, root, sensor, weights, device, seen, out, crop_size)
     store = plan.store(workers, part)
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     to_go = f", {store.missing} samples to go in other parts" if store.missing else ""
@@ -110,6 +111,7 @@ def train(
         typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
     ] = None,
     sensor: options.Sensor = "",
+    crop_size: options.CropSize = None,
     weights: options.Weights = None,
     seed: options.Seed = 0,
     workers: Annotated[
@@ -130,7 +132,7 @@ def train(
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
-    plan = options.Plan(dataset, root, f_g, weights, device, model.crops)
+    plan = options.Plan(dataset, root, f_g, weights, device, model.crops, None, crop_size)
     protocols = options.expand_protocols(plan.data.protocols, protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
@@ -168,7 +170,8 @@ def evaluate(
     found = {r.name: evaluation.evaluate(r, store, device) for r in runs or [run]}
     mean = sum(result.accuracy for result in found.values()) / len(found)
     lines = [
-        f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips)"
+        f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips"
+        + (f", {result.unread} of them unread and counted as errors)" if result.unread else ")")
         for name, result in found.items()
     ]
     if len(found) > 1:
@@ -181,18 +184,50 @@ def evaluate(
 
 
 @app.command()
+def pose(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A video; a folder of videos called ACTION_PERSON or ACTION_PERSON_more; or keypoints of "
+            "another program, a JSON file or a folder with one for each frame."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the skeletons, e.g. data/own.")],
+    video: Annotated[
+        Path | None, typer.Option(help="That of the keypoints (default: beside them, so called).")
+    ] = None,
+) -> None:
+    """Find poses in plain video: skeletons, and the table of recordings. Continues if interrupted."""
+    from pcsta.data import poses
+
+    for said in poses.make_skeletons(source, out, video):
+        typer.echo(said)
+
+
+@app.command()
 def predict(
     run: options.Run,
-    skeleton: options.Skeleton,
-    video: Annotated[Path | None, typer.Option(help="Its colour video.")] = None,
+    video: Annotated[Path | None, typer.Argument(help="Its colour video.")] = None,
+    skeleton: Annotated[
+        Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Video to write that shows where the model looked.")
+    ] = None,
     weights: options.Weights = None,
     top: Annotated[int, typer.Option(help="How many classes.")] = 5,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Name the action of one recording."""
+    """Name the action of one recording, a plain video or one with its skeleton."""
     from pcsta import evaluation
 
+    if overlay is not None:
+        if options.draw is None:
+            raise ValueError('what draws is not installed: `pip install "pcsta[book]"` brings it')
+        if overlay.suffix.lower() not in options.VIDEOS or video is None:
+            raise ValueError(f"--overlay writes {', '.join(options.VIDEOS)}, and onto a video")
+        options.writable(overlay.parent)
     said = evaluation.predict(run, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
@@ -200,6 +235,8 @@ def predict(
     options.show(
         found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best)
     )
+    if overlay is not None and options.draw is not None:
+        options.draw(said, overlay)
 
 
 @app.command()
@@ -242,6 +279,12 @@ def main() -> None:
         if (error.name or "").startswith("pcsta."):
             raise
         sys.exit(f'pcsta: {error.name} is not installed; `pip install "pcsta[book]"` brings it')
+    except ImportError as error:
+        if "libGL" not in str(error):
+            raise
+        sys.exit(
+            f"pcsta: OpenCV lacks a system library ({error}); `apt-get install libgl1` brings it"
+        )
     except (ValueError, OSError, RuntimeError) as error:
         if not (said := console.words(error)):
             raise

@@ -19,9 +19,11 @@ from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
 from pcsta.checkpoint import Whereabouts, load, read_record, read_run
 from pcsta.data import Clip, read_clip
+from pcsta.data.crop_size import crop_sides
+from pcsta.data.poses import read_film
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.shard import Crops, StoredClip
-from pcsta.data.store import Store
+from pcsta.data.store import Store, split_names
 from pcsta.files import write_json
 from pcsta.people_order import mean_of_orders
 from pcsta.subsequences import Sampling
@@ -64,14 +66,19 @@ class Prediction:
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of clips whose largest logit is the label's, in [0, 1]."""
-    return float((logits.argmax(-1) == labels).mean())
+    """Share of clips whose largest logit is the label's, in [0, 1]; logits of NaN are wrong."""
+    return float(((logits.argmax(-1) == labels) & answered(logits)).mean())
+
+
+def answered(logits: np.ndarray) -> Bool[np.ndarray, "*C"]:
+    """Where there are logits and not NaN."""
+    return np.asarray(~np.isnan(logits).any(-1))
 
 
 def confusion(logits: Float[np.ndarray, "C K"], labels: np.ndarray) -> Int[np.ndarray, "K K"]:
-    """Numbers of clips: rows are the truth, columns the class of the largest logit."""
-    K = logits.shape[1]
-    return np.bincount(labels * K + logits.argmax(-1), minlength=K * K).reshape(K, K)
+    """Numbers of clips: rows are the truth, columns the class of the largest logit; NaN are in none."""
+    K, cells = logits.shape[1], labels * logits.shape[1] + logits.argmax(-1)
+    return np.bincount(cells[answered(logits)], minlength=K * K).reshape(K, K)
 
 
 class ModelInput(NamedTuple):
@@ -139,6 +146,17 @@ def predict_clips(
     return said
 
 
+def with_unread(
+    said: Prediction, store: Store, protocol: str
+) -> tuple[Float[np.ndarray, "C K"], Int[np.ndarray, "C"]]:
+    """Logits and labels of all test clips; where the protocol names every clip (`Dataset.complete`),
+    those that could not be read come last, with logits of NaN."""
+    tested = split_names(store.settings, protocol)[1] if store.settings.get("complete") else []
+    unread = [s.label for s in store.samples if s.skipped is not None and s.name in tested]
+    logits = np.pad(said.logits, [(0, len(unread)), (0, 0)], constant_values=np.nan)
+    return logits, np.append(said.labels, np.array(unread, np.int64))
+
+
 class _Alone(Store):
     """One clip as a store that holds nothing else."""
 
@@ -174,6 +192,7 @@ class Evaluation:
     confusion: list[list[int]]  # (K, K) numbers of clips, rows truth, columns answers
     protocol: str
     seed: int
+    unread: int = 0  # of the clips, errors as they could not be read; `confusion` is without them
 
 
 def evaluate(run: Path | str, store: Path | str | None = None, device: str = "auto") -> Evaluation:
@@ -205,10 +224,13 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
             f"{opened.settings['dataset']}` says which clips are left out and why"
         )
     said = predict_clips(model, SubSequences(opened, model.config, where, sampling), test)
-    share, matrix = accuracy(said.logits, said.labels), confusion(said.logits, said.labels)
-    rows = zip(opened.classes, matrix.diagonal(), matrix.sum(1), strict=True)
+    logits, labels = with_unread(said, opened, protocol)
+    share, matrix = accuracy(logits, labels), confusion(logits, labels)
+    tested = np.bincount(labels, minlength=len(opened.classes))
+    rows = zip(opened.classes, matrix.diagonal(), tested, strict=True)
     of_class = {name: float(right / clips) for name, right, clips in rows if clips}
-    result = Evaluation(share, len(test), of_class, matrix.tolist(), protocol, settings["seed"])
+    unread, seed = len(labels) - len(test), settings["seed"]
+    result = Evaluation(share, len(labels), of_class, matrix.tolist(), protocol, seed, unread)
     write_json(run / "evaluation.json", asdict(result))
     return result
 
@@ -219,20 +241,22 @@ class FilePrediction(NamedTuple):
     clip: Clip
     prediction: Prediction
     classes: tuple[str, ...]
-    crop_size: int | None  # side of the hands' crops in pixels of the video; None: whole frames
+    crop_sides: Int[np.ndarray, "4"] | None  # in pixels of the video; None: whole frames
 
 
 def predict(
     run: Path | str,
-    skeleton: Path | str,
+    skeleton: Path | str | None = None,
     video: Path | str | None = None,
     weights: Path | str | None = None,
     device: str = "auto",
 ) -> FilePrediction:
     """What the model of a run says about one recording, read from its files.
 
-    weights: checkpoint of the glimpse sensor, as for `GlimpseSensor`
-    Raises ValueError for another sensor's skeleton, for other weights of the glimpse sensor than those of
+    skeleton: its skeleton file; without one, poses are estimated in the video
+    weights:  checkpoint of the glimpse sensor, as for `GlimpseSensor`
+
+    Raises ValueError without any file, for another sensor's skeleton, for other weights of the glimpse sensor than those of
     the run, or without the video that a model reads.
 
     >>> from pcsta import predict
@@ -242,22 +266,28 @@ def predict(
     """
     run = Path(run)
     model, record = load(run, device), read_record(run)
-    clip, expected = read_clip(skeleton, video), record["skeleton"]
+    if skeleton is None and video is None:
+        raise ValueError("name a video, or a skeleton file with --skeleton")
+    clip = read_film(str(video)) if skeleton is None else read_clip(skeleton, video)
+    expected = record["skeleton"]
     if (found := clip.skeleton.name) != expected:
         raise ValueError(f"{skeleton} is a {found} skeleton, the model was trained on {expected}")
-    # the same share of the image as in training, whatever the video's size
-    size = round(record["crop_share"] * clip.image_size[0]) if record["crop_share"] else None
+    # the same share of the image or of the body as in training, whatever the video's size
+    size = record["crop_share"]
+    size = round(size * clip.image_size[0]) if isinstance(size, int | float) else size
     glimpses = None
     if model.config.streams != "pose":
         if clip.video is None:
-            raise ValueError("this model sees the hands in the colour video: name it with --video")
+            raise ValueError("this model sees the hands in the colour video: name it as well")
         where = next(model.parameters()).device
         sensor = sensor_for(model.config.crops, str(record["sensor"]), weights).to(where)
         if sensor.fingerprint != record["sensor_fingerprint"]:
             raise ValueError(
                 f"{run} was trained with other weights of {sensor.name}; name them with --weights"
             )
-        crops = glimpse_crops(clip, size) if size else frame_crops(clip, sensor.input_size)
+        at = sensor.input_size
+        crops = glimpse_crops(clip, size, at) if size else frame_crops(clip, at)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
-    return FilePrediction(clip, said, tuple(record["classes"]), size)
+    sides = crop_sides(size, clip) if size and clip.video else None
+    return FilePrediction(clip, said, tuple(record["classes"]), sides)

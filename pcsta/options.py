@@ -19,15 +19,15 @@ from pcsta.config import CONFIGS, RECIPES, ModelConfig
 if TYPE_CHECKING:
     from pcsta.data.shard import Crops
     from pcsta.data.store import Store
+    from pcsta.evaluation import FilePrediction
 
 T = TypeVar("T")
 
 DatasetName = Annotated[
-    str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, or own (a table).")
+    str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
 ]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
-Skeleton = Annotated[Path, typer.Option(help="Skeleton file.")]
 Sensor = Annotated[
     str,
     typer.Option(
@@ -35,6 +35,9 @@ Sensor = Annotated[
         "usual where only poses are read).",
         show_default=False,
     ),
+]
+CropSize = Annotated[
+    str | None, typer.Option(help="Side of the square around a hand: 50 (pixels), or 0.75torso.")
 ]
 Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
 RecipeName = Annotated[str, typer.Option(help=f"Training: {', '.join(RECIPES)}.")]
@@ -46,13 +49,18 @@ Workers = Annotated[int, typer.Option(help="Processes that read beside the one t
 Protocol = Annotated[
     str | None,
     typer.Option(
-        help="Protocols of the dataset, with commas (default: its first); `folds` for all five of SBU's,"
-        " `nested` for each fold held out inside the training clips of another.",
+        help="Protocols of the dataset, with commas (default: its first); `folds` for all five of SBU's, "
+        "`splits` for all three of J-HMDB's, `nested` for each held out inside the training clips of another.",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+# Draws where a model looked into a video; a package that can, sets it.
+draw: Callable[[FilePrediction, Path], Path] | None = None
+VIDEOS = (".avi", ".mkv", ".mov", ".mp4")  # that H.264 is written to
 
 
 def show(found: T, as_json: bool, describe: Callable[[T], str]) -> None:
@@ -81,12 +89,13 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
 def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
     """The protocols that an option names, of those of a dataset; by default the first.
 
-    `folds` stands for all five of SBU's, `nested` for every fold held out inside the training clips of
-    every other, by which a recipe is chosen. Raises ValueError for what the dataset does not have.
+    `folds` or `splits` stands for all five of SBU's, or all three of J-HMDB's, `nested` for every one
+    held out inside the training clips of every other, by which a recipe is chosen. Raises ValueError for
+    what the dataset does not have.
     """
-    folds = [p for p in protocols if p.startswith("fold")]
+    folds = [p for p in protocols if p.startswith(("fold-", "split-"))]
     nested = [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
-    several = {None: list(protocols[:1]), "folds": folds, "nested": nested}
+    several = {None: list(protocols[:1]), "folds": folds, "splits": folds, "nested": nested}
     chosen = several[named] if named in several else str(named).split(",")
     if not chosen or not {part for name in chosen for part in name.split("/")} <= set(protocols):
         raise ValueError(f"no protocol {named!r} for this dataset; it has {', '.join(protocols)}")
@@ -118,12 +127,18 @@ class Plan:
         device: str = "auto",
         crops: Crops = "hands",
         out: Path | None = None,
+        crop_size: str | None = None,
     ) -> None:
         from pcsta.common import resolve_device
         from pcsta.data import data_root, open_dataset, prepare
+        from pcsta.data.crop_size import parse_crop_size
 
         resolve_device(device)
         self.data, self.device, self.crops = open_dataset(dataset, root), device, crops
+        if crop_size is not None:
+            if crops == "frame" or sensor == "none":
+                raise ValueError("nothing is cropped here: leave --crop-size out")
+            self.data.crop_size = parse_crop_size(crop_size)
         read = self.data.samples
         if sensor != "none" and not (read := [sample for sample in read if sample.video]):
             raise ValueError(

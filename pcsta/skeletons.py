@@ -87,6 +87,9 @@ def _skeleton(name: str) -> Skeleton:
     return Skeleton(name, tuple(data["joints"]), children, data["root"], (left, right))
 
 
+ESTIMATED: Mapping[str, tuple[str, ...]] = {
+    name: tuple(joints) for name, joints in _DATA.pop("estimated").items()
+}
 SKELETONS: Mapping[str, Skeleton] = {name: _skeleton(name) for name in _DATA}
 KINECT_V2, KINECT_V1, SBU = (SKELETONS[name] for name in ("kinect_v2", "kinect_v1", "sbu"))
 
@@ -109,13 +112,15 @@ def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
 
 
 def means(
-    joints: Sequence[str], target: Skeleton, parts: Mapping[str, Sequence[str]]
+    joints: Sequence[str],
+    target: Skeleton,
+    parts: Mapping[str, Sequence[str] | Mapping[str, float]],
 ) -> np.ndarray:
     """Matrix that writes every joint of `target` as a mean of the joints that a sensor reports.
 
     joints: names of the sensor's joints, in its order
-    parts:  joint of `target` -> the sensor's joints whose mean it is; a joint that is not named is
-            the sensor's joint of the same name
+    parts:  joint of `target` -> the sensor's joints whose mean it is, or their weights, which sum to 1;
+            a joint that is not named is the sensor's joint of the same name
 
     Returns (J_target, J_source) float32, rows sum to 1: ``target = means @ source``.
     An absent person (all zero) stays all zero. Raises ValueError for a name that the sensor lacks.
@@ -129,5 +134,17 @@ def means(
                     f"{joint!r} of {target.name} needs {part!r}, and the sensor has: "
                     f"{', '.join(joints)}"
                 )
-            matrix[row, list(joints).index(part)] += 1 / len(sources)
+            weight = sources[part] if isinstance(sources, Mapping) else 1 / len(sources)
+            matrix[row, list(joints).index(part)] += weight
     return matrix
+
+
+def from_estimate(layout: str) -> np.ndarray:
+    """Matrix that writes Kinect v2's joints as means of those of a layout in `ESTIMATED`, as `means`.
+
+    Raises ValueError for a layout that is not known.
+    """
+    if layout not in ESTIMATED:
+        raise ValueError(f"no layout {layout!r} of joints; known are {', '.join(ESTIMATED)}")
+    maps = _DATA[KINECT_V2.name]["from"]
+    return means(ESTIMATED[layout], KINECT_V2, maps["estimated"] | maps.get(layout, {}))

@@ -112,7 +112,7 @@ def train(
         batches = SubSequences(store, config, chosen, recipe.sampling, features, workers, part)
         state = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
         if rank == 0:
-            crop_size = store.settings["crop_size"]
+            crop_size, width = store.settings["crop_size"], store.settings["image_width"]
             checkpoint.save(out, model, {
                 **settings,
                 "stage": stage,
@@ -125,7 +125,7 @@ def train(
                 "skeleton": store.skeleton.name,
                 "sensor": store.settings["sensor_name"],
                 "sensor_fingerprint": store.settings["sensor"],
-                "crop_share": crop_size and crop_size / store.settings["image_width"],
+                "crop_share": crop_size / width if isinstance(crop_size, int) else crop_size,
                 "parameters": model.parameter_counts(),
                 "date": time.strftime("%Y-%m-%d"),
                 "versions": {"python": platform.python_version(), "torch": torch.__version__},

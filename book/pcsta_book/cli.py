@@ -1,4 +1,4 @@
-"""The book's commands: `pcsta book | data make | ablate | table | transfer | overlay`.
+"""The book's commands: `pcsta book | data make | ablate | table | transfer`.
 
 `pcsta` finds them by the entry-point group `pcsta.commands`. Heavy imports stand inside the commands, so
 that `--help` answers at once.
@@ -20,21 +20,28 @@ from pcsta.options import choice
 
 if TYPE_CHECKING:
     from pcsta.data.dataset import Dataset
+    from pcsta.evaluation import FilePrediction
 
 app = typer.Typer()
 data_app = typer.Typer(no_args_is_help=True, help="Make the embedded dataset.")
 app.add_typer(data_app, name="data")
 
-VIDEOS = (".avi", ".mkv", ".mov", ".mp4")  # that H.264 is written to
 Out = Annotated[Path, typer.Option(help="Folder of the runs.")]
 ConfigName = Annotated[str, typer.Option(help=f"Sizes: {', '.join(CONFIGS)}.")]
 Seeds = Annotated[int, typer.Option(help="How many, from 0.")]
 
 
 def register(commands: typer.Typer) -> None:
-    """Add the book's commands to those of `pcsta`."""
+    """Add the book's commands to those of `pcsta`, and what `pcsta predict --overlay` draws with."""
     commands.registered_commands += app.registered_commands
     commands.registered_groups += app.registered_groups
+    options.draw = _draw
+
+
+def _draw(said: FilePrediction, out: Path) -> Path:
+    from pcsta_book import figures
+
+    return figures.overlay(said, out)
 
 
 @app.command()
@@ -71,6 +78,7 @@ def ablate(
     recipe: options.RecipeName = "laptop",
     protocol: options.Protocol = None,
     sensor: options.Sensor = "",
+    crop_size: options.CropSize = None,
     seeds: Seeds = 2,
     rows: Annotated[str, typer.Option(help="Variants, with commas (default: all).")] = "",
     workers: options.Workers = 2,
@@ -91,7 +99,8 @@ def ablate(
     protocols = options.expand_protocols(data.protocols, protocol)
     filmed = any(sample.video for sample in data.samples)
     f_g = sensor or ("efficientnet-lite0" if filmed else "none")
-    plan, whole = options.Plan(dataset, root, f_g, None, device), None
+    plan = options.Plan(dataset, root, f_g, None, device, "hands", None, crop_size)
+    whole = None
     if f_g != "none" and any(variants.VARIANTS[n].reads_frames for n in names):
         whole = options.Plan(dataset, root, f_g, None, device, "frame")
     grid.check(plan, base, how, out, names, protocols, range(seeds), whole)
@@ -198,26 +207,6 @@ def transfer(
     typer.echo(f"record: {records.write(out / 'record.json', record)}")
 
 
-@app.command()
-def overlay(
-    run: options.Run,
-    skeleton: options.Skeleton,
-    video: Annotated[Path, typer.Option(help="Its colour video.")],
-    out: Annotated[Path, typer.Option(help="Video to write, e.g. looked.mp4.")],
-    weights: options.Weights = None,
-    device: options.Device = "auto",
-) -> None:
-    """Write a video of one recording that shows where the model looked."""
-    from pcsta import evaluation
-    from pcsta_book import figures
-
-    if out.suffix.lower() not in VIDEOS:
-        raise ValueError(f"{out} ends as no video does; choose one of {', '.join(VIDEOS)}")
-    options.writable(out.parent)
-    said = evaluation.predict(run, skeleton, video, weights, device)
-    typer.echo(f"overlay: {figures.overlay(said.clip, said.prediction, out, said.crop_size)}")
-
-
 # What a record's command line leaves out: where data lies and what computes is everyone's own affair.
 OWN = ("root", "large_root", "weights", "workers", "device", "record", "as_json")
 
@@ -232,7 +221,7 @@ def command_line(command: str, given: Mapping[str, Any]) -> str:
         if name in OWN or value in (None, "", False):
             continue
         if name not in ("dataset", "number", "large", "small"):  # these are arguments
-            words.append("--from" if name == "source" else f"--{name}")
+            words.append("--from" if name == "source" else f"--{name.replace('_', '-')}")
         if isinstance(value, Path):
             words.append(f"runs/{value.resolve().name}")
         elif value is not True:

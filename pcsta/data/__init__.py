@@ -1,7 +1,7 @@
 """Datasets: from files on disk to Clips, and the paper's protocols.
 
 >>> from pcsta.data import open_dataset
->>> dataset = open_dataset("synthetic")       # or ntu, ntu-120, sbu, msr-daily, own
+>>> dataset = open_dataset("synthetic")       # or ntu, ntu-120, sbu, msr-daily, jhmdb, own
 >>> clip = dataset.read(dataset.samples[0])
 >>> train, test = dataset.split("cross-subject")
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.data.dataset import DataError, Dataset, Sample, Split
+from pcsta.data.jhmdb import JHMDB
 from pcsta.data.msr_daily import MSRDaily
 from pcsta.data.ntu import NTU, NTU120, OWN
 from pcsta.data.own import OwnRecordings
@@ -26,6 +27,7 @@ DATASETS: dict[str, type[Dataset]] = {
     "ntu-120": NTU120,
     "sbu": SBUInteraction,
     "msr-daily": MSRDaily,
+    "jhmdb": JHMDB,
     "own": OwnRecordings,
 }
 
@@ -67,7 +69,7 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     Raises DataError for a file that is none of any dataset.
     """
     path = Path(path).absolute()
-    for dataset, root in ((NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
+    for dataset, root in ((JHMDB, 0), (NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
         match = dataset.names.file.fullmatch(path.as_posix())
         if match and match.lastgroup in ("skeleton", "converted"):
             return dataset(path.parents[root]), dataset.names.spell(match["name"])

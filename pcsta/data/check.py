@@ -71,6 +71,8 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
     for protocol, sides in facts["splits"].items():
         for side, names in dataset.split(protocol)._asdict().items():
             sides[side] = sum(name not in unusable for name in names)
+            if dataset.complete and side == "test":
+                sides["errors"] = len(names) - sides[side]
     if read:
         facts["frames"] = sum(lengths)
         facts["shorter_than_20"] = sum(length < SHORT for length in lengths)
@@ -102,7 +104,8 @@ def format_report(facts: Facts) -> str:
         ("unusable", "\n".join([f"{unusable} samples", *_examples(facts["unusable"])])),
     ]
     for protocol, sides in facts["splits"].items():
-        rows.append((protocol, f"{sides['train']} to train, {sides['test']} to test"))
+        unread = f", {sides['errors']} unread, which are errors" if "errors" in sides else ""
+        rows.append((protocol, f"{sides['train']} to train, {sides['test']} to test{unread}"))
     filled = f"{len(per_class)}, {sum(n > 0 for n in per_class)} of them with clips"
     rows.append(("classes", f"{filled}, {min(per_class)} to {max(per_class)} a class"))
     if "frames" in facts:

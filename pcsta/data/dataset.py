@@ -22,6 +22,8 @@ from pcsta.skeletons import Skeleton
 ORPHAN = "video without skeleton"  # the reason why such a sample is unusable
 REASONS = 3  # given where no sample is usable
 
+CropSize = int | str  # pixels, or torsos such as "0.75torso": see `crop_size`
+
 
 @dataclass(eq=False)
 class DataError(ValueError):
@@ -78,7 +80,8 @@ class Dataset(ABC):
     skeleton:    the joint tree of its sensor
     classes:     class names, indexed by `Clip.label`
     protocols:   names that `split` accepts
-    crop_size:   side in pixels of the square around each hand (section 5)
+    crop_size:   side of the square around each hand (section 5)
+    complete:    whether its protocols name every clip: one that cannot be read is an error where tested
     reads:       rules of its reader that a store must not be older than
     names:       how its files are called
     """
@@ -87,7 +90,8 @@ class Dataset(ABC):
     skeleton: Skeleton
     classes: tuple[str, ...]
     protocols: tuple[str, ...]
-    crop_size: int
+    crop_size: CropSize
+    complete: bool = False
     layout: str  # what `root` should hold, for error messages
     reads: Mapping[str, str] = {}
     names: Names
@@ -153,7 +157,8 @@ class Dataset(ABC):
                 continue
             for kind, path in (("skeletons", skeleton), ("videos", video)):
                 # a sample's files are there, those of the others may not be
-                files[kind] += path is not None and (name in samples or path.exists())
+                sure = name in samples and not self.complete
+                files[kind] += path is not None and (sure or path.exists())
         ignored = sum(reason in (IGNORED, ARCHIVE, CONVERTED) for reason in unusable.values())
         files |= {"ignored": ignored} if ignored else {}
         if not samples:

@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 
 from pcsta.common import begin_worker, resolve_device
 from pcsta.data.clip import Clip
-from pcsta.data.dataset import DataError, Dataset
+from pcsta.data.crop_size import crop_sides
+from pcsta.data.dataset import CropSize, DataError, Dataset
 from pcsta.data.pairing import clip_frames, paired
 from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip
 from pcsta.data.sources import review, sources
@@ -46,19 +47,26 @@ def sensor_for(
     return GlimpseSensor(name, weights, _FRAME_SIZES.get(name) if crops == "frame" else None)
 
 
-def glimpse_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
+def glimpse_crops(
+    clip: Clip, size: CropSize, input_size: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
     """Crops of the hands that are there, in one pass over the clip's video.
 
-    Returns (crops (K, 3, size, size) uint8, where (K, 2) the frame and hand of each crop).
-    Raises DataError when the video is missing, unreadable or not of this skeleton (see `pairing`).
+    size: side in pixels; or in torsos, and every crop is then squeezed to the sensor's `input_size`
+
+    Returns (crops (K, 3, side, side) uint8, where (K, 2) the frame and hand of each crop).
+    Raises DataError when the video is missing, unreadable or not of this skeleton (see `pairing`), and
+    as `crop_sides`.
     """
-    hands = clip.hands  # (T, 4, 2)
+    hands, sides = clip.hands, crop_sides(size, clip)  # (T, 4, 2), (4,)
     there = np.isfinite(hands).all(-1)  # (T, 4)
-    crops = [np.zeros((0, 3, size, size), np.uint8)]
-    for t, image in clip_frames(clip):
-        if there[t].any():
-            crops.append(np.asarray(crop(image, hands[t][there[t]], size)))
-    return np.concatenate(crops), np.argwhere(there)
+    side = size if isinstance(size, int) else input_size
+    crops = np.zeros((there.sum(), 3, side, side), np.uint8)
+    cuts = ((image, t, i) for t, image in clip_frames(clip) for i in np.flatnonzero(there[t]))
+    for k, (image, t, i) in enumerate(cuts):
+        (cut,) = crop(image, hands[t, i, None], int(sides[i]))  # (3, h, w)
+        crops[k] = cut if isinstance(size, int) else squeeze(cut.transpose(1, 2, 0), side)
+    return crops, np.argwhere(there)
 
 
 def frame_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +133,8 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
             deciding = clip.truth.deciding if clip.truth else np.full((len(clip), 4), -1)
             arrays = {"joints": clip.joints, "hands": clip.hands, "deciding": deciding}
             if self.sensor and self.crops == "hands":
-                arrays["crops"], arrays["where"] = glimpse_crops(clip, self.dataset.crop_size)
+                size, seen = self.dataset.crop_size, self.sensor.input_size
+                arrays["crops"], arrays["where"] = glimpse_crops(clip, size, seen)
             elif self.sensor:
                 arrays["crops"], arrays["where"] = frame_crops(clip, self.sensor.input_size)
         except (DataError, OSError) as error:
@@ -164,6 +173,8 @@ def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "
         "glimpse_features": sensor.features if sensor else 0,
         "splits": {p: dataset.split(p)._asdict() for p in dataset.protocols},
     }
+    if dataset.complete:
+        settings["complete"] = True
     return cast(Settings, {**settings, **dataset.reads})
 
 

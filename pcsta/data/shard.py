@@ -49,12 +49,13 @@ class Settings(TypedDict):
     made: NotRequired[str | None]  # hash of the description of a dataset that was made
     skeleton: str
     classes: list[str]
-    crop_size: int | None  # None: the whole frame
+    crop_size: int | str | None  # `dataset.CropSize`; None: the whole frame
     image_width: int
     sensor_name: str | None
     sensor: str | None  # fingerprint of f_g
     glimpse_features: int  # D, 0 for poses alone
     splits: dict[str, Sides]
+    complete: NotRequired[bool]  # tested clips that cannot be read are errors, see `Dataset`
 
 
 class Source(TypedDict):

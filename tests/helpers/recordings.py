@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pcsta.data.ntu import write_skeleton
+from pcsta.data.video import write_video
 from pcsta.skeletons import KINECT_V1, KINECT_V2, Skeleton
 
 # A standing person in metres around the middle of the spine, x to the actor's left.
@@ -114,3 +115,35 @@ def write_own(root: Path, people="ann bob cleo dan") -> Path:
             lines.append(f"{name}-{action}.skeleton,{action},{name},{'test' if i > 1 else 'train'}")
     (root / "recordings.csv").write_text("\n".join(lines), "utf-8")
     return root
+
+
+TITLES = (
+    "Drink_@18_-_Apple!(Martini)",
+    "Kurt Kr mer, the 2nd",
+    "BIG_FISH",
+    "100%_#1_[full]",
+    "x+y&z",
+)
+
+
+def write_jhmdb(root: Path) -> None:
+    """Two classes of J-HMDB, two clips of each of five sources; the first two sources test in split 1.
+
+    Of these, a clip of the first class has no skeleton, and one of the second has one without anybody.
+    """
+    image = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8)
+    for action in ("pour", "wave"):
+        names = [f"{title}_{action}_u_nm_np1_fr_med_{i}" for title in TITLES for i in (0, 11)]
+        for split in range(3):
+            tested = names[4 * split : 4 * split + 4]
+            path = root / f"splits/{action}_test_split{split + 1}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{name}.avi {1 + (name in tested)}\n" for name in names))
+        for i, name in enumerate(names):
+            film = [image.repeat(20, 0).repeat(20, 1)] * 22
+            write_video(root / f"ReCompress_Videos/{action}/{name}.avi", film)
+            joints = person(22, wave=0.4 if action == "wave" else 0.1, seed=i)[:, None]
+            places = pixels(joints) / (6, 4.5)  # of 1920 x 1080 to 320 x 240
+            if i != 3 or action == "wave":
+                path = root / f"poses/{action}/{name}.skeleton"
+                write_skeleton(path, joints * (i != 3), places)

@@ -30,6 +30,7 @@ def test_help_names_every_command_and_starts_without_torch():
         "train",
         "evaluate",
         "predict",
+        "pose",
         "export",
         "doctor",
     ):
@@ -39,7 +40,18 @@ def test_help_names_every_command_and_starts_without_torch():
 
 @pytest.mark.parametrize(
     "command",
-    ["book", "inspect", "prepare", "train", "evaluate", "ablate", "predict", "export", "doctor"],
+    [
+        "book",
+        "inspect",
+        "prepare",
+        "train",
+        "evaluate",
+        "ablate",
+        "predict",
+        "pose",
+        "export",
+        "doctor",
+    ],
 )
 def test_each_command_explains_itself(command):
     assert "Usage" in call(command, "--help").output
@@ -84,6 +96,7 @@ def test_nested_holds_every_fold_out_inside_every_other():
     there = ["fold-1", "fold-2", "fold-3"]
     assert options.expand_protocols(there, "folds") == there
     assert options.expand_protocols(there, None) == ["fold-1"]
+    assert options.expand_protocols(["split-1", "split-2"], "splits") == ["split-1", "split-2"]
     assert options.expand_protocols(there, "nested") == [
         f"fold-{outer}/fold-{inner}" for outer, inner in ("12", "13", "21", "23", "31", "32")
     ]
@@ -143,16 +156,15 @@ def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
     name = "S001C001P001R001A001"
     arguments = [
         "predict", model, "--skeleton", ntu / f"nturgb+d_skeletons/{name}.skeleton",
-        "--video", ntu / f"nturgb+d_rgb/{name}_rgb.avi",
+        ntu / f"nturgb+d_rgb/{name}_rgb.avi",
     ]  # fmt: skip
-    said = json.loads(call(*arguments, "--json").output)
+    said = json.loads(call(*arguments, "--json", "--overlay", tmp_path / "o.mp4").output)
     assert said["frames"] == 103
     assert sum(p for _, p in said["top"]) == pytest.approx(1, abs=1e-5)
-    call("overlay", *arguments[1:], "--out", tmp_path / "o.mp4")
     info = video_info(tmp_path / "o.mp4")
     assert info.frames == 103 and info.size[0] == 960
     without = call(*arguments[:4], ok=False)
-    assert "--video" in str(without.exception)
+    assert "the colour video: name it" in str(without.exception)
 
 
 def test_transfer_by_command(tmp_path, monkeypatch):

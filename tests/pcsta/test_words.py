@@ -124,7 +124,11 @@ def nothing(here):
             ("ablate", "own", "--root", "own", "--protocol", "folds", "--out", "new"),
             ["no protocol 'folds'"],
         ),
-        (nothing, ("overlay", *PREDICT[1:], "--video", "a.avi", "--out", "o.txt"), ["o.txt", ".mp4"]),
+        (nothing, (*PREDICT, "a.avi", "--overlay", "o.txt"), ["--overlay writes", ".mp4"]),
+        (nothing, (*PREDICT, "--overlay", "o.mp4"), ["onto a video"]),
+        (nothing, PREDICT[:2], ["name a video, or a skeleton file with --skeleton"]),
+        (nothing, (*PREDICT[:2], "gone.mp4"), ["gone.mp4: no such video"]),
+        (nothing, ("pose", "gone.mp4", "--out", "new"), ["gone.mp4: no such file"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_and_what_to_do(here, said, spoil, arguments, words):
@@ -138,6 +142,15 @@ def test_what_is_wrong_and_what_to_do(here, said, spoil, arguments, words):
     assert "Traceback" not in told.err and last.startswith("pcsta: ")
     assert len(re.findall(r"[.;:] ", last)) <= 4
     assert (here / "new").exists() == there, "nothing is written"
+
+
+def test_a_system_library_that_opencv_lacks_is_named(said, monkeypatch):
+    def lacking():
+        raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(cli, "full_app", lambda: lacking)
+    told = said("data", "make")
+    assert told.rc == 1 and "libGL.so.1" in told.err and "apt-get install libgl1" in told.err
 
 
 def test_a_port_that_is_none_is_refused_before_the_build(said):

@@ -20,7 +20,7 @@ from pcsta.checkpoint import begun, load
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.evaluation import accuracy, confusion, predict_clips
+from pcsta.evaluation import accuracy, answered, confusion, predict_clips, with_unread
 from pcsta.files import atomic, read_json, write_json
 from pcsta.options import writable
 from pcsta.preflight import settle
@@ -105,9 +105,10 @@ def run_grid(experiment: Experiment) -> dict[str, Any]:
     Returns a dict for every variant, as records hold it:
 
         says, changes  what it is, in words; the fields that it changes, or the rows that it adds
-        results        {protocol: [of each seed: seed; accuracy in [0, 1] of so many clips; of a
-                       trained one seconds of training and testing, the loss that its stage ended
-                       with on the validation clips, and `attention_scores`]}
+        results        {protocol: [of each seed: seed; accuracy in [0, 1] of so many clips; how many
+                       of them are errors as they are unread, if any; of a trained one seconds of
+                       training and testing, the loss that its stage ended with on the validation
+                       clips, and `attention_scores`]}
         confusion      {protocol: summed over seeds}: numbers of clips, rows truth, columns answers
         ensemble       {protocol: accuracy and confusion of all seeds' logits added}
 
@@ -149,9 +150,11 @@ def _compute(experiment: Experiment, cell: tuple[str, str, int], device: str) ->
     model = load(run, device)
     batches = SubSequences(store, model.config, next(model.parameters()).device, recipe.sampling)
     said = predict_clips(model, batches, np.asarray(store.split(protocol)[1]))
+    logits, labels = with_unread(said, store, protocol)
+    clips = np.pad(said.clips, (0, len(labels) - len(said.clips)), constant_values=-1)
     with atomic(run / "predictions.npz") as temporary:
-        np.savez(temporary, logits=said.logits, labels=said.labels, clips=said.clips)
-    result: dict[str, object] = {"accuracy": accuracy(said.logits, said.labels)}
+        np.savez(temporary, logits=logits, labels=labels, clips=clips)
+    result: dict[str, object] = {"accuracy": accuracy(logits, labels)}
     result["validation_loss"] = read_json(run / "record.json")["best"]["loss"]
     if said.spatial is not None:
         result["attention"] = attention_scores(said, store)
@@ -176,6 +179,8 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
             labels = parts[0]["labels"]
             logits.append(np.sum([part["logits"] for part in parts], 0))
             one = {"seed": seed, "clips": len(labels), "accuracy": accuracy(logits[-1], labels)}
+            if unread := int((~answered(logits[-1])).sum()):
+                one["unread"] = unread
             if not variant.adds:
                 one |= read_json(folders[0] / "result.json")
             found["results"][protocol].append(one)

@@ -134,10 +134,23 @@ def read(name: str) -> Record:
 
 
 def columns(record: Record) -> dict[str, str]:
-    """Column of a table -> the protocol it shows. Folds are one protocol, "": their mean."""
-    if all(name.startswith("fold") for name in record["protocols"]):
+    """Column of a table -> the protocol it shows. Folds, and splits, are one protocol, "": their mean."""
+    kinds = {name.partition("-")[0] for name in record["protocols"]}
+    if kinds == {"fold"}:
         return {"mean of five folds": ""}
+    if kinds == {"split"} and len(record["protocols"]) == 3:
+        return {"mean of three splits": ""}
     return {name: name for name in record["protocols"]}
+
+
+def unread(record: Record) -> str:
+    """A sentence on test clips that count as errors because they could not be read; "" for none."""
+    line = next(iter(record["lines"].values()))
+    first = [rows[0] for rows in line["results"].values()]
+    if not any(one.get("unread") for one in first):
+        return ""
+    counts = ", ".join(f"{one.get('unread', 0)} of {one['clips']}" for one in first)
+    return f"Test clips that could not be read, and count as errors: {counts}."
 
 
 def accuracies(record: Record, variant: str, protocol: str = "") -> Float[np.ndarray, "S"]:

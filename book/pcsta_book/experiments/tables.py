@@ -184,7 +184,8 @@ def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     rows = ",".join(v for v in variants if v in VARIANTS)
     command = record["command"].split(" --rows ")[0] + (f" --rows {rows}" if rows else "")
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
-    note = f" {record['note']}" if "note" in record else ""
+    notes = (records.unread(record), record.get("note"))
+    note = "".join(f" {text}" for text in notes if text)
     over = f"seed {seeds[0]}"
     if len(seeds) > 1:
         over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
@@ -205,7 +206,7 @@ def format_table(record: Record) -> str:
     for name, line in record["lines"].items():
         figures = (spread(records.accuracies(record, name, p)) for p in columns.values())
         text.append(f"{name:<22}{''.join(f'{figure:>22}' for figure in figures)}   {line['says']}")
-    return "\n".join(text)
+    return "\n".join([*text, *filter(None, [records.unread(record)])])
 
 
 def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pcsta.data.clip import Clip
 from pcsta.data.pairing import clip_frames
 from pcsta.data.video import video_info, write_video
-from pcsta.evaluation import Prediction
-from pcsta_book.figures.paint import attention_picture
+from pcsta.evaluation import FilePrediction, Prediction
+from pcsta_book.figures.paint import attention_picture, class_bars
+
+WIDTH, BARS = 960, 3  # pixels; the most probable classes
 
 
 def attention_per_frame(
@@ -34,18 +35,19 @@ def attention_per_frame(
     return spatial, temporal / temporal.sum()
 
 
-def overlay(clip: Clip, prediction: Prediction, out: Path, crop_size: int | None) -> Path:
-    """Write a video with skeletons, the four hand boxes and their weights, and a bar of p'.
+def overlay(said: FilePrediction, out: Path) -> Path:
+    """Write a video with skeletons, the four hand boxes and their weights, a bar of p', and the classes.
 
-    crop_size: side of the hand boxes in pixels of the video; None for the boxes' usual size
-    Raises DataError when the clip has no video.
+    Returns `out`. Raises DataError when the clip has no video.
     """
+    clip, prediction = said.clip, said.prediction
     spatial, temporal = attention_per_frame(prediction, len(clip))
+    answer = class_bars(prediction.top(said.classes, BARS), WIDTH)
     images = (
-        attention_picture(
+        np.concatenate([attention_picture(
             image, clip, t, None if spatial is None else spatial[t], temporal, t,
-            width=960, crop_size=crop_size,
-        )
+            width=WIDTH, crop_size=said.crop_sides,
+        ), answer])
         for t, image in clip_frames(clip)
     )  # fmt: skip
     return write_video(out, images, video_info(clip.video).fps if clip.video else 30)

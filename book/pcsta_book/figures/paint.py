@@ -6,11 +6,12 @@ Pictures are (H, W, 3) uint8; positions are pixels (x, y) of the colour image, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
@@ -61,7 +62,7 @@ def paint(
     weights: Float[np.ndarray, "N"] | None = None,
     *,
     width: int = 720,
-    crop_size: int | None = None,
+    crop_size: int | Int[np.ndarray, "4"] | None = None,
     window: Rectangle | None = None,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The image of frame `t` with its bones and the boxes of its hands.
@@ -70,8 +71,8 @@ def paint(
     weights:   (4,) spatial attention p_t: the more weight, the thicker the box, and its number
                stands beside it; None draws four equal boxes
     width:     of the returned picture, pixels
-    crop_size: side of the boxes in pixels of the colour image; by default 1/30 of its width, the
-               crop of the embedded dataset
+    crop_size: side of the boxes, or of each, in pixels of the colour image; by default 1/30 of its
+               width, the crop of the embedded dataset
     window:    part of the colour image to show, (left, top, right, bottom); all of it by default
 
     Returns (h, width, 3) uint8. Absent people and hands are not drawn; what lies in a box is left
@@ -94,11 +95,13 @@ def paint(
 
     _bones(draw, (clip.pixels[t] - (left, top)) * scale, clip, unit)
     hands = (clip.hands[t] - (left, top)) * scale  # (4, 2)
-    half = (crop_size or clip.image_size[0] / 30) * scale / 2
-    for x, y in hands[np.isfinite(hands).all(axis=-1)]:
+    side = clip.image_size[0] / 30 if crop_size is None else crop_size
+    halves = np.broadcast_to(side, len(HANDS)) * scale / 2  # (4,)
+    there = np.isfinite(hands).all(axis=-1)
+    for (x, y), half in zip(hands[there], halves[there], strict=True):
         box = (round(x - half), round(y - half), round(x + half), round(y + half))
         canvas.paste(untouched.crop(box), box)
-    _boxes(draw, hands, half, weights, unit)
+    _boxes(draw, hands, halves, weights, unit)
     return np.asarray(canvas.reduce(FINER))
 
 
@@ -117,7 +120,7 @@ def _bones(
 def _boxes(
     draw: ImageDraw.ImageDraw,
     hands: Float[np.ndarray, "N 2"],
-    half: float,
+    halves: Float[np.ndarray, "N"],
     weights: Float[np.ndarray, "N"] | None,
     unit: float,
 ) -> None:
@@ -125,7 +128,7 @@ def _boxes(
     taken = []  # rectangles that no label may cover
     for hand in present:
         stroke = round((1.8 if weights is None else 1 + 6 * float(weights[hand])) * unit)
-        (x, y), out = hands[hand].tolist(), half + stroke
+        (x, y), out = hands[hand].tolist(), float(halves[hand]) + stroke
         taken.append((x - out, y - out, x + out, y + out))
         draw.rectangle(taken[-1], outline=HAND_COLOURS[hand], width=stroke)
     if weights is None:
@@ -175,6 +178,20 @@ def temporal_strip(
         draw.rectangle(place, INK if t == now else "#8899AA")
     text = f"p' at step {now}: {float(temporal_attention[now]):.2f}"  # counted as the slider does
     draw.text((4 * unit, head / 2), text, INK, _font(round(LETTERS * unit)), anchor="lm")
+    return np.asarray(canvas.reduce(FINER))
+
+
+def class_bars(top: Sequence[tuple[str, float]], width: int = 720) -> UInt8[np.ndarray, "h w 3"]:
+    """A line for each class with its probability and a bar of that length, most probable first."""
+    unit, fine = width * FINER / 720, width * FINER
+    line = (LETTERS + 8) * unit
+    canvas = Image.new("RGB", (fine, round(len(top) * line)), PAPER)
+    draw, font = ImageDraw.Draw(canvas), _font(round(LETTERS * unit))
+    for place, (name, probability) in enumerate(top):
+        y = place * line
+        draw.rectangle((0, y + unit, fine * probability, y + line - unit), "#C9D3DC")
+        text = f"{100 * probability:.0f} %  {name}"
+        draw.text((4 * unit, y + line / 2), text, INK, font, anchor="lm")
     return np.asarray(canvas.reduce(FINER))
 
 

@@ -182,7 +182,7 @@ def _inputs(
     clip: Clip, images: UInt8[np.ndarray, "F H W 3"], model: TwoStream
 ) -> tuple[Inputs, UInt8[np.ndarray, "variants T 4 h w 3"]]:
     """The model's inputs for one sub-sequence, the middles of its segments, and the crops behind V."""
-    store, f_g, size = artifacts.store(), artifacts.sensor(), artifacts.dataset().crop_size
+    store, f_g, size = artifacts.store(), artifacts.sensor(), int(artifacts.dataset().crop_size)
     frames = frame_indices(len(clip), model.config.frames)[0]
     build = PoseTensor.from_config(model.config, clip.skeleton)
     X = build(torch.from_numpy(clip.joints[build.frames(frames, len(clip))])[None])[0]

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from films import images, numbers, write_png
+from films import images, mark, numbers, write_png
 from pcsta.data import DataError
 from pcsta.data.ntu import NTU
 from pcsta.data.video import read_frames, video_info, write_video
@@ -87,7 +87,7 @@ CORNERS[:32, :48, 0] = CORNERS[:32, 48:, 1] = CORNERS[32:, :48, 2] = 240  # red,
     ],
 )
 def test_frames_are_turned_as_players_turn_them(tmp_path, matrix, turned, upright):
-    path = marked(write_video(tmp_path / "v.mp4", [CORNERS] * 3), matrix)
+    path = mark(write_video(tmp_path / "v.mp4", [CORNERS] * 3), matrix)
     info = video_info(path)
     assert (info.turned, info.size) == (turned, upright.shape[1::-1])
     for size in (None, info.size, (info.size[0] * 2, info.size[1] * 2)):
@@ -99,21 +99,10 @@ def test_frames_are_turned_as_players_turn_them(tmp_path, matrix, turned, uprigh
 
 
 def test_a_turn_that_is_none_is_refused(tmp_path):
-    path = marked(write_video(tmp_path / "v.mp4", [CORNERS]), (0.7, 0.7, -0.7, 0.7))
+    path = mark(write_video(tmp_path / "v.mp4", [CORNERS]), (0.7, 0.7, -0.7, 0.7))
     for use in (video_info, lambda path: list(read_frames(path))):
         with pytest.raises(DataError, match=r"v\.mp4.*no multiple of 90 degrees"):
             use(path)
-
-
-def marked(path, matrix):
-    """The same packets in a file whose track asks to be shown by (a, b, c, d)."""
-    data = bytearray(path.read_bytes())
-    at = data.index(b"tkhd") + 4 + 40  # version 0: the matrix a b u c d v x y w
-    assert data[at : at + 4] == (1 << 16).to_bytes(4, "big")
-    a, b, c, d = (round(value * 65536).to_bytes(4, "big", signed=True) for value in matrix)
-    data[at : at + 20] = a + b + bytes(4) + c + d
-    path.write_bytes(data)
-    return path
 
 
 def test_a_wanted_frame_past_the_end(video):

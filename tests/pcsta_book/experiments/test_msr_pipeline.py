@@ -91,7 +91,7 @@ def test_train_evaluate_predict(raw, runs):
         said = json.loads(
             call(
                 "predict", runs / "k", "--skeleton", raw / f"{name}_{form}", "--json",
-                "--video", raw / f"{name}_rgb.avi", "--top", 16, "--device", "cpu",
+                raw / f"{name}_rgb.avi", "--top", 16, "--device", "cpu",
             ).output
         )  # fmt: skip
         assert said["clip"] == name and said["frames"] == FRAMES

@@ -74,14 +74,15 @@ def test_an_absent_person_is_not_drawn(clip):
 
 def test_boxes_are_centred_on_the_hands(clip):
     """At a width of 960 a pixel of the picture is a pixel of the colour image."""
-    painted = figures.paint(figures.blank(clip), clip, 0, width=960, crop_size=32)
+    sides = np.array([32, 32, 48, 48])  # of each person
+    painted = figures.paint(figures.blank(clip), clip, 0, width=960, crop_size=sides)
     for hand, (x, y) in enumerate(clip.hands[0]):
         rows, columns = np.nonzero(
             np.abs(painted.astype(int) - rgb(HAND_COLOURS[hand])).max(-1) < 24
         )
         assert (columns.min() + columns.max()) / 2 == pytest.approx(x, abs=1.5)
         assert (rows.min() + rows.max()) / 2 == pytest.approx(y, abs=1.5)
-        assert columns.max() - columns.min() == pytest.approx(32 + 4, abs=3)
+        assert columns.max() - columns.min() == pytest.approx(sides[hand] + 4, abs=3)
 
 
 def test_what_the_model_sees_is_left_as_it_is(clip):

@@ -1,0 +1,136 @@
+"""Films without a skeleton: poses found in them, as skeleton files and a table of recordings.
+
+A folder of videos is a dataset `own` when each is called ACTION_PERSON, or ACTION_PERSON_more, with an
+ending of a video: pour_ann_1.mp4. What is already there, whole and not older than its video, is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from pcsta.data import read_clip
+from pcsta.data.blazepose import Estimator, blazepose
+from pcsta.data.clip import Clip
+from pcsta.data.dataset import DataError
+from pcsta.data.estimated import write_estimated
+from pcsta.data.finder import FILM
+from pcsta.data.keypoints import LAYOUTS, read_keypoints
+from pcsta.data.ntu import read_skeleton
+from pcsta.data.own import TABLE
+from pcsta.data.video import read_frames, video_info
+from pcsta.files import atomic
+
+VIDEO = re.compile(rf".*\.{FILM}", re.I)
+NAME = re.compile(r"([^_]+)_([^_]+)(_.*)?")
+
+
+def make_skeletons(
+    source: Path, out: Path, video: Path | None = None, estimator: Estimator = blazepose
+) -> Iterator[str]:
+    """Write the skeleton files of `source` into `out`; a sentence about each.
+
+    source: a video; a folder of videos, of which `recordings.csv` is written as well; or keypoints, see
+            `pcsta.data.keypoints`
+    video:  that of the keypoints; by default the one beside them that has their name
+
+    Raises DataError for a source that cannot be used. In a folder the others go on: a warning names each,
+    and ValueError counts them at the end.
+    """
+    if not source.exists():
+        raise DataError("no such file or folder", path=source, advice="Check the path")
+    if source.suffix.lower() == ".json" or (source.is_dir() and any(source.glob("*.json"))):
+        yield _imported(source, out / f"{source.stem}.skeleton", video)
+    elif source.is_dir():
+        yield from _folder(source, out, estimator)
+    else:
+        yield _estimated(source, out / f"{source.stem}.skeleton", estimator)
+
+
+def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
+    """The Clip of a video, with estimated poses. Raises DataError when nobody is found in it."""
+    video = Path(video)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{video.stem}.skeleton"
+        _estimated(video, path, estimator)
+        return read_clip(path, video)
+
+
+def _folder(source: Path, out: Path, estimator: Estimator) -> Iterator[str]:
+    films = sorted(path for path in source.iterdir() if VIDEO.fullmatch(path.name))
+    if not films:
+        advice = "Name a video, a folder of videos, or keypoints (.json)"
+        raise DataError("no video is in this folder", path=source, advice=advice)
+    names = [film.stem.casefold() for film in films]
+    rows: list[tuple[str, ...]] = []
+    failed = 0
+    for film in films:
+        skeleton = out / f"{film.stem}.skeleton"
+        try:
+            if not (name := NAME.fullmatch(film.stem)):
+                advice = "Name it ACTION_PERSON, such as pour_ann_1.mp4"
+                raise DataError("no action and person in its name", path=film, advice=advice)
+            if names.count(film.stem.casefold()) > 1:
+                raise DataError("another video has this name", path=film, advice="Rename one")
+            yield _estimated(film, skeleton, estimator)
+            rows.append((skeleton.name, film.absolute().as_posix(), name[1], name[2]))
+        except DataError as error:
+            failed += 1
+            warnings.warn(str(error), stacklevel=1)
+    if rows:
+        yield _table(out / TABLE, rows)
+    if failed:
+        raise ValueError(f"{failed} of {len(films)} videos have no skeleton: each is named above")
+
+
+def _estimated(video: Path, path: Path, estimator: Estimator) -> str:
+    with suppress(DataError):  # of a skeleton that is cut short
+        if path.exists() and path.stat().st_mtime >= video.stat().st_mtime:
+            return f"{_found(path)} (there already)"
+    info = video_info(video)
+    frames = tqdm(
+        read_frames(video), video.name, info.frames, leave=False, unit="frame", disable=None
+    )
+    images, worlds = zip(*estimator(image for _, image in frames), strict=True)
+    image = np.stack(images)
+    world = np.stack(worlds) if worlds[0] is not None else None
+    return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
+
+
+def _imported(source: Path, path: Path, video: Path | None) -> str:
+    beside = sorted(source.absolute().parent.glob(f"{glob.escape(source.stem)}.*"))
+    if not (video := next((p for p in (video, *beside) if p and VIDEO.fullmatch(p.name)), None)):
+        advice = f"Name it with --video, or put it beside them as {source.stem}.mp4"
+        raise DataError("the video of these keypoints is not known", path=source, advice=advice)
+    info = video_info(video)
+    image, world = read_keypoints(source, info.frames)
+    return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
+
+
+def _found(path: Path) -> str:
+    there = read_skeleton(path)
+    return (
+        f"{path}: {there.length} frames, nobody in {there.length - len(set(there.frames.tolist()))}"
+    )
+
+
+def _table(path: Path, rows: list[tuple[str, ...]]) -> str:
+    text = io.StringIO()
+    head = ("skeleton", "video", "action", "subject")
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    there = path.read_text("utf-8", errors="replace") if path.exists() else ""
+    if not {*there.splitlines()} <= {*text.getvalue().splitlines()}:
+        return f"{path} has other lines and is left as it is; delete it to have it made again"
+    with atomic(path) as temporary:
+        temporary.write_text(text.getvalue(), "utf-8", newline="")
+    return f"{path}: {len(rows)} recordings"
