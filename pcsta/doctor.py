@@ -15,7 +15,16 @@ from torchvision.models import Inception_V3_Weights
 from pcsta.data import DATASETS, DataError, data_root, open_dataset
 from pcsta.glimpse import GlimpseSensor, MissingWeights
 
-_PACKAGES = ("torch", "torchvision", "numpy", "av", "mediapipe", "jupyter-book", "ipywidgets", "nbval")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "av",
+    "mediapipe",
+    "jupyter-book",
+    "ipywidgets",
+    "nbval",
+)
 
 
 Finding = tuple[bool, str, str]  # whether it is there, what was found, what to do if it is not
