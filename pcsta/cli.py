@@ -224,7 +224,7 @@ def predict(
 
     if overlay is not None:
         if options.draw is None:
-            raise ValueError('what draws is not installed: `pip install "pcsta[book]"` brings it')
+            raise ModuleNotFoundError(name="pcsta_book")
         if overlay.suffix.lower() not in options.VIDEOS or video is None:
             raise ValueError(f"--overlay writes {', '.join(options.VIDEOS)}, and onto a video")
         options.writable(overlay.parent)
@@ -282,9 +282,7 @@ def main() -> None:
     except ImportError as error:
         if "libGL" not in str(error):
             raise
-        sys.exit(
-            f"pcsta: OpenCV lacks a system library ({error}); `apt-get install libgl1` brings it"
-        )
+        sys.exit(f"pcsta: {error}; `apt-get install libgl1` brings it")
     except (ValueError, OSError, RuntimeError) as error:
         if not (said := console.words(error)):
             raise

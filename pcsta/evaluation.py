@@ -256,8 +256,8 @@ def predict(
     skeleton: its skeleton file; without one, poses are estimated in the video
     weights:  checkpoint of the glimpse sensor, as for `GlimpseSensor`
 
-    Raises ValueError without any file, for another sensor's skeleton, for other weights of the glimpse sensor than those of
-    the run, or without the video that a model reads.
+    Raises ValueError without any file, for another sensor's skeleton, for other weights of the glimpse
+    sensor than those of the run, or without the video that a model reads.
 
     >>> from pcsta import predict
     >>> said = predict(folder / "run", folder / "nturgb+d_skeletons" / "S001C001P003R001A002.skeleton")

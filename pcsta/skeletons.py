@@ -87,9 +87,7 @@ def _skeleton(name: str) -> Skeleton:
     return Skeleton(name, tuple(data["joints"]), children, data["root"], (left, right))
 
 
-ESTIMATED: Mapping[str, tuple[str, ...]] = {
-    name: tuple(joints) for name, joints in _DATA.pop("estimated").items()
-}
+ESTIMATED: Mapping[str, list[str]] = _DATA.pop("estimated")  # joints that estimators report
 SKELETONS: Mapping[str, Skeleton] = {name: _skeleton(name) for name in _DATA}
 KINECT_V2, KINECT_V1, SBU = (SKELETONS[name] for name in ("kinect_v2", "kinect_v1", "sbu"))
 

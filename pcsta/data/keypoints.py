@@ -37,12 +37,13 @@ def read_keypoints(path: Path, length: int) -> Pose:
 
     length: T, frames of the video; a list that counts to it counts from 1, else frames count from 0
 
-    Raises DataError naming file and
-    frame of what is wrong.
+    Raises DataError naming file and frame of what is wrong.
     """
     people: dict[int, list[Person]] = defaultdict(list)
     for frame, found, file in _one_a_frame(path) if path.is_dir() else _list(path):
-        people[frame] += [p for p in (_person(*p, file, frame) for p in found) if p[:, 2].any()]
+        people[frame] += [
+            p for p in (_person(*p, file, frame) for p in found) if (p[:, 2] > 0).any()
+        ]
     if min(people, default=0) > 0 and max(people) == length:
         people = {frame - 1: found for frame, found in people.items()}
     shapes = {person.shape for found in people.values() for person in found}
@@ -65,8 +66,9 @@ def _one_a_frame(folder: Path) -> Results:
     for frame, number in enumerate(range(min(files), max(files) + 1)):
         if number not in files:
             raise _wrong("it has no file", folder, frame)
+        said = read_json(files[number])
         try:
-            people = [dict(person) for person in read_json(files[number])["people"]]
+            people = [dict(person) for person in said["people"]]
             found = [(p["pose_keypoints_2d"], p.get("pose_keypoints_3d")) for p in people]
         except (KeyError, TypeError, ValueError):
             raise _wrong("no people with pose_keypoints_2d in it", files[number], frame) from None
@@ -74,7 +76,8 @@ def _one_a_frame(folder: Path) -> Results:
 
 
 def _list(file: Path) -> Results:
-    for result in read_json(file):
+    said = read_json(file)
+    for result in said if isinstance(said, list) else [said]:
         if not isinstance(result, dict) or not {"image_id", "keypoints"} <= result.keys():
             raise _wrong("it is no list of results with image_id and keypoints", file)
         frame = _number(str(result["image_id"]), file)

@@ -1,7 +1,7 @@
 """Films without a skeleton: poses found in them, as skeleton files and a table of recordings.
 
 A folder of videos is a dataset `own` when each is called ACTION_PERSON, or ACTION_PERSON_more, with an
-ending of a video: pour_ann_1.mp4. What is already there, whole and not older than its video, is kept.
+ending of a video: pour_ann_1.mp4. A skeleton that is already there, and whole, is kept.
 """
 
 from __future__ import annotations
@@ -49,12 +49,19 @@ def make_skeletons(
     """
     if not source.exists():
         raise DataError("no such file or folder", path=source, advice="Check the path")
-    if source.suffix.lower() == ".json" or (source.is_dir() and any(source.glob("*.json"))):
-        yield _imported(source, out / f"{source.stem}.skeleton", video)
+    path, inside = (
+        out / f"{source.stem}.skeleton",
+        sorted(source.iterdir()) if source.is_dir() else [],
+    )
+    if films := [file for file in inside if VIDEO.fullmatch(file.name)]:
+        yield from _folder(films, out, estimator)
+    elif source.suffix.lower() == ".json" or any(file.suffix == ".json" for file in inside):
+        yield _imported(source, path, video)
     elif source.is_dir():
-        yield from _folder(source, out, estimator)
+        advice = "Name a video, a folder of videos, or keypoints (.json)"
+        raise DataError("no video is in this folder", path=source, advice=advice)
     else:
-        yield _estimated(source, out / f"{source.stem}.skeleton", estimator)
+        yield _estimated(source, path, estimator)
 
 
 def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
@@ -66,14 +73,9 @@ def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
         return read_clip(path, video)
 
 
-def _folder(source: Path, out: Path, estimator: Estimator) -> Iterator[str]:
-    films = sorted(path for path in source.iterdir() if VIDEO.fullmatch(path.name))
-    if not films:
-        advice = "Name a video, a folder of videos, or keypoints (.json)"
-        raise DataError("no video is in this folder", path=source, advice=advice)
+def _folder(films: list[Path], out: Path, estimator: Estimator) -> Iterator[str]:
     names = [film.stem.casefold() for film in films]
     rows: list[tuple[str, ...]] = []
-    failed = 0
     for film in films:
         skeleton = out / f"{film.stem}.skeleton"
         try:
@@ -85,17 +87,16 @@ def _folder(source: Path, out: Path, estimator: Estimator) -> Iterator[str]:
             yield _estimated(film, skeleton, estimator)
             rows.append((skeleton.name, film.absolute().as_posix(), name[1], name[2]))
         except DataError as error:
-            failed += 1
             warnings.warn(str(error), stacklevel=1)
     if rows:
         yield _table(out / TABLE, rows)
-    if failed:
+    if failed := len(films) - len(rows):
         raise ValueError(f"{failed} of {len(films)} videos have no skeleton: each is named above")
 
 
 def _estimated(video: Path, path: Path, estimator: Estimator) -> str:
     with suppress(DataError):  # of a skeleton that is cut short
-        if path.exists() and path.stat().st_mtime >= video.stat().st_mtime:
+        if path.exists():
             return f"{_found(path)} (there already)"
     info = video_info(video)
     frames = tqdm(
@@ -119,9 +120,8 @@ def _imported(source: Path, path: Path, video: Path | None) -> str:
 
 def _found(path: Path) -> str:
     there = read_skeleton(path)
-    return (
-        f"{path}: {there.length} frames, nobody in {there.length - len(set(there.frames.tolist()))}"
-    )
+    nobody = there.length - len({*there.frames.tolist()})
+    return f"{path}: {there.length} frames, nobody in {nobody}"
 
 
 def _table(path: Path, rows: list[tuple[str, ...]]) -> str:

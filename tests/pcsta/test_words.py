@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pcsta import cli, console, tensors
+from pcsta import cli, console, options, tensors
 from pcsta.config import RECIPES
 from pcsta.data.ntu import NTU
 from pcsta.files import exclusive
@@ -151,6 +151,13 @@ def test_a_system_library_that_opencv_lacks_is_named(said, monkeypatch):
     monkeypatch.setattr(cli, "full_app", lambda: lacking)
     told = said("data", "make")
     assert told.rc == 1 and "libGL.so.1" in told.err and "apt-get install libgl1" in told.err
+
+
+def test_without_the_book_nothing_is_drawn(here, said, monkeypatch):
+    cli.full_app()
+    monkeypatch.setattr(options, "draw", None)
+    told = said(*PREDICT, "a.avi", "--overlay", "o.mp4")
+    assert told.rc == 1 and 'pip install "pcsta[book]"' in told.err
 
 
 def test_a_port_that_is_none_is_refused_before_the_build(said):

@@ -13,7 +13,7 @@ from PIL import Image
 from pcsta.data.clip import HANDS, Clip, Truth
 from pcsta.skeletons import SKELETONS
 from pcsta_book import figures
-from pcsta_book.figures.paint import temporal_strip
+from pcsta_book.figures.paint import class_bars, temporal_strip
 from pcsta_book.figures.style import HAND_COLOURS, HAND_LINES, HAND_MARKERS
 from pcsta_book.places import BOOK
 
@@ -473,3 +473,11 @@ def test_the_colours_of_hands_are_for_hands():
         assert not [colour for colour in HAND_COLOURS if colour in text], path.name
     figures.use()
     assert not set(plt.rcParams["axes.prop_cycle"].by_key()["color"]) & set(HAND_COLOURS)
+
+
+def test_bars_of_classes_are_as_long_as_they_are_probable():
+    bars = class_bars([("pour", 0.75), ("stir", 0.25)], width=400)
+    high = len(bars) // 2
+    for place, share in enumerate((0.75, 0.25)):
+        below = bars[(place + 1) * high - 2].astype(int)  # below the letters
+        assert (below.sum(-1) < 700).mean() == pytest.approx(share, abs=0.01)
