@@ -16,15 +16,8 @@ from pcsta.data import DATASETS, DataError, data_root, open_dataset
 from pcsta.glimpse import GlimpseSensor, MissingWeights
 
 _PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "av",
-    "mediapipe",
-    "jupyter-book",
-    "ipywidgets",
-    "nbval",
-)
+    "torch", "torchvision", "numpy", "av", "mediapipe", "jupyter-book", "ipywidgets", "nbval",
+)  # fmt: skip
 
 
 Finding = tuple[bool, str, str]  # whether it is there, what was found, what to do if it is not
