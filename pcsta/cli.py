@@ -116,6 +116,7 @@ def train(
         int | None, typer.Option(help="Processes that read (default: 2, none to train on a CPU).")
     ] = None,
     device: options.Device = "auto",
+    precision: options.Precision = "auto",
 ) -> None:
     """Train one row of Table 6, pose stream first. Continues if interrupted.
 
@@ -123,6 +124,7 @@ def train(
     """
     from pcsta import checkpoint, common, preflight, skeletons, training
 
+    common.resolve_precision(precision, common.resolve_device(device))
     model = table_row(row, options.sizes(source, config, "laptop"))
     if skeleton is not None:
         options.choice(skeletons.SKELETONS, skeleton, "skeleton")
@@ -147,7 +149,7 @@ def train(
         for name, folder in zip(protocols, folders, strict=True):
             run = training.train(
                 store, model, how, folder, name, seed, device, workers=reading, source=source,
-                skeleton=skeleton, command=console.command_line(),
+                skeleton=skeleton, command=console.command_line(), precision=precision,
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:
                 typer.echo(f"trained: {run}")

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from threading import Thread
+from typing import Literal
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -38,6 +39,50 @@ def hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
+
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def resolve_precision(precision: str, device: torch.device) -> Precision:
+    """What training computes in: `auto` takes bfloat16 on a CUDA device that has it, else float32.
+
+    Raises ValueError for another name, and for bfloat16 on a CUDA device that only imitates it.
+    """
+    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "auto":
+        return "bfloat16" if has else "float32"
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"no precision {precision!r}; choose auto, float32 or bfloat16")
+    if precision == "bfloat16" and device.type == "cuda" and not has:
+        raise ValueError("this GPU does not compute in bfloat16: leave --precision out")
+    return "bfloat16" if precision == "bfloat16" else "float32"
+
+
+@contextmanager
+def fast_products(device: torch.device) -> Iterator[None]:
+    """Products of float32 matrices by TF32 on CUDA, that is, with factors of 10 bits. Else nothing."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if device.type == "cuda" else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def random_state(device: torch.device) -> Tensor:
+    """(R,) uint8: the state of the generator that dropout draws from on this device."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
+
+
+def set_random_state(state: Tensor, device: torch.device) -> None:
+    """Inverse of `random_state`. Raises RuntimeError for what is none."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        (torch.mps if device.type == "mps" else torch).set_rng_state(state)
 
 
 @contextmanager
@@ -100,6 +145,15 @@ def all_reduce(*values: float | int) -> list[float]:
     if distributed.is_initialized():
         distributed.all_reduce(sums)
     return sums.tolist()
+
+
+def gather(value: Tensor) -> Tensor:
+    """The values of all processes, stacked in order of their numbers; all of one shape, on the CPU."""
+    if not distributed.is_initialized():
+        return value[None]
+    parts = [torch.empty_like(value) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, value)
+    return torch.stack(parts)
 
 
 def data_parallel(model: nn.Module) -> nn.Module:

@@ -52,6 +52,14 @@ Protocol = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="Of the products in training: float32, bfloat16 (default: bfloat16 on a CUDA GPU that has "
+        "it).",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 

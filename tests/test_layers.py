@@ -16,7 +16,7 @@ attention scaling rgb_stream two_stream people_order
 data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.pairing data.splits
 data.ntu data.sbu data.msr_daily data.own data
 data.shard data.store data.store_writer data.sources data.prepare data.check data.inspect
-batches checkpoint preflight training evaluation export doctor
+batches checkpoint epoch_figures preflight training evaluation export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """
