@@ -170,16 +170,15 @@ class Underway:
     sums: Tensor
     random: Tensor
 
-    def check(self) -> Underway:
-        """Itself. Raises ValueError for what no epoch can be."""
-        kinds = [self.sums.dtype, self.random.dtype, self.sums.ndim, self.random.ndim]
-        whole = kinds == [torch.float64, torch.uint8, 2, 2] and self.sums.shape[1] == 3
-        whole = whole and conforms([self.steps], list[int])
-        whole = whole and conforms([self.seconds, self.rate], list[float])
-        known = whole and bool(self.sums.isfinite().all() and (self.sums[:, 2] > 0).all())
-        if not (known and self.steps > 0):
+    def __post_init__(self) -> None:
+        kinds = self.sums.dtype, self.random.dtype, self.sums.ndim, self.random.ndim
+        whole = kinds == (torch.double, torch.uint8, 2, 2) and self.sums.shape[1] == 3
+        whole = whole and bool((self.sums.isfinite() & (self.sums[:, 2:] > 0)).all())
+        told = conforms([self.seconds, self.rate], list[float]) and conforms(
+            [self.steps], list[int]
+        )
+        if not (whole and told and self.steps > 0):
             raise ValueError("it does not say how far its epoch was")
-        return self
 
 
 @dataclass
@@ -208,9 +207,9 @@ class State:
         for i, name in zip(group["params"], group["param_names"], strict=True):
             moments = optimizer["state"].get(i, {})
             parts |= {f"optimizer/{name}/{key}": t for key, t in moments.items()}
-        where = None
+        where: dict[str, float] | None = None
         if now := self.underway:
-            where = [now.steps, now.seconds, now.rate]
+            where = {"steps": now.steps, "seconds": now.seconds, "rate": now.rate}
             parts |= {"underway/sums": now.sums, "underway/random": now.random}
         rest = [self.progress, self.log, group, self.schedule.state_dict(), where]
         tensors.write(run / "state.safetensors", parts, {"json": json.dumps(rest)})
@@ -240,8 +239,8 @@ class State:
             self.optimizer.load_state_dict({"state": moments, "param_groups": [group]})
             self.schedule.load_state_dict(schedule)
             if where is not None:
-                (steps, seconds, rate), now = where, part("underway/")
-                self.underway = Underway(steps, seconds, rate, now["sums"], now["random"]).check()
+                now: dict[str, Any] = {**where, **part("underway/")}
+                self.underway = Underway(**now)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} is no state of this run ({error}); delete it, and the stage begins anew"

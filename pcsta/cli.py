@@ -85,7 +85,7 @@ def prepare(
 
 @app.command()
 def train(
-    dataset: options.DatasetName,
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")],
     out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
     root: options.Root = None,
     row: Annotated[
@@ -132,8 +132,8 @@ def train(
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
-    plan = options.Plan(dataset, root, f_g, weights, device, model.crops)
-    protocols = options.expand_protocols(plan.data.protocols, protocol)
+    plan = options.plan(dataset, root, f_g, weights, device, model.crops)
+    protocols = options.expand_protocols(list(plan.settings["splits"]), protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
         _, settings = preflight.settle(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from threading import Thread
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -41,22 +41,17 @@ def hardware(device: torch.device) -> str:
     return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
-Precision = Literal["auto", "float32", "bfloat16"]
-
-
-def resolve_precision(precision: str, device: torch.device) -> Precision:
+def resolve_precision(precision: str, device: torch.device) -> str:
     """What training computes in: `auto` takes bfloat16 on a CUDA device that has it, else float32.
 
     Raises ValueError for another name, and for bfloat16 on a CUDA device that only imitates it.
     """
-    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    if precision == "auto":
-        return "bfloat16" if has else "float32"
-    if precision not in ("float32", "bfloat16"):
+    if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"no precision {precision!r}; choose auto, float32 or bfloat16")
+    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if precision == "bfloat16" and device.type == "cuda" and not has:
         raise ValueError("this GPU does not compute in bfloat16: leave --precision out")
-    return "bfloat16" if precision == "bfloat16" else "float32"
+    return ("bfloat16" if has else "float32") if precision == "auto" else precision
 
 
 @contextmanager
@@ -70,19 +65,17 @@ def fast_products(device: torch.device) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def random_state(device: torch.device) -> Tensor:
-    """(R,) uint8: the state of the generator that dropout draws from on this device."""
-    if device.type == "cuda":
-        return torch.cuda.get_rng_state(device)
-    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
+def random_state(device: torch.device, state: Tensor | None = None) -> Tensor:
+    """(R,) uint8: of the generator that dropout draws from on this device; `state` becomes it.
 
-
-def set_random_state(state: Tensor, device: torch.device) -> None:
-    """Inverse of `random_state`. Raises RuntimeError for what is none."""
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    else:
-        (torch.mps if device.type == "mps" else torch).set_rng_state(state)
+    Raises RuntimeError for a state that is none.
+    """
+    of: Any = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type, torch)
+    which = (device,) if device.type == "cuda" else ()
+    if state is not None:
+        of.set_rng_state(state.clone(), *which)  # torch 2.14 takes a row for its tensor's beginning
+    found: Tensor = of.get_rng_state(*which)
+    return found
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,15 +14,7 @@ from pcsta.batches import Batch
 from pcsta.checkpoint import Underway
 from pcsta.data.store import Store
 
-
-class _Step(NamedTuple):
-    """What a batch came to, still on the device."""
-
-    loss: Tensor  # ()
-    right: Tensor  # ()
-    logits: Tensor  # (B, K)
-    labels: Tensor  # (B,)
-    clips: np.ndarray  # (B,)
+_Step = tuple[Tensor, Tensor, Tensor, Tensor, np.ndarray]  # loss, right, logits, labels, clips
 
 
 class EpochFigures:
@@ -37,25 +28,26 @@ class EpochFigures:
     def __init__(self, store: Store, clips: np.ndarray) -> None:
         self.store, self.clips = store, clips
         self.loss = self.right = self.seen = 0.0
-        self._unread: list[_Step] = []
+        self._unread: list[_Step] = []  # still on the device
 
     def add(self, loss: Tensor, logits: Tensor, batch: Batch) -> None:
         """The mean loss of a batch, and its logits (B, K). Asks nothing of the device."""
         loss, logits = loss.detach(), logits.detach()
         right = (logits.argmax(-1) == batch.labels).sum()
-        self._unread.append(_Step(loss, right, logits, batch.labels, batch.clips))
+        self._unread.append((loss, right, logits, batch.labels, batch.clips))
 
     def read(self) -> list[float]:
         """loss, right and seen. Raises ValueError, naming clips, when a loss is not finite."""
         steps, self._unread = self._unread, []
-        losses = torch.stack([s.loss for s in steps]).tolist() if steps else []
-        rights = torch.stack([s.right for s in steps]).tolist() if steps else []
-        for step, loss, right in zip(steps, losses, rights, strict=True):
+        if not steps:
+            return [self.loss, self.right, self.seen]
+        losses, rights = (torch.stack([s[k] for s in steps]).tolist() for k in (0, 1))
+        for loss, right, (*_, logits, labels, clips) in zip(losses, rights, steps, strict=True):
             if not math.isfinite(loss):
-                raise self._not_finite(step)
-            self.loss += loss * len(step.clips)
+                raise self._not_finite(logits, labels, clips)
+            self.loss += loss * len(clips)
             self.right += right
-            self.seen += len(step.clips)
+            self.seen += len(clips)
         return [self.loss, self.right, self.seen]
 
     def means(self, kind: str = "") -> dict[str, float]:
@@ -81,16 +73,15 @@ class EpochFigures:
         if then.random.shape != (processes, len(common.random_state(device))):
             return  # of others, or of another device
         try:
-            # a copy: torch 2.14 takes a row of a tensor for the tensor's beginning, or crashes
-            common.set_random_state(then.random[rank].clone(), device)
+            common.random_state(device, then.random[rank])
         except RuntimeError as error:
             raise ValueError(f"the run's state is damaged ({error}); delete state.safetensors there, "
                              "and the stage begins anew") from None  # fmt: skip
 
-    def _not_finite(self, step: _Step) -> ValueError:
+    def _not_finite(self, logits: Tensor, labels: Tensor, clips: np.ndarray) -> ValueError:
         """What to say of a loss that is no number: whose, and where the largest number stands."""
-        store, losses = self.store, cross_entropy(step.logits, step.labels, reduction="none")
-        names = [store.clips[i].name for i in step.clips[~losses.isfinite().cpu().numpy()]]
+        store, losses = self.store, cross_entropy(logits, labels, reduction="none")
+        names = [store.clips[i].name for i in clips[~losses.isfinite().cpu().numpy()]]
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         reach, far = max((float(np.abs(store.joints(i)).max()), i) for i in self.clips)
         return ValueError(

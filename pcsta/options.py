@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -53,12 +53,7 @@ Protocol = Annotated[
 Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[
-    str,
-    typer.Option(
-        help="Of the products in training: float32, bfloat16 (default: bfloat16 on a CUDA GPU that has "
-        "it).",
-        show_default=False,
-    ),
+    str, typer.Option(help="Products in training: float32, bfloat16, or auto (what the GPU has).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
@@ -155,3 +150,28 @@ class Plan:
             name, why = next(iter(store.skipped.items()))
             raise ValueError(f"no sample can be used; the first of them, {name}: {why}")
         return store
+
+
+class Made:
+    """A store that is there, in place of a `Plan`; what it was made of may be on another machine."""
+
+    def __init__(self, path: Path) -> None:
+        from pcsta.data.store import Store
+
+        self.made = Store(path)
+        self.settings = self.made.settings
+        self.usable = {clip.name: clip.label for clip in self.made.clips}
+
+    def store(self, *_: object) -> Store:
+        return self.made
+
+
+def plan(
+    dataset: str, root: Path | None, sensor: str, weights: Path | None, *how: Any
+) -> Plan | Made:
+    """Of a dataset by its name, or of the store in a folder. Raises as `Plan` and `Store` do."""
+    if not (Path(dataset) / "settings.json").exists():
+        return Plan(dataset, root, sensor, weights, *how)
+    if root or weights:
+        raise ValueError(f"{dataset} is a store that is made: leave --root and --weights out")
+    return Made(Path(dataset))

@@ -167,7 +167,7 @@ class _Run:
     fitting: np.ndarray  # positions of clips
     validating: np.ndarray
     progress: bool
-    precision: common.Precision
+    precision: str
     bar: tqdm = field(init=False)  # of all epochs' clips
     saved: float = field(init=False)  # when the last state was
     began: float = field(init=False)  # when the epoch did, less the time in which nothing ran

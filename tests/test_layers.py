@@ -20,7 +20,7 @@ batches checkpoint epoch_figures preflight training evaluation export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """
-places assets pools exercises
+places assets pools exercises rehearsal
 synthetic.actions synthetic.actors synthetic.camera synthetic.casting synthetic.brush synthetic.tracking
 synthetic.motions synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.people synthetic.clip_plan synthetic.generate synthetic

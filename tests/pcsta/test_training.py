@@ -326,7 +326,7 @@ def test_a_step_too_far_is_not_saved(store, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "spoiled"),
     [
-        ("steps", lambda where, now: where.__setitem__(0, -1)),
+        ("steps", lambda where, now: where.update(steps=-1)),
         ("sums", lambda where, now: now["underway/sums"].fill_(torch.nan)),
         ("random", lambda where, now: now["underway/random"].fill_(255)),
     ],
