@@ -179,11 +179,9 @@ class _Run:
         state, learner = self._state(epochs), common.data_parallel(model)
         frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
         kept, self.saved = state.progress, time.perf_counter()
-        steps = self._steps()
-        done = kept["epochs"] * steps + (state.underway.steps if state.underway else 0)
-        self.bar = tqdm(total=epochs * steps, initial=done, unit="clip",
-                        unit_scale=len(self.fitting) / steps,
-                        disable=rank > 0 or not self.progress)  # fmt: skip
+        done = state.underway.steps if state.underway else 0
+        self.bar = tqdm(total=epochs * len(self.fitting), initial=self._clips(kept["epochs"], done),
+                        unit="clip", disable=rank > 0 or not self.progress)  # fmt: skip
         for epoch in range(kept["epochs"], epochs):
             if recipe.keep == "best" and epoch - kept["epoch"] > recipe.patience:
                 break
@@ -262,7 +260,7 @@ class _Run:
             done += 1
             if time.perf_counter() - looked >= LOOK_SECONDS:
                 figures.read()
-                self._show(epoch, done)
+                self.bar.update(self._clips(epoch, done) - self.bar.n)
                 looked = time.perf_counter()
             # the first process's clock is everybody's
             if common.all_reduce(rank == 0 and self._late())[0]:
@@ -270,12 +268,12 @@ class _Run:
                 state.underway = figures.underway(done, seconds, rate, device)
                 self._save(state)
                 state.underway = None
-        self._show(epoch, done)
+        self.bar.update(self._clips(epoch, done) - self.bar.n)
         return figures.means() | {"rate": rate}
 
-    def _show(self, epoch: int, done: int) -> None:
-        """How far it is, on the bar."""
-        self.bar.update(epoch * self._steps() + done - self.bar.n)
+    def _clips(self, epochs: int, steps: int) -> int:
+        """Clips seen in so many epochs and steps of the next one."""
+        return round((epochs + steps / self._steps()) * len(self.fitting))
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:

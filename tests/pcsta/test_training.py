@@ -237,6 +237,29 @@ def test_stopped_after_any_step_it_ends_on_the_same_bits(short, stops):
             assert logged(out / stage) == logged(whole / stage)
 
 
+def test_the_bar_counts_clips_within_an_epoch(store, tmp_path, monkeypatch, capsys):
+    """Of 15 that are fitted, three epochs; a run that goes on begins where it stood."""
+    save = State.save
+
+    def dies(self, out):
+        save(self, out)
+        if self.progress["epochs"] and self.underway:
+            raise Interrupted
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", -1)
+    monkeypatch.setattr(module, "SAVE_SECONDS", -1)
+    monkeypatch.setattr(State, "save", dies)
+    how = (store, row("A", tiny()), replace(RECIPE, pose_epochs=3), tmp_path)
+    with pytest.raises(Interrupted):
+        train(*how, device="cpu")
+    said = capsys.readouterr().err
+    assert " 19/45 " in said and "epoch 2 of 3" in said and "clip/s" in said
+    monkeypatch.setattr(State, "save", save)
+    train(*how, device="cpu")
+    shown = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()
+    assert " 19/45 " in shown[0] and " 45/45 " in shown[-1] and "epoch 3 of 3" in shown[-1]
+
+
 class Asking(TorchDispatchMode):
     """What would make the host wait for an accelerator."""
 
