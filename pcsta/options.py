@@ -169,7 +169,7 @@ class Made:
 def plan(
     dataset: str, root: Path | None, sensor: str, weights: Path | None, *how: Any
 ) -> Plan | Made:
-    """Of a dataset by its name, or of the store in a folder. Raises as `Plan` and `Store` do."""
+    """`Plan` of a dataset by its name, or `Made` of the store in a folder. Raises as `Plan` and `Store` do."""
     if not (Path(dataset) / "settings.json").exists():
         return Plan(dataset, root, sensor, weights, *how)
     if root or weights:
