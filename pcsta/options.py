@@ -166,9 +166,7 @@ class Made:
         return self.made
 
 
-def plan(
-    dataset: str, root: Path | None, sensor: str, weights: Path | None, *how: Any
-) -> Plan | Made:
+def plan(dataset: str, root: Path | None, sensor: str, weights: Path | None, *how: Any) -> Any:
     """`Plan` of a dataset by its name, or `Made` of the store in a folder. Raises as `Plan` and `Store` do."""
     if not (Path(dataset) / "settings.json").exists():
         return Plan(dataset, root, sensor, weights, *how)
