@@ -153,10 +153,13 @@ class SubSequences:
         finally:
             self._idle.append((reads, loader))
 
-    def training(self, clips: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
+    def training(
+        self, clips: np.ndarray, batch: int, rng: np.random.Generator, done: int = 0
+    ) -> Iterator[Batch]:
         """One epoch: each clip once, in random order, one random sub-sequence each (section 5).
 
-        With `either_order` the two people of each clip are exchanged with probability 1/2.
+        With `either_order` the two people of each clip are exchanged with probability 1/2. The first
+        `done` batches are left out: an epoch that was interrupted goes on.
         Raises ValueError as `steps_per_epoch`.
         """
         clips = rng.permutation(clips)
@@ -166,7 +169,7 @@ class SubSequences:
             exchanged = rng.random(len(clips)) < 0.5
         pieces = steps_per_epoch(len(clips), batch, self.part[1])
         parts = (np.array_split(a, pieces) for a in (clips, frames, exchanged))
-        return self._batches(list(zip(*parts, strict=True)))
+        return self._batches(list(zip(*parts, strict=True))[done:])
 
     def testing(
         self, clips: np.ndarray, count: int, batch: int = 64, exchanged: bool = False

@@ -7,7 +7,8 @@ A run is a folder of tensors by name (safetensors) and JSON; reading it runs no 
     log.csv             one line an epoch; "rate" is the learning rate at its beginning
     state.safetensors   `State`, while it trains: model/NAME as it stands, best/NAME of the epoch
                         kept so far, optimizer/NAME/ exp_avg, exp_avg_sq and step of each parameter
-                        that learns; in its metadata "json": progress, log, Adam's settings, schedule
+                        that learns; underway/ of an epoch that is not at its end; in its metadata
+                        "json": progress, log, Adam's settings, schedule, and numbers of `Underway`
     model.safetensors   the trained model, `TwoStream.state_dict()`: parameters, the frozen scaling
                         of glimpses and s, statistics of batch normalisation
     record.json         `RunRecord`; its presence says that the run is finished
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -81,6 +82,7 @@ class RunRecord(RunSettings):
     clips: dict[str, int]  # fitting, validation
     seconds: float  # of all its epochs
     processes: int
+    precision: NotRequired[str]  # of the products in training
     hardware: str
     classes: list[str]
     skeleton: str
@@ -154,10 +156,36 @@ def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig
 
 
 @dataclass
+class Underway:
+    """An epoch that is not at its end: so many steps and seconds of it, and the rate that it began with.
+
+    Of its N processes:
+    sums:   (N, 3) float64, loss, right and seen of `EpochFigures`
+    random: (N, R) uint8, where their dropout stands, `common.random_state`
+    """
+
+    steps: int
+    seconds: float
+    rate: float
+    sums: Tensor
+    random: Tensor
+
+    def __post_init__(self) -> None:
+        kinds = self.sums.dtype, self.random.dtype, self.sums.ndim, self.random.ndim
+        whole = kinds == (torch.double, torch.uint8, 2, 2) and self.sums.shape[1] == 3
+        whole = whole and bool((self.sums.isfinite() & (self.sums[:, 2:] > 0)).all())
+        told = conforms([self.seconds, self.rate], list[float]) and conforms(
+            [self.steps], list[int]
+        )
+        if not (whole and told and self.steps > 0):
+            raise ValueError("it does not say how far its epoch was")
+
+
+@dataclass
 class State:
     """All that changes while a stage trains. The optimizer's one group knows parameters by name.
 
-    best: tensors of the epoch that is kept;  log: one line an epoch
+    best: tensors of the epoch that is kept;  log: one line an epoch;  underway: None between two
     """
 
     model: TwoStream
@@ -166,8 +194,9 @@ class State:
     best: dict[str, Tensor] = field(default_factory=dict)
     log: list[dict[str, str | int]] = field(default_factory=list)
     progress: Progress = field(
-        default_factory=lambda: Progress(epochs=0, epoch=-1, loss=math.inf, accuracy=0.0)
+        default_factory=lambda: Progress(epochs=0, epoch=-1, loss=sys.float_info.max, accuracy=0.0)
     )
+    underway: Underway | None = None
 
     def save(self, run: Path) -> None:
         """Write state.safetensors, whole or not at all."""
@@ -178,7 +207,11 @@ class State:
         for i, name in zip(group["params"], group["param_names"], strict=True):
             moments = optimizer["state"].get(i, {})
             parts |= {f"optimizer/{name}/{key}": t for key, t in moments.items()}
-        rest = [self.progress, self.log, group, self.schedule.state_dict()]
+        where: dict[str, float] | None = None
+        if now := self.underway:
+            where = {"steps": now.steps, "seconds": now.seconds, "rate": now.rate}
+            parts |= {"underway/sums": now.sums, "underway/random": now.random}
+        rest = [self.progress, self.log, group, self.schedule.state_dict(), where]
         tensors.write(run / "state.safetensors", parts, {"json": json.dumps(rest)})
 
     def load(self, run: Path) -> None:
@@ -193,7 +226,7 @@ class State:
 
         tensors.load_into(self.model, part("model/"), path, "this run")
         try:
-            self.progress, self.log, group, schedule = json.loads(metadata["json"])
+            self.progress, self.log, group, schedule, where = json.loads(metadata["json"])
             if not conforms(self.progress, Progress):
                 raise ValueError("it does not say how far it was")
             names = zip(group["params"], group["param_names"], strict=True)
@@ -205,6 +238,9 @@ class State:
                     raise ValueError(f"its optimizer has {shapes}")
             self.optimizer.load_state_dict({"state": moments, "param_groups": [group]})
             self.schedule.load_state_dict(schedule)
+            if where is not None:
+                now: dict[str, Any] = {**where, **part("underway/")}
+                self.underway = Underway(**now)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} is no state of this run ({error}); delete it, and the stage begins anew"

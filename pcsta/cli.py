@@ -86,7 +86,7 @@ def prepare(
 
 @app.command()
 def train(
-    dataset: options.DatasetName,
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")],
     out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
     root: options.Root = None,
     row: Annotated[
@@ -118,6 +118,7 @@ def train(
         int | None, typer.Option(help="Processes that read (default: 2, none to train on a CPU).")
     ] = None,
     device: options.Device = "auto",
+    precision: options.Precision = "auto",
 ) -> None:
     """Train one row of Table 6, pose stream first. Continues if interrupted.
 
@@ -125,6 +126,7 @@ def train(
     """
     from pcsta import checkpoint, common, preflight, skeletons, training
 
+    common.resolve_precision(precision, common.resolve_device(device))
     model = table_row(row, options.sizes(source, config, "laptop"))
     if skeleton is not None:
         options.choice(skeletons.SKELETONS, skeleton, "skeleton")
@@ -132,8 +134,8 @@ def train(
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
-    plan = options.Plan(dataset, root, f_g, weights, device, model.crops, None, crop_size)
-    protocols = options.expand_protocols(plan.data.protocols, protocol)
+    plan = options.plan(dataset, root, f_g, weights, device, model.crops, None, crop_size)
+    protocols = options.expand_protocols(list(plan.settings["splits"]), protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
         _, settings = preflight.settle(
@@ -149,7 +151,7 @@ def train(
         for name, folder in zip(protocols, folders, strict=True):
             run = training.train(
                 store, model, how, folder, name, seed, device, workers=reading, source=source,
-                skeleton=skeleton, command=console.command_line(),
+                skeleton=skeleton, command=console.command_line(), precision=precision,
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:
                 typer.echo(f"trained: {run}")

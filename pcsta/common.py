@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from threading import Thread
+from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -38,6 +39,43 @@ def hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """What training computes in: `auto` takes bfloat16 on a CUDA device that has it, else float32.
+
+    Raises ValueError for another name, and for bfloat16 on a CUDA device that only imitates it.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(f"no precision {precision!r}; choose auto, float32 or bfloat16")
+    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "bfloat16" and device.type == "cuda" and not has:
+        raise ValueError("this GPU does not compute in bfloat16: leave --precision out")
+    return ("bfloat16" if has else "float32") if precision == "auto" else precision
+
+
+@contextmanager
+def fast_products(device: torch.device) -> Iterator[None]:
+    """Products of float32 matrices by TF32 on CUDA, that is, with factors of 10 bits. Else nothing."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if device.type == "cuda" else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def random_state(device: torch.device, state: Tensor | None = None) -> Tensor:
+    """(R,) uint8: of the generator that dropout draws from on this device; `state` becomes it.
+
+    Raises RuntimeError for a state that is none.
+    """
+    of: Any = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type, torch)
+    which = (device,) if device.type == "cuda" else ()
+    if state is not None:
+        of.set_rng_state(state.clone(), *which)  # torch 2.14 takes a row for its tensor's beginning
+    found: Tensor = of.get_rng_state(*which)
+    return found
 
 
 @contextmanager
@@ -100,6 +138,15 @@ def all_reduce(*values: float | int) -> list[float]:
     if distributed.is_initialized():
         distributed.all_reduce(sums)
     return sums.tolist()
+
+
+def gather(value: Tensor) -> Tensor:
+    """The values of all processes, stacked in order of their numbers; all of one shape, on the CPU."""
+    if not distributed.is_initialized():
+        return value[None]
+    parts = [torch.empty_like(value) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, value)
+    return torch.stack(parts)
 
 
 def data_parallel(model: nn.Module) -> nn.Module:

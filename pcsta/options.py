@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -55,6 +55,9 @@ Protocol = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Precision = Annotated[
+    str, typer.Option(help="Products in training: float32, bfloat16, or auto (what the GPU has).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
@@ -162,3 +165,28 @@ class Plan:
             name, why = next(iter(store.skipped.items()))
             raise ValueError(f"no sample can be used; the first of them, {name}: {why}")
         return store
+
+
+class Made:
+    """A store that is there, in place of a `Plan`; what it was made of may be on another machine."""
+
+    def __init__(self, path: Path) -> None:
+        from pcsta.data.store import Store
+
+        self.made = Store(path)
+        self.settings = self.made.settings
+        self.usable = {clip.name: clip.label for clip in self.made.clips}
+
+    def store(self, *_: object) -> Store:
+        return self.made
+
+
+def plan(dataset: str, root: Path | None, sensor: str, weights: Path | None, *how: Any) -> Any:
+    """`Plan` of a dataset by its name, or `Made` of the store in a folder. Raises as `Plan` and `Store` do."""
+    if not (Path(dataset) / "settings.json").exists():
+        return Plan(dataset, root, sensor, weights, *how)
+    if root or weights or any(how[2:]):
+        raise ValueError(
+            f"{dataset} is a store that is made: leave --root, --weights and --crop-size out"
+        )
+    return Made(Path(dataset))

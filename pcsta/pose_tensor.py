@@ -243,7 +243,7 @@ class PoseTensor:
                 f"got {tuple(joints.shape)}"
             )
         if self.convert is not None:
-            joints = self.convert.to(joints) @ joints  # (B, T, P, J, 3)
+            joints = self.convert.to(joints, non_blocking=True) @ joints  # (B, T, P, J, 3)
         if self.view == "people":
             joints = face(joints, self.skeleton.root_index)
         x = normalise(joints, self.skeleton.root_index, self.origin)
@@ -256,7 +256,8 @@ class PoseTensor:
             velocity = acceleration = torch.zeros_like(x)
         motion = torch.stack([x, velocity, acceleration], dim=1)  # (B, 3, T, P, J, 3)
         # index_select copies whole xyz triplets: several times faster than fancy indexing
-        X = motion.index_select(4, torch.tensor(self.order, device=joints.device))
+        order = torch.tensor(self.order).to(joints.device, non_blocking=True)
+        X = motion.index_select(4, order)
         if self.coordinates == "channels":
             return X.movedim(-1, 2).flatten(1, 2).flatten(3)  # (B, 9, T, P·E)
         return X.flatten(3)  # (B, 3, T, P·E·3)

@@ -6,13 +6,10 @@ in `pcsta.checkpoint`.
 
 from __future__ import annotations
 
-import csv
-import math
 import platform
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,11 +25,15 @@ from pcsta.batches import Batch, SubSequences, fit_scaling, project_glimpses, st
 from pcsta.checkpoint import BODY, POSE_STREAM, Stage, State, load_part
 from pcsta.config import ModelConfig, TrainConfig, needs_pose
 from pcsta.data.store import Store
-from pcsta.files import atomic, exclusive, write_json
+from pcsta.epoch_figures import EpochFigures
+from pcsta.files import exclusive, write_csv, write_json
 from pcsta.preflight import settle, training_clips
 from pcsta.two_stream import TwoStream
 
-SAVE_SECONDS = 10  # between two states: writing one costs as much as a short epoch of the wide net
+SAVE_SECONDS = (
+    60  # between two states: one of the paper's sizes is 0.6 GB and takes a second or two
+)
+LOOK_SECONDS = 1  # between two looks at what the device has computed: for each it is waited for
 
 
 def train(
@@ -49,6 +50,7 @@ def train(
     source: Path | str | None = None,
     skeleton: str | None = None,
     command: str = "",
+    precision: str = "auto",
 ) -> Path:
     """Train one model into the folder `out` and return it; a finished run returns at once.
 
@@ -63,6 +65,7 @@ def train(
     skeleton:  name of the skeleton that the network reads, to which the joints are converted;
                default the dataset's own
     command:   what continues the run, for who finds it unfinished
+    precision: of the products in training, see `common.resolve_precision`
     Raises ValueError as `settle`, when the folder holds another run, or when a loss is not finite.
 
     >>> from pcsta import train
@@ -73,6 +76,7 @@ def train(
     ['config.json', 'log.csv', 'model.safetensors', 'record.json', 'store.json']
     """
     out, chosen = Path(out), common.resolve_device(device)
+    products = common.resolve_precision(precision, chosen)
     source, pose_from = (None if run is None else Path(run) for run in (source, pose_from))
     part = rank, processes = common.rank_and_world_size()
     stage: Stage = "pose" if config.streams == "pose" else "rgb"
@@ -96,7 +100,7 @@ def train(
             pose = replace(config, streams="pose")
             pose_from = train(
                 store, pose, recipe, out / "pose", protocol, seed, device, None, workers, progress,
-                source, skeleton, command,
+                source, skeleton, command, precision,
             )  # fmt: skip
 
         torch.manual_seed(seed)
@@ -110,7 +114,9 @@ def train(
         elif model.rgb is not None and config.glimpse_projection:  # the frozen map is the source's
             features = project_glimpses(model.rgb.scaling, store)
         batches = SubSequences(store, config, chosen, recipe.sampling, features, workers, part)
-        state = _Run(out, model, recipe, stage, seed, batches, fitting, validating, progress).fit()
+        state = _Run(
+            out, model, recipe, stage, seed, batches, fitting, validating, progress, products,
+        ).fit()  # fmt: skip
         if rank == 0:
             crop_size, width = store.settings["crop_size"], store.settings["image_width"]
             checkpoint.save(out, model, {
@@ -120,6 +126,7 @@ def train(
                 "clips": {"fitting": len(fitting), "validation": len(validating)},
                 "seconds": round(sum(float(line["seconds"]) for line in state.log), 1),
                 "processes": processes,
+                "precision": products,
                 "hardware": common.hardware(chosen),
                 "classes": list(store.classes),
                 "skeleton": store.skeleton.name,
@@ -160,6 +167,10 @@ class _Run:
     fitting: np.ndarray  # positions of clips
     validating: np.ndarray
     progress: bool
+    precision: str
+    bar: tqdm = field(init=False)  # of all epochs' clips
+    saved: float = field(init=False)  # when the last state was
+    began: float = field(init=False)  # when the epoch did, less the time in which nothing ran
 
     def fit(self) -> State:
         """Train to the best validation epoch, continuing where an interrupted run stood."""
@@ -167,34 +178,48 @@ class _Run:
         epochs = recipe.pose_epochs if self.stage == "pose" else recipe.rgb_epochs
         state, learner = self._state(epochs), common.data_parallel(model)
         frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
-        kept, saved = state.progress, time.perf_counter()
-        first, silent = kept["epochs"], rank > 0 or not self.progress
-        bar = tqdm(range(first, epochs), initial=first, total=epochs, unit="epoch",
-                   desc=f"{self.stage} stream", disable=silent)  # fmt: skip
-        for epoch in bar:
+        kept, self.saved = state.progress, time.perf_counter()
+        done = state.underway.steps if state.underway else 0
+        self.bar = tqdm(total=epochs * len(self.fitting), initial=self._clips(kept["epochs"], done),
+                        unit="clip", disable=rank > 0 or not self.progress)  # fmt: skip
+        for epoch in range(kept["epochs"], epochs):
             if recipe.keep == "best" and epoch - kept["epoch"] > recipe.patience:
                 break
-            began = time.perf_counter()
-            rate = float(state.schedule.get_last_lr()[0])
-            figures = {**self._learn(learner, state, epoch), "rate": rate, **self._validate()}
+            self.bar.set_description(f"{self.stage} stream, epoch {epoch + 1} of {epochs}")
+            self.began = time.perf_counter()
+            with common.fast_products(self.batches.device):
+                learned = self._learn(learner, state, epoch)
+            figures = learned | self._validate()
             loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]
             kept["epochs"] = epoch + 1
             if recipe.keep == "last" or loss <= kept["loss"]:
                 kept |= {"epoch": epoch, "loss": loss, "accuracy": accuracy}
                 tensors = model.state_dict().items()
                 state.best = {n: t.clone() for n, t in tensors if n not in frozen}
-            bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
+            self.bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items() if k != "rate"})
             if rank:
                 continue  # the first process writes for all
-            figures["seconds"] = time.perf_counter() - began
+            figures["seconds"] = time.perf_counter() - self.began
             line = {"stage": self.stage, "epoch": epoch}
             state.log.append(line | {k: f"{v:.6g}" for k, v in figures.items()})
-            _write(self.out / "log.csv", state.log)
-            if time.perf_counter() - saved >= SAVE_SECONDS:
-                state.save(self.out)
-                saved = time.perf_counter()
+            write_csv(self.out / "log.csv", state.log)
+            if self._late():
+                self._save(state)
+        self.bar.close()
         model.load_state_dict(state.best, strict=False)
         return state
+
+    def _steps(self) -> int:
+        return steps_per_epoch(len(self.fitting), self.recipe.batch)
+
+    def _late(self) -> bool:
+        return time.perf_counter() - self.saved >= SAVE_SECONDS
+
+    def _save(self, state: State) -> None:
+        """By the first process; not after a step too far, of which the next loss will tell."""
+        if self.batches.part[0] == 0 and all(p.isfinite().all() for p in self.model.parameters()):
+            state.save(self.out)
+        self.saved = time.perf_counter()
 
     def _state(self, epochs: int) -> State:
         """At the beginning, or where an interrupted run stood."""
@@ -204,70 +229,67 @@ class _Run:
             decay = decay if recipe.rgb_weight_decay is None else recipe.rgb_weight_decay
         learning = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(learning, rate, weight_decay=decay, fused=True)
-        steps = epochs * steps_per_epoch(len(self.fitting), recipe.batch)
-        state = State(self.model, optimizer, learning_rates(optimizer, recipe.schedule, steps))
+        schedule = learning_rates(optimizer, recipe.schedule, epochs * self._steps())
+        state = State(self.model, optimizer, schedule)
         state.load(self.out)
         return state
 
     @torch.enable_grad()  # also for a caller that has switched gradients off
     def _learn(self, learner: torch.nn.Module, state: State, epoch: int) -> dict[str, float]:
+        """The steps of an epoch, or those that are left; nothing in them waits for the device."""
         # Randomness comes from (seed, stage, epoch) alone: a resumed run repeats it exactly.
         rng = np.random.default_rng([self.seed, 0 if self.stage == "pose" else 1, epoch])
-        # dropout differs by process
-        torch.manual_seed(int(rng.integers(2**62)) + self.batches.part[0])
+        rank, device = self.batches.part[0], self.batches.device
+        torch.manual_seed(int(rng.integers(2**62)) + rank)  # dropout differs by process
+        rate, figures, done = float(state.schedule.get_last_lr()[0]), self._figures(), 0
+        if then := state.underway:
+            rate, done, state.underway = then.rate, then.steps, None
+            self.began -= then.seconds
+            figures.go_on(then, device)
+        looked = time.perf_counter()
         self.model.train()
-        batches = self.batches.training(self.fitting, self.recipe.batch, rng)
-        return self._figures("", learner, batches, state)
+        for batch in self.batches.training(self.fitting, self.recipe.batch, rng, done):
+            with torch.autocast(device.type, torch.bfloat16, self.precision == "bfloat16"):
+                logits = self._logits(learner, batch)
+            loss = cross_entropy(logits, batch.labels, label_smoothing=self.recipe.label_smoothing)
+            state.optimizer.zero_grad()
+            (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
+            state.optimizer.step()
+            state.schedule.step()
+            figures.add(loss, logits, batch)
+            done += 1
+            if time.perf_counter() - looked >= LOOK_SECONDS:
+                figures.read()
+                self.bar.update(self._clips(epoch, done) - self.bar.n)
+                looked = time.perf_counter()
+            # the first process's clock is everybody's
+            if common.all_reduce(rank == 0 and self._late())[0]:
+                seconds = time.perf_counter() - self.began
+                state.underway = figures.underway(done, seconds, rate, device)
+                self._save(state)
+                state.underway = None
+        self.bar.update(self._clips(epoch, done) - self.bar.n)
+        return figures.means() | {"rate": rate}
+
+    def _clips(self, epochs: int, steps: int) -> int:
+        """Clips seen in so many epochs and steps of the next one."""
+        return round((epochs + steps / self._steps()) * len(self.fitting))
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Figures of this stage's own logits, three sub-sequences a clip."""
+        """Figures of this stage's own logits in float32, three sub-sequences a clip."""
         self.model.eval()
-        return self._figures("validation_", self.model, self.batches.testing(self.validating, 3))
+        figures = self._figures()
+        for batch in self.batches.testing(self.validating, 3):
+            logits = self._logits(self.model, batch)
+            figures.add(cross_entropy(logits, batch.labels), logits, batch)
+        return figures.means("validation_")
 
-    def _figures(
-        self,
-        kind: str,
-        model: torch.nn.Module,
-        batches: Iterator[Batch],
-        learns: State | None = None,
-    ) -> dict[str, float]:
-        """Mean loss and accuracy over all processes' batches; with `learns`, a step on each."""
-        smoothing = self.recipe.label_smoothing if learns else 0.0
-        loss_sum = right = seen = 0.0
-        for batch in batches:
-            out = model(batch.pose_tensor, batch.glimpses, batch.present, self.batches.projected)
-            logits = out.pose_logits if self.stage == "pose" else out.rgb_logits
-            loss = cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-            if learns:
-                learns.optimizer.zero_grad()
-                (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
-                learns.optimizer.step()
-                learns.schedule.step()
-            if not math.isfinite(value := loss.item()):
-                raise self._not_finite(logits.detach(), batch)
-            loss_sum += value * len(batch.labels)
-            right += (logits.argmax(-1) == batch.labels).sum().item()
-            seen += len(batch.labels)
-        loss_sum, right, seen = common.all_reduce(loss_sum, right, seen)
-        return {f"{kind}loss": loss_sum / seen, f"{kind}accuracy": right / seen}
+    def _figures(self) -> EpochFigures:
+        return EpochFigures(self.batches.store, np.concatenate([self.fitting, self.validating]))
 
-    def _not_finite(self, logits: Tensor, batch: Batch) -> ValueError:
-        """What to say of a loss that is no number: whose, and where the largest number stands."""
-        store, losses = self.batches.store, cross_entropy(logits, batch.labels, reduction="none")
-        names = [store.clips[i].name for i in batch.clips[~losses.isfinite().cpu().numpy()]]
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        clips = (*self.fitting, *self.validating)
-        reach, far = max((float(np.abs(store.joints(i)).max()), i) for i in clips)
-        return ValueError(
-            f"the loss is no finite number at {', '.join(names[:5])}{more}; the largest coordinate in "
-            f"training is {reach:.3g} m, in {store.clips[far].name}. Look at it with `pcsta inspect "
-            "FILE`, and leave it out if it is absurd; else train with a smaller --rate-share"
-        )
-
-
-def _write(path: Path, log: list[dict[str, str | int]]) -> None:
-    with atomic(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, log[-1])
-        writer.writeheader()
-        writer.writerows(log)
+    def _logits(self, model: torch.nn.Module, batch: Batch) -> Tensor:
+        """This stage's own, (B, K) float32."""
+        out = model(batch.pose_tensor, batch.glimpses, batch.present, self.batches.projected)
+        logits: Tensor = out.pose_logits if self.stage == "pose" else out.rgb_logits
+        return logits.float()

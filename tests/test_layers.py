@@ -16,11 +16,11 @@ attention scaling rgb_stream two_stream people_order
 data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.crop_size data.pairing data.splits
 data.ntu data.sbu data.msr_daily data.jhmdb data.own data.estimated data.blazepose data.keypoints data data.poses
 data.shard data.store data.store_writer data.sources data.prepare data.check data.inspect
-batches checkpoint preflight training evaluation export doctor
+batches checkpoint epoch_figures preflight training evaluation export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """
-places assets pools exercises
+places assets pools exercises rehearsal
 synthetic.actions synthetic.actors synthetic.camera synthetic.casting synthetic.brush synthetic.tracking
 synthetic.motions synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.people synthetic.clip_plan synthetic.generate synthetic

@@ -184,6 +184,13 @@ def test_a_loss_that_is_no_number_names_the_clip(here, said):
     assert not (here / "new/model.safetensors").exists()
 
 
+def test_a_precision_that_there_is_not_is_refused_first(here, said):
+    told = said(*NEW, "--precision", "half")
+    assert told.rc == 1 and "choose auto, float32 or bfloat16" in told.err
+    assert not (here / "new").exists()
+    assert said(*NEW, "--precision", "float32").rc == 0
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
 def test_a_disk_that_takes_nothing(here, said, monkeypatch, number):
     def full(*_):

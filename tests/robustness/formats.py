@@ -99,7 +99,7 @@ def store_use(folder: Path) -> bool:
 
 
 # --- runs -----------------------------------------------------------------------------------------
-RECIPE = TrainConfig(pose_epochs=2, rgb_epochs=1, batch=4, validation=0.25)
+RECIPE = TrainConfig(pose_epochs=2, rgb_epochs=1, batch=2, validation=0.25)
 
 
 def run_make(folder: Path) -> Spoil:
@@ -121,17 +121,17 @@ def state_make(folder: Path) -> Spoil:
     from pcsta import training
 
     store = make_store(folder / "s", clips=12)
-    learn, training.SAVE_SECONDS = training._Run._learn, -1
+    save, training.SAVE_SECONDS = training.State.save, -1
 
-    def stops(self, learner, state, epoch):
-        if epoch:
+    def stops(self, out):
+        save(self, out)
+        if self.progress["epochs"] and self.underway:
             raise KeyboardInterrupt
-        return learn(self, learner, state, epoch)
 
-    training._Run._learn = stops
+    training.State.save = stops
     with suppress(KeyboardInterrupt):
         train(store, row("A", tiny()), RECIPE, folder / "r", progress=False)
-    training._Run._learn = learn
+    training.State.save = save
     return {"r/state.safetensors": BINARY, "r/config.json": JSON}
 
 

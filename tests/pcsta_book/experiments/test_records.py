@@ -12,7 +12,7 @@ from pcsta.files import read_json
 from pcsta_book.experiments import grid, records
 from pcsta_book.places import ROOT
 
-RECORDS = sorted(records.FOLDER.glob("*.json"))
+RECORDS = sorted(set(records.FOLDER.glob("*.json")) - {records.FOLDER / "performance.json"})
 
 
 @pytest.fixture(scope="module")
