@@ -280,7 +280,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("pcsta."):
             raise
-        sys.exit(f'pcsta: {error.name} is not installed; `pip install "pcsta[book]"` brings it')
+        sys.exit(f'pcsta: {error.name} is not installed; `pip install -e ".[book]"` brings it')
     except ImportError as error:
         if "libGL" not in str(error):
             raise

@@ -119,7 +119,7 @@ def test_the_wheel_works_without_the_book(tmp_path):
     said = python_in(scripts, "from pcsta.__main__ import main; main()", "--help", **options)
     assert said.returncode == 0 and "evaluate" in said.stdout, said.stderr
     said = python_in(scripts, "from pcsta.__main__ import main; main()", "data", "make", **options)
-    assert said.returncode == 1 and "pcsta[book]" in said.stderr, said.stderr
+    assert said.returncode == 1 and ".[book]" in said.stderr, said.stderr
     said = python_in(scripts, "from pcsta.__main__ import main; main()", "book", **options)
     assert said.returncode == 1 and "checkout" in said.stderr, said.stderr
 

@@ -47,7 +47,7 @@ def _solution() -> Any:
     except ModuleNotFoundError as error:
         raise DataError(
             f"{error.name} is not installed, which finds people in video",
-            advice='`pip install "pcsta[video]"` brings it, for Python 3.11 and 3.12; or give '
+            advice='`pip install -e ".[video]"` brings it, for Python 3.11 and 3.12; or give '
             "`pcsta pose` the keypoints that another program found",
         ) from None
     return pose

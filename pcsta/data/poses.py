@@ -76,21 +76,26 @@ def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
 def _folder(films: list[Path], out: Path, estimator: Estimator) -> Iterator[str]:
     names = [film.stem.casefold() for film in films]
     rows: list[tuple[str, ...]] = []
+    failed = 0
     for film in films:
         skeleton = out / f"{film.stem}.skeleton"
         try:
-            if not (name := NAME.fullmatch(film.stem)):
-                advice = "Name it ACTION_PERSON, such as pour_ann_1.mp4"
-                raise DataError("no action and person in its name", path=film, advice=advice)
             if names.count(film.stem.casefold()) > 1:
                 raise DataError("another video has this name", path=film, advice="Rename one")
             yield _estimated(film, skeleton, estimator)
-            rows.append((skeleton.name, film.absolute().as_posix(), name[1], name[2]))
+            if name := NAME.fullmatch(film.stem):
+                rows.append((skeleton.name, film.absolute().as_posix(), name[1], name[2]))
+            else:
+                said = f"{film}: no action and person in its name, so {TABLE} leaves it out"
+                warnings.warn(
+                    f"{said}. Name it ACTION_PERSON, such as pour_ann_1.mp4", stacklevel=1
+                )
         except DataError as error:
+            failed += 1
             warnings.warn(str(error), stacklevel=1)
     if rows:
         yield _table(out / TABLE, rows)
-    if failed := len(films) - len(rows):
+    if failed:
         raise ValueError(f"{failed} of {len(films)} videos have no skeleton: each is named above")
 
 

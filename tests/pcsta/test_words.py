@@ -157,7 +157,7 @@ def test_without_the_book_nothing_is_drawn(here, said, monkeypatch):
     cli.full_app()
     monkeypatch.setattr(options, "draw", None)
     told = said(*PREDICT, "a.avi", "--overlay", "o.mp4")
-    assert told.rc == 1 and 'pip install "pcsta[book]"' in told.err
+    assert told.rc == 1 and 'pip install -e ".[book]"' in told.err
 
 
 def test_a_port_that_is_none_is_refused_before_the_build(said):
