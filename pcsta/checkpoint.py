@@ -56,6 +56,7 @@ class RunSettings(TypedDict):
     seed: int
     source: NotRequired[dict[str, str | int]]  # see `describe`
     pose_from: NotRequired[dict[str, str | int]]  # likewise: the run that trained the pose stream
+    precision: NotRequired[str]  # of the products in training, where it is not float32
 
 
 class Progress(TypedDict):
@@ -82,7 +83,6 @@ class RunRecord(RunSettings):
     clips: dict[str, int]  # fitting, validation
     seconds: float  # of all its epochs
     processes: int
-    precision: NotRequired[str]  # of the products in training
     hardware: str
     classes: list[str]
     skeleton: str
@@ -109,6 +109,12 @@ def begun(run: Path, settings: RunSettings) -> bool:
         found["recipe"] = asdict(TrainConfig(**found["recipe"]))
     if "pose_from" in settings and (run / "record.json").exists():
         found.setdefault("pose_from", settings["pose_from"])  # older runs do not tell
+    begun_in, goes_on_in = (s.get("precision", "float32") for s in (found, settings))
+    if begun_in != goes_on_in:
+        raise ValueError(
+            f"{run} was begun in {begun_in}, and this is {goes_on_in}: add --precision {begun_in}, or "
+            "choose another --out"
+        )
     if fingerprint(found) != fingerprint(settings):
         raise ValueError(f"{run} holds another run; choose another --out, or delete that folder")
     return True
@@ -122,6 +128,8 @@ def read_record(run: Path) -> RunRecord:
     if (run / "record.json").exists():
         record: RunRecord = read_run(run / "record.json", RunRecord)
         return record
+    if run.is_file():
+        raise FileNotFoundError(f"{run} is a file; the folder of a run is named first")
     if not (run / "config.json").exists():
         raise FileNotFoundError(
             f"{run} holds no run; train one with `pcsta train DATASET --out {run}`"

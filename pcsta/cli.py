@@ -126,7 +126,7 @@ def train(
     """
     from pcsta import checkpoint, common, preflight, skeletons, training
 
-    common.resolve_precision(precision, common.resolve_device(device))
+    products = common.resolve_precision(precision, common.resolve_device(device))
     model = table_row(row, options.sizes(source, config, "laptop"))
     if skeleton is not None:
         options.choice(skeletons.SKELETONS, skeleton, "skeleton")
@@ -134,12 +134,14 @@ def train(
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
     f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
+    if sensor and (Path(dataset) / "settings.json").exists():
+        raise ValueError(f"{dataset} is a store that is made: leave --sensor out")
     plan = options.plan(dataset, root, f_g, weights, device, model.crops, None, crop_size)
     protocols = options.expand_protocols(list(plan.settings["splits"]), protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
         _, settings = preflight.settle(
-            plan.settings, plan.usable, model, how, name, seed, source, skeleton
+            plan.settings, plan.usable, model, how, name, seed, source, skeleton, precision=products
         )
         if not checkpoint.begun(folder, settings):
             options.writable(folder)
@@ -165,20 +167,25 @@ def evaluate(
     as_json: options.Json = False,
 ) -> None:
     """Test a run by its protocol: accuracy, of each class as well; with --json also the confusion."""
-    from pcsta import evaluation
+    from pcsta import checkpoint, evaluation
 
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json"))
     found = {r.name: evaluation.evaluate(r, store, device) for r in runs or [run]}
-    mean = sum(result.accuracy for result in found.values()) / len(found)
+    trained = [checkpoint.read_record(run) for run in runs]
+    mean = None  # of folds; of other networks it means nothing
+    if all(
+        (r["model"], r["recipe"]) == (trained[0]["model"], trained[0]["recipe"]) for r in trained
+    ):
+        mean = sum(result.accuracy for result in found.values()) / len(found)
     lines = [
         f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips"
         + (f", {result.unread} of them unread and counted as errors)" if result.unread else ")")
         for name, result in found.items()
     ]
-    if len(found) > 1:
+    if len(found) > 1 and mean is not None:
         lines.append(f"{'mean':<16} accuracy {100 * mean:5.1f} %")
-    else:
+    if len(found) == 1:
         shares = next(iter(found.values())).per_class.items()
         lines += [f"  {label:<32} {100 * share:5.1f} %" for label, share in shares]
     results = {name: asdict(result) for name, result in found.items()}
@@ -190,7 +197,8 @@ def pose(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A video; a folder of videos called ACTION_PERSON or ACTION_PERSON_more; or keypoints of "
+            help="A video; a folder of videos called ACTION_PERSON or ACTION_PERSON_more, of which recordings.csv is "
+            "written as well; or keypoints of "
             "another program, a JSON file or a folder with one for each frame."
         ),
     ],
@@ -217,7 +225,7 @@ def predict(
         Path | None, typer.Option(help="Video to write that shows where the model looked.")
     ] = None,
     weights: options.Weights = None,
-    top: Annotated[int, typer.Option(help="How many classes.")] = 5,
+    top: Annotated[int, typer.Option(help="How many classes.", min=1)] = 5,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
@@ -227,9 +235,17 @@ def predict(
     if overlay is not None:
         if options.draw is None:
             raise ModuleNotFoundError(name="pcsta_book")
-        if overlay.suffix.lower() not in options.VIDEOS or video is None:
-            raise ValueError(f"--overlay writes {', '.join(options.VIDEOS)}, and onto a video")
+        if video is None:
+            raise ValueError("--overlay draws onto a video: name it after the run")
+        if overlay.suffix.lower() not in options.VIDEOS:
+            raise ValueError(f"--overlay writes {', '.join(options.VIDEOS)}: not {overlay.name}")
+        if overlay.resolve() == video.resolve():
+            raise ValueError("--overlay would replace the video itself: choose another name")
         options.writable(overlay.parent)
+    if video is not None and not video.exists():
+        raise ValueError(f"{video}: no such video; check the path")
+    if video is not None and video.suffix.lower() in (".skeleton", ".txt"):
+        raise ValueError(f"{video} is a skeleton: name it with --skeleton")
     said = evaluation.predict(run, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
@@ -239,6 +255,8 @@ def predict(
     )
     if overlay is not None and options.draw is not None:
         options.draw(said, overlay)
+        if not as_json:
+            typer.echo(f"overlay: {overlay}")
 
 
 @app.command()

@@ -26,6 +26,7 @@ from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store, split_names
 from pcsta.files import write_json
 from pcsta.people_order import mean_of_orders
+from pcsta.skeletons import KINECT_V2
 from pcsta.subsequences import Sampling
 from pcsta.two_stream import Output, TwoStream
 
@@ -241,7 +242,7 @@ class FilePrediction(NamedTuple):
     clip: Clip
     prediction: Prediction
     classes: tuple[str, ...]
-    crop_sides: Int[np.ndarray, "4"] | None  # in pixels of the video; None: whole frames
+    crop_sides: Int[np.ndarray, "4"] | None  # in pixels of the video; None: nothing is cropped
 
 
 def predict(
@@ -268,8 +269,13 @@ def predict(
     model, record = load(run, device), read_record(run)
     if skeleton is None and video is None:
         raise ValueError("name a video, or a skeleton file with --skeleton")
-    clip = read_film(str(video)) if skeleton is None else read_clip(skeleton, video)
     expected = record["skeleton"]
+    if skeleton is None and expected != KINECT_V2.name:
+        raise ValueError(
+            f"{run} reads {expected} skeletons, and those found in video are {KINECT_V2.name}: name "
+            "one with --skeleton"
+        )
+    clip = read_film(str(video)) if skeleton is None else read_clip(skeleton, video)
     if (found := clip.skeleton.name) != expected:
         raise ValueError(f"{skeleton} is a {found} skeleton, the model was trained on {expected}")
     # the same share of the image or of the body as in training, whatever the video's size
@@ -289,5 +295,5 @@ def predict(
         crops = glimpse_crops(clip, size, at) if size else frame_crops(clip, at)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
-    sides = crop_sides(size, clip) if size and clip.video else None
+    sides = crop_sides(size, clip) if size and glimpses is not None else None
     return FilePrediction(clip, said, tuple(record["classes"]), sides)

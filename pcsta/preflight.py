@@ -40,6 +40,7 @@ def settle(
     skeleton: str | None = None,
     pose_from: Path | None = None,
     fingerprint: str = "",
+    precision: str = "float32",
 ) -> tuple[ModelConfig, RunSettings]:
     """All that decides a run, before the store is made: the network to train, and the settings.
 
@@ -72,6 +73,8 @@ def settle(
         "protocol": protocol,
         "seed": seed,
     }
+    if precision != "float32":
+        settings["precision"] = precision
     if source is not None:
         _check_source(source, config, made)
         settings["source"] = describe(source)

@@ -30,9 +30,7 @@ from pcsta.files import exclusive, write_csv, write_json
 from pcsta.preflight import settle, training_clips
 from pcsta.two_stream import TwoStream
 
-SAVE_SECONDS = (
-    60  # between two states: one of the paper's sizes is 0.6 GB and takes a second or two
-)
+SAVE_SECONDS = 60  # between two states: one of the paper's sizes is 0.6 GB, a second or two
 LOOK_SECONDS = 1  # between two looks at what the device has computed: for each it is waited for
 
 
@@ -85,7 +83,7 @@ def train(
     usable = {clip.name: clip.label for clip in store.clips}
     config, settings = settle(
         store.settings, usable, config, recipe, protocol, seed, source, skeleton, pose_from,
-        store.fingerprint,
+        store.fingerprint, products,
     )  # fmt: skip
     protocol = settings["protocol"]
     if checkpoint.begun(out, settings) and (out / "record.json").exists():
@@ -94,6 +92,8 @@ def train(
     steps_per_epoch(len(fitting), recipe.batch, processes)
     with nullcontext() if rank else exclusive(out / ".lock"):
         if rank == 0:
+            for cut in out.glob(".state.*.part.*"):  # of a run that was ended while it wrote one
+                cut.unlink()
             write_json(out / "config.json", settings)
             write_json(out / "store.json", {"path": str(store.path.resolve()), "command": command})
         if stage == "rgb" and needs_pose(config) and pose_from is None:
@@ -187,7 +187,8 @@ class _Run:
                 break
             self.bar.set_description(f"{self.stage} stream, epoch {epoch + 1} of {epochs}")
             self.began = time.perf_counter()
-            with common.fast_products(self.batches.device):
+            fast = self.precision == "bfloat16"  # float32 is float32, without TF32
+            with common.fast_products(self.batches.device) if fast else nullcontext():
                 learned = self._learn(learner, state, epoch)
             figures = learned | self._validate()
             loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]

@@ -53,7 +53,11 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     (8, ('cross-subject', 'cross-view'))
     """
     if name not in DATASETS:
-        raise DataError(f"no dataset {name!r}", advice=f"Choose one of {', '.join(DATASETS)}")
+        hint = (
+            f"; a folder goes with --root, as in `own --root {name}`" if Path(name).is_dir() else ""
+        )
+        advice = f"Choose one of {', '.join(DATASETS)}{hint}"
+        raise DataError(f"no dataset {name!r}", advice=advice)
     root = Path(root) if root is not None else data_root() / name.removesuffix("-120")
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
         raise DataError(

@@ -6,6 +6,7 @@ An estimator is a function of the form `Estimator`; another one is a page like t
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -47,8 +48,12 @@ def _solution() -> Any:
     except ModuleNotFoundError as error:
         raise DataError(
             f"{error.name} is not installed, which finds people in video",
-            advice='`pip install -e ".[video]"` brings it, for Python 3.11 and 3.12; or give '
-            "`pcsta pose` the keypoints that another program found",
+            advice=(
+                '`pip install -e ".[video]"` brings it'
+                if sys.version_info < (3, 13)
+                else "it is there for Python 3.11 and 3.12: make .venv with one of them"
+            )
+            + "; or give `pcsta pose` the keypoints that another program found",
         ) from None
     return pose
 

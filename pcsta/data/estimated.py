@@ -10,7 +10,7 @@ A sensor measures distance; film does not. Each rule is a few lines below:
 - Size: a torso is TORSO metres long, or the shoulders SHOULDERS wide, whichever looks larger; the
   median over the clip. A person of whom neither is ever seen is left out.
 - Place: a camera whose focal length is the image's longer side sees a person of that size. There is
-  one distance for the whole clip: who walks to the camera comes no nearer.
+  one distance for each person and clip: who walks to the camera comes no nearer.
 - Without joints in metres, those of the image are scaled to that size and all lie in one plane.
 """
 
@@ -28,10 +28,8 @@ from pcsta.data.ntu import write_skeleton
 from pcsta.skeletons import KINECT_V2, from_estimate
 
 SURE = 0.5  # confidence from which a joint counts as seen
-TORSO, SHOULDERS = (
-    0.5,
-    0.35,
-)  # metres from the middle of the shoulders to that of the hips; between them
+# metres from the middle of the shoulders to that of the hips, and from shoulder to shoulder
+TORSO, SHOULDERS = 0.5, 0.35
 DISTANCE = (1.0, 8.0)  # metres within which people stand: the readers take more than 10 for a fault
 
 
@@ -68,7 +66,8 @@ def write_estimated(
     places = np.concatenate([image[..., :2], bodies], -1)  # (T, P, K, 5)
     seen = np.isfinite(places).all(-1) & (image[..., 2] > 0)
     share = seen @ parts.T  # (T, P, 25) of each joint's parts, how many are known
-    sure = np.where(seen, image[..., 2], 0) @ parts.T
+    weights = np.abs(parts)  # hands beyond the wrist have a negative one, of the elbow
+    sure = np.where(seen, image[..., 2], 0) @ weights.T / weights.sum(1)
     joints = parts @ np.where(seen[..., None], places, 0) / share.clip(1e-9)[..., None]
     joints[share <= 0.5] = np.nan
     sure[share <= 0.5] = 0

@@ -73,6 +73,9 @@ class JHMDB(Dataset):
         for one in (*found, *map(Found, missing)):
             wanted = self.root / "poses" / f"{one.name}.skeleton"
             unlisted = None if one.name in self._trains_in else "no split file lists it"
+            if one.reason and not unlisted:  # it is tested, so it cannot be left out
+                advice = "The splits list it: keep one file of it"
+                raise DataError(f"{one.name}: {one.reason}", path=self.root, advice=advice)
             yield one._replace(skeleton=one.skeleton or wanted, reason=one.reason or unlisted)
 
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample:

@@ -62,7 +62,10 @@ Results = Iterator[tuple[int, list[tuple[Any, Any]], Path]]  # frame, keypoints 
 
 
 def _one_a_frame(folder: Path) -> Results:
-    files = {_number(file.name, file): file for file in folder.glob("*.json")}
+    paths = sorted(folder.glob("*.json"))
+    files = {_number(path.name, path): path for path in paths}
+    if len(files) < len(paths):
+        raise _wrong("two of its files have the same number: they are of two videos", folder)
     for frame, number in enumerate(range(min(files), max(files) + 1)):
         if number not in files:
             raise _wrong("it has no file", folder, frame)

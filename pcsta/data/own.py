@@ -116,7 +116,8 @@ def _text(table: Path) -> str:
         data = table.read_bytes()
     except OSError as error:
         advice = (
-            "Write a table with the columns skeleton, action, subject, and perhaps video and side"
+            f"Make it from films, `pcsta pose FILMS --out {table.parent}`, or write the columns skeleton, "
+            "action, subject, and perhaps video and side; --root names its folder"
         )
         raise _wrong(table, f"cannot read it ({error.strerror})", advice) from None
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

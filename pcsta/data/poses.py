@@ -32,7 +32,7 @@ from pcsta.data.video import read_frames, video_info
 from pcsta.files import atomic
 
 VIDEO = re.compile(rf".*\.{FILM}", re.I)
-NAME = re.compile(r"([^_]+)_([^_]+)(_.*)?")
+NAME = re.compile(r"([^_]+)_([^_]*[^\W\d_][^_]*)(_.*)?")  # IMG_0012 names nobody
 
 
 def make_skeletons(
@@ -47,19 +47,22 @@ def make_skeletons(
     Raises DataError for a source that cannot be used. In a folder the others go on: a warning names each,
     and ValueError counts them at the end.
     """
+    if out.suffix in (".skeleton", ".json", ".csv"):
+        raise ValueError(f"--out is a folder, such as data/own: not {out}")
     if not source.exists():
         raise DataError("no such file or folder", path=source, advice="Check the path")
-    path, inside = (
-        out / f"{source.stem}.skeleton",
-        sorted(source.iterdir()) if source.is_dir() else [],
-    )
-    if films := [file for file in inside if VIDEO.fullmatch(file.name)]:
+    path = out / f"{source.stem}.skeleton"
+    inside = sorted(source.iterdir()) if source.is_dir() else []
+    films = [file for file in inside if VIDEO.fullmatch(file.name) and file.name[0] != "."]
+    if video is not None and (films or VIDEO.fullmatch(source.name)):
+        raise ValueError("--video belongs to keypoints: leave it out")
+    if films:
         yield from _folder(films, out, estimator)
     elif source.suffix.lower() == ".json" or any(file.suffix == ".json" for file in inside):
         yield _imported(source, path, video)
     elif source.is_dir():
-        advice = "Name a video, a folder of videos, or keypoints (.json)"
-        raise DataError("no video is in this folder", path=source, advice=advice)
+        advice = "Name a video, a folder with videos in it, or keypoints (.json)"
+        raise DataError("no video is in this folder itself", path=source, advice=advice)
     else:
         yield _estimated(source, path, estimator)
 
@@ -70,10 +73,14 @@ def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{video.stem}.skeleton"
         _estimated(video, path, estimator)
+        if not read_skeleton(path).ids:
+            advice = "Show one person, whole and well lit, or name a --skeleton"
+            raise DataError("nobody was found in it", path=video, advice=advice)
         return read_clip(path, video)
 
 
 def _folder(films: list[Path], out: Path, estimator: Estimator) -> Iterator[str]:
+    next(estimator(()), None)  # whether it is installed, before one film after the other says so
     names = [film.stem.casefold() for film in films]
     rows: list[tuple[str, ...]] = []
     failed = 0
@@ -100,9 +107,8 @@ def _folder(films: list[Path], out: Path, estimator: Estimator) -> Iterator[str]
 
 
 def _estimated(video: Path, path: Path, estimator: Estimator) -> str:
-    with suppress(DataError):  # of a skeleton that is cut short
-        if path.exists():
-            return f"{_found(path)} (there already)"
+    if there := _there(path):
+        return there
     info = video_info(video)
     frames = tqdm(
         read_frames(video), video.name, info.frames, leave=False, unit="frame", disable=None
@@ -114,6 +120,10 @@ def _estimated(video: Path, path: Path, estimator: Estimator) -> str:
 
 
 def _imported(source: Path, path: Path, video: Path | None) -> str:
+    if there := _there(path):
+        return there
+    if video is not None and not (video.is_file() and VIDEO.fullmatch(video.name)):
+        raise DataError("no video", path=video, advice="Name that of the keypoints with --video")
     beside = sorted(source.absolute().parent.glob(f"{glob.escape(source.stem)}.*"))
     if not (video := next((p for p in (video, *beside) if p and VIDEO.fullmatch(p.name)), None)):
         advice = f"Name it with --video, or put it beside them as {source.stem}.mp4"
@@ -123,9 +133,18 @@ def _imported(source: Path, path: Path, video: Path | None) -> str:
     return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
 
 
+def _there(path: Path) -> str | None:
+    with suppress(DataError):  # of a skeleton that is cut short
+        if path.exists():
+            return f"{_found(path)} (there already; delete it to have it made again)"
+    return None
+
+
 def _found(path: Path) -> str:
     there = read_skeleton(path)
     nobody = there.length - len({*there.frames.tolist()})
+    if nobody == there.length:
+        return f"{path}: nobody in any of its {nobody} frames; film one person, whole and well lit"
     return f"{path}: {there.length} frames, nobody in {nobody}"
 
 

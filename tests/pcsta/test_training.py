@@ -399,6 +399,8 @@ def test_bfloat16_is_nearly_float32_and_recorded(store, tmp_path):
         assert json.loads((folder / "record.json").read_text())["precision"] == name
         losses.append([float(line.split(",")[2]) for line in logged(folder)[1:]])
     assert losses[0] == pytest.approx(losses[1], rel=0.05) and losses[0] != losses[1]
+    with pytest.raises(ValueError, match=r"begun in bfloat16, .*: add --precision bfloat16"):
+        run(store, tmp_path / "bfloat16", "K", recipe)
     assert {value.dtype for value in models[1].values()} == {torch.float32}
     assert not all(torch.equal(models[1][name], value) for name, value in models[0].items())
 

@@ -126,6 +126,7 @@ def nothing(here):
         ),
         (nothing, (*PREDICT, "a.avi", "--overlay", "o.txt"), ["--overlay writes", ".mp4"]),
         (nothing, (*PREDICT, "--overlay", "o.mp4"), ["onto a video"]),
+        (nothing, (*PREDICT, "a.mp4", "--overlay", "./a.mp4"), ["would replace the video", "another name"]),
         (nothing, PREDICT[:2], ["name a video, or a skeleton file with --skeleton"]),
         (nothing, (*PREDICT[:2], "gone.mp4"), ["gone.mp4: no such video"]),
         (nothing, ("pose", "gone.mp4", "--out", "new"), ["gone.mp4: no such file"]),

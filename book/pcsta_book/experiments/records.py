@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from pcsta.common import resolve_device
+from pcsta.common import resolve_device, resolve_precision
 from pcsta.data.store import Store
 from pcsta.files import atomic, fingerprint, read_json
 from pcsta_book.experiments.grid import Experiment
@@ -85,6 +85,7 @@ def describe(
             "pcsta": version("pcsta"),
         },
         "commit": git_commit(),
+        "precision": resolve_precision("auto", where),  # of the products in training
         "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
         "date": time.strftime("%Y-%m-%d"),
         "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
@@ -96,7 +97,7 @@ def describe_store(store: Store) -> dict[str, object]:
     """What a record says of its data; `synthetic` or real recordings."""
     return {
         "name": store.settings["dataset"],
-        "synthetic": store.settings["dataset"] == "synthetic",
+        "synthetic": store.settings["dataset"] in ("synthetic", "ntu-rehearsal"),
         "clips": len(store),
         "fingerprint": fingerprint(store.settings),
     }

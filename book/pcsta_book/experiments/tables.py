@@ -192,7 +192,7 @@ def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     return (
         f"{edition(record)}Accuracy in %, {over}, on "
         f"`{data['name']}` ({data['clips']} {kind}, prepared as `{data['fingerprint']}`). "
-        f"TrainConfig `{record['recipe']['name']}`; {record['hardware']}; {versions}; "
+        f"TrainConfig `{record['recipe']['name']}`; {record['hardware']}, {record.get('precision', 'float32')}; {versions}; "
         f"commit `{record['commit']}`; {record['date']}; "
         f"{record['seconds'] / 60:.0f} min of computing for the whole record.{note}\n\n"
         f"```sh\n{_folded(command)}\n```"

@@ -125,6 +125,14 @@ def test_confidence_becomes_the_tracking_state(tmp_path):
     states = read_skeleton(path).values[0, :, -1]
     left, right = (KINECT_V2.index(f"{side} knee") for side in ("left", "right"))
     assert (states[left], states[right]) == (1, 0) and (np.delete(states, [left, right]) == 2).all()
+    image, world = estimate("coco_17", 1)  # whose hands lie beyond the wrist: a weight above 1
+    image[..., ESTIMATED["coco_17"].index("left wrist"), 2] = 0.4
+    path = write_estimated(tmp_path / "b.skeleton", image, world, "coco_17", SIZE)
+    states = read_skeleton(path).values[0, :, -1]
+    assert states[[KINECT_V2.index(f"{side} wrist") for side in ("left", "right")]].tolist() == [
+        1,
+        2,
+    ]
 
 
 def test_two_people_stand_apart_and_nobody_is_no_body(tmp_path):

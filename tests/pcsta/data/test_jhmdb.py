@@ -93,6 +93,11 @@ def test_what_no_split_lists_is_told(root, tmp_path):
         DataError, match=r"med_11.skeleton: no skeleton. Estimate it with `pcsta pose"
     ):
         data.read(ODD)
+    for folder in ("a", "b"):  # two films of one clip, which is tested and cannot be left out
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{ODD}.avi").touch()
+    with pytest.raises(DataError, match=r"med_11: .*The splits list it: keep one file"):
+        _ = JHMDB(tmp_path).samples
 
 
 def test_unread_clips_are_errors_from_raw_files_to_figures(root, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def test_what_is_whole_is_kept_and_what_is_bad_is_named(films, tmp_path, recwarn
     cut.write_bytes(whole[:-3000])
     table = out / "recordings.csv"
     table.write_text(table.read_text().rpartition("wave_bob")[0].rpartition("wave_bob")[0])
-    assert [line.endswith("already)") for line in again()] == [True, True, False, True, True, False]
+    assert ["there already" in line for line in again()] == [True, True, False, True, True, False]
     assert cut.read_bytes() == whole
     assert "wave_bob" in table.read_text() and "noname" not in table.read_text()
     table.write_text(table.read_text().replace("bob\n", "rob\n"))
@@ -82,6 +82,12 @@ def test_what_is_whole_is_kept_and_what_is_bad_is_named(films, tmp_path, recwarn
 def test_a_film_alone_is_a_clip(films, tmp_path):
     clip = read_film(films / "pour_bob.mp4", standing)
     assert (clip.name, len(clip), clip.image_size) == ("pour_bob", 20, (192, 108))
+
+    def blind(frames):
+        yield from (Pose(np.full((1, 17, 3), np.nan), None) for _ in frames)
+
+    with pytest.raises(DataError, match=r"pour_bob.mp4: nobody was found in it.*name a --skeleton"):
+        read_film(films / "pour_bob.mp4", blind)
     (tmp_path / "none").mkdir()
     for source, said in (
         (tmp_path / "none", "no video is in"),
@@ -163,6 +169,9 @@ def test_keypoints_of_every_layout_become_a_skeleton(tmp_path, K):
     path = write(tmp_path / "clip.json", frames, first=1, deep=lambda p: p / 100)
     (said,) = make_skeletons(path, tmp_path / "out")
     assert said == f"{tmp_path}/out/clip.skeleton: 10 frames, nobody in 0"
+    kept = (tmp_path / "out/clip.skeleton").stat().st_mtime_ns
+    (said,) = make_skeletons(path, tmp_path / "out")
+    assert "there already" in said and (tmp_path / "out/clip.skeleton").stat().st_mtime_ns == kept
     clip = read_clip(tmp_path / "out/clip.skeleton", tmp_path / "clip.mp4")
     assert clip.image_size == (320, 240) and clip.present[:, 0].all()
     states = read_skeleton(tmp_path / "out/clip.skeleton").values[:, 4, -1]
@@ -198,6 +207,11 @@ def test_a_folder_of_keypoints_that_lacks_a_frame_or_its_people(tmp_path):
     with pytest.raises(DataError, match=r"clip: the video .* not known.*--video"):
         list(make_skeletons(path, tmp_path))
     assert list(make_skeletons(path, tmp_path, write_video(tmp_path / "v.mp4", images(4))))
+    twin = path / "other_000000000008_keypoints.json"
+    twin.write_text("{}")
+    with pytest.raises(DataError, match="clip: two of its files have the same number"):
+        read_keypoints(path, 4)
+    twin.unlink()
     (path / "clip_000000000008_keypoints.json").write_text("{}")
     with pytest.raises(DataError, match=r"8_keypoints.json, frame 1: no people"):
         read_keypoints(path, 4)
