@@ -141,8 +141,8 @@ def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -
     head.sort(key=lambda column: " over " in column)  # the figures, then the distances
     brief = [{column: line.get(column, "") for column in head} for line in short.values()]
     return _markdown(
-        f"{edition(record)}\n\n{_table(brief, 1, most=4)}\n\n<details><summary>All controls and "
-        f"intervals</summary>\n\n{_table(rows, 1, most=4)}\n\n</details>\n"
+        f'{edition(record)}\n\n<div class="pcsta-words">\n\n{_table(brief, 1, most=4)}\n\n<details><summary>'
+        f"All controls and intervals</summary>\n\n{_table(rows, 1, most=4)}\n\n</details>\n\n</div>\n"
     )
 
 
