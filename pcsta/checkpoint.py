@@ -111,10 +111,8 @@ def begun(run: Path, settings: RunSettings) -> bool:
         found.setdefault("pose_from", settings["pose_from"])  # older runs do not tell
     begun_in, goes_on_in = (s.get("precision", "float32") for s in (found, settings))
     if begun_in != goes_on_in:
-        raise ValueError(
-            f"{run} was begun in {begun_in}, and this is {goes_on_in}: add --precision {begun_in}, or "
-            "choose another --out"
-        )
+        said = f"{run} was begun in {begun_in}, and this is {goes_on_in}"
+        raise ValueError(f"{said}: add --precision {begun_in}, or choose another --out")
     if fingerprint(found) != fingerprint(settings):
         raise ValueError(f"{run} holds another run; choose another --out, or delete that folder")
     return True
@@ -131,9 +129,8 @@ def read_record(run: Path) -> RunRecord:
     if run.is_file():
         raise FileNotFoundError(f"{run} is a file; the folder of a run is named first")
     if not (run / "config.json").exists():
-        raise FileNotFoundError(
-            f"{run} holds no run; train one with `pcsta train DATASET --out {run}`"
-        )
+        advice = f"train one with `pcsta train DATASET --out {run}`"
+        raise FileNotFoundError(f"{run} holds no run; {advice}")
     where = run / "store.json"
     command = read_run(where, Whereabouts).get("command") if where.exists() else None
     raise FileNotFoundError(

@@ -172,11 +172,9 @@ def evaluate(
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json"))
     found = {r.name: evaluation.evaluate(r, store, device) for r in runs or [run]}
-    trained = [checkpoint.read_record(run) for run in runs]
-    mean = None  # of folds; of other networks it means nothing
-    if all(
-        (r["model"], r["recipe"]) == (trained[0]["model"], trained[0]["recipe"]) for r in trained
-    ):
+    models = [checkpoint.read_record(run)["model"] for run in runs]
+    mean = None  # of folds; of other networks it is nothing
+    if models.count(models[0]) == len(models):
         mean = sum(result.accuracy for result in found.values()) / len(found)
     lines = [
         f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips"
@@ -233,15 +231,7 @@ def predict(
     from pcsta import evaluation
 
     if overlay is not None:
-        if options.draw is None:
-            raise ModuleNotFoundError(name="pcsta_book")
-        if video is None:
-            raise ValueError("--overlay draws onto a video: name it after the run")
-        if overlay.suffix.lower() not in options.VIDEOS:
-            raise ValueError(f"--overlay writes {', '.join(options.VIDEOS)}: not {overlay.name}")
-        if overlay.resolve() == video.resolve():
-            raise ValueError("--overlay would replace the video itself: choose another name")
-        options.writable(overlay.parent)
+        options.check_overlay(overlay, video)
     if video is not None and not video.exists():
         raise ValueError(f"{video}: no such video; check the path")
     if video is not None and video.suffix.lower() in (".skeleton", ".txt"):

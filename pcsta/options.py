@@ -105,6 +105,19 @@ def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
     return chosen
 
 
+def check_overlay(overlay: Path, video: Path | None) -> None:
+    """Raise, saying what to do, where `draw` could not write what is seen in this video."""
+    if draw is None:
+        raise ModuleNotFoundError(name="pcsta_book")
+    if video is None:
+        raise ValueError("--overlay draws onto a video: name it after the run")
+    if overlay.suffix.lower() not in VIDEOS:
+        raise ValueError(f"--overlay writes {', '.join(VIDEOS)}: not {overlay.name}")
+    if overlay.resolve() == video.resolve():
+        raise ValueError("--overlay would replace the video itself: choose another name")
+    writable(overlay.parent)
+
+
 def writable(folder: Path) -> None:
     """Raise OSError where this folder cannot be made, or not be written to."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())

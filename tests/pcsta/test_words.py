@@ -252,11 +252,14 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(made, tmp_path):
         word.replace("narrow", "paper").replace("small", "paper") for word in TRAIN
     ]  # it takes time
     arguments = ["train", "own", "--root", str(made / "own"), *wide, "--out", str(tmp_path / "r")]
+    # in the background of a script it would be ignored, and by who is started from there
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "pcsta", *arguments],
         env=os.environ | {"PCSTA_DATA": str(made / "data"), "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     end = time.monotonic() + 120
     while not (tmp_path / "r/log.csv").exists() and time.monotonic() < end:
         time.sleep(0.05)
