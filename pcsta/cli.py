@@ -133,10 +133,7 @@ def train(
     if rate_share is None:
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
-    f_g = sensor or ("none" if model.streams == "pose" else "efficientnet-lite0")
-    if sensor and (Path(dataset) / "settings.json").exists():
-        raise ValueError(f"{dataset} is a store that is made: leave --sensor out")
-    plan = options.plan(dataset, root, f_g, weights, device, model.crops, None, crop_size)
+    plan = options.to_train_on(dataset, model, root, sensor, crop_size, weights, device)
     protocols = options.expand_protocols(list(plan.settings["splits"]), protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):

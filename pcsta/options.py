@@ -8,16 +8,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from pcsta.config import CONFIGS, RECIPES, ModelConfig
 
 if TYPE_CHECKING:
-    from pcsta.data.shard import Crops
+    from pcsta.data.shard import Crops, Settings
     from pcsta.data.store import Store
     from pcsta.evaluation import FilePrediction
 
@@ -126,6 +127,16 @@ def writable(folder: Path) -> None:
         raise OSError(fault, os.strerror(fault), str(there))
 
 
+@typing.runtime_checkable
+class Planned(typing.Protocol):
+    """A store that is made, or will be: what decides it, the samples in it with their labels, itself."""
+
+    settings: Settings
+    usable: dict[str, int]
+
+    def store(self, workers: int) -> Store: ...
+
+
 class Plan:
     """A store before it is made: what can be checked before anything is written.
 
@@ -181,7 +192,7 @@ class Plan:
 
 
 class Made:
-    """A store that is there, in place of a `Plan`; what it was made of may be on another machine."""
+    """A store that is there; what it was made of may be on another machine."""
 
     def __init__(self, path: Path) -> None:
         from pcsta.data.store import Store
@@ -190,16 +201,23 @@ class Made:
         self.settings = self.made.settings
         self.usable = {clip.name: clip.label for clip in self.made.clips}
 
-    def store(self, *_: object) -> Store:
+    def store(self, workers: int) -> Store:
         return self.made
 
 
-def plan(dataset: str, root: Path | None, sensor: str, weights: Path | None, *how: Any) -> Any:
-    """`Plan` of a dataset by its name, or `Made` of the store in a folder. Raises as `Plan` and `Store` do."""
-    if not (Path(dataset) / "settings.json").exists():
-        return Plan(dataset, root, sensor, weights, *how)
-    if root or weights or any(how[2:]):
-        raise ValueError(
-            f"{dataset} is a store that is made: leave --root, --weights and --crop-size out"
-        )
-    return Made(Path(dataset))
+def to_train_on(
+    dataset: str, config: ModelConfig, root: Path | None, sensor: str, crop_size: str | None,
+    weights: Path | None, device: str,
+) -> Planned:  # fmt: skip
+    """A dataset by its name, as `config` reads it, or the store in a folder.
+
+    sensor: "" for the usual one, none where only poses are read
+    Raises as `Plan` and `Store` do, and for options that say how to make a store that is made.
+    """
+    if (Path(dataset) / "settings.json").exists():
+        if root or sensor or crop_size or weights:
+            how = "--root, --sensor, --crop-size and --weights"
+            raise ValueError(f"{dataset} is a store that is made: leave {how} out")
+        return Made(Path(dataset))
+    f_g = sensor or ("none" if config.streams == "pose" else "efficientnet-lite0")
+    return Plan(dataset, root, f_g, weights, device, config.crops, None, crop_size)

@@ -187,8 +187,7 @@ class _Run:
                 break
             self.bar.set_description(f"{self.stage} stream, epoch {epoch + 1} of {epochs}")
             self.began = time.perf_counter()
-            fast = self.precision == "bfloat16"  # float32 is float32, without TF32
-            with common.fast_products(self.batches.device) if fast else nullcontext():
+            with common.fast_products(self.batches.device, self.precision):
                 learned = self._learn(learner, state, epoch)
             figures = learned | self._validate()
             loss, accuracy = figures["validation_loss"], figures["validation_accuracy"]

@@ -25,9 +25,8 @@ from pcsta.skeletons import KINECT_V2
 CLIPS, FRAMES = 56_880, 4_000_000
 MUTUAL = 50  # actions from here on have two people
 SHOWN = 0.9  # share of the clips that show their class at all, in the pose and in the left hand
-BEST = SHOWN + (1 - SHOWN) / len(
-    NTU.numbers
-)  # share that a model can get right that knows all this
+# share that a model can get right that knows all this
+BEST = SHOWN + (1 - SHOWN) / len(NTU.numbers)
 
 Sample = tuple[int, int, int, int, int]  # setup, camera, subject, replication, action
 

@@ -71,8 +71,7 @@ def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
     """The Clip of a video, with estimated poses. Raises DataError when nobody is found in it."""
     video = Path(video)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{video.stem}.skeleton"
-        _estimated(video, path, estimator)
+        path = _written(video, Path(folder) / f"{video.stem}.skeleton", estimator)
         if not read_skeleton(path).ids:
             advice = "Show one person, whole and well lit, or name a --skeleton"
             raise DataError("nobody was found in it", path=video, advice=advice)
@@ -107,8 +106,10 @@ def _folder(films: list[Path], out: Path, estimator: Estimator) -> Iterator[str]
 
 
 def _estimated(video: Path, path: Path, estimator: Estimator) -> str:
-    if there := _there(path):
-        return there
+    return _there(path) or _found(_written(video, path, estimator))
+
+
+def _written(video: Path, path: Path, estimator: Estimator) -> Path:
     info = video_info(video)
     frames = tqdm(
         read_frames(video), video.name, info.frames, leave=False, unit="frame", disable=None
@@ -116,7 +117,7 @@ def _estimated(video: Path, path: Path, estimator: Estimator) -> str:
     images, worlds = zip(*estimator(image for _, image in frames), strict=True)
     image = np.stack(images)
     world = np.stack(worlds) if worlds[0] is not None else None
-    return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
+    return write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size)
 
 
 def _imported(source: Path, path: Path, video: Path | None) -> str:

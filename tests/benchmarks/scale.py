@@ -7,8 +7,8 @@ store:   batches as training reads them, anywhere in the store
 memory:  the first of them again and again; a ratio of 1 means that nobody waits for the disk
 reading: the same batches, and nothing computed
 
-The forms take turns, a few steps each, and the best turn of each counts. Memory is the process's own at most,
-after a tenth of an epoch and after a whole one of reading. Not part of the test run.
+The forms take turns, a few steps each, and the best turn of each counts. Memory is the process's own, without
+the store's pages, after a tenth of an epoch and after a whole one of reading. Not part of the test run.
 """
 
 from __future__ import annotations
@@ -106,18 +106,15 @@ def speeds(
 
 
 def memory(store: Store, batches: SubSequences, clips: np.ndarray) -> list[float]:
-    """MB of this process at most, after reading a tenth of the clips and after all of them.
-
-    Pages of the store that the system keeps are counted as well; it takes them back when it needs them.
-    """
-    peaks = []
+    """MB of this process, without the store's pages, after reading a tenth of the clips and all of them."""
+    held = []
     for part in (clips[: len(clips) // 10], clips):
         for _ in batches.training(part, BATCH, np.random.default_rng(0)):
             pass
         status = Path("/proc/self/status").read_text("ascii")
         lines = dict(line.split(":", 1) for line in status.splitlines())
-        peaks.append(int(lines["RssAnon"].split()[0]) / 1e3)
-    return peaks
+        held.append(int(lines["RssAnon"].split()[0]) / 1e3)
+    return held
 
 
 def main() -> None:

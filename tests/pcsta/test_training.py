@@ -428,8 +428,10 @@ def test_a_gpu_computes_in_what_it_has(monkeypatch, has):
         with pytest.raises(ValueError, match="does not compute in bfloat16"):
             common.resolve_precision("bfloat16", gpu)
     before = torch.get_float32_matmul_precision()
-    with common.fast_products(gpu):
+    with common.fast_products(gpu, "bfloat16"):
         assert torch.get_float32_matmul_precision() == "high"
+    with common.fast_products(gpu, "float32"):
+        assert torch.get_float32_matmul_precision() == before
     assert torch.get_float32_matmul_precision() == before
 
 

@@ -100,6 +100,8 @@ def test_a_store_in_a_folder_is_trained_and_tested(tmp_path, monkeypatch):
     call("evaluate", run)
     for wrong, word in (
         (("train", made, *how, "--root", tmp_path), "a store that is made"),
+        (("train", made, *how, "--sensor", "none"), "leave --root, --sensor,"),
+        (("train", made, *how, "--crop-size", "50"), "a store that is made"),
         (("train", tmp_path, *how), "no dataset"),
         (("rehearse", "ntu", "--clips", 5), "from 60 to 56880"),
         (("rehearse", "sbu"), "choose ntu"),
