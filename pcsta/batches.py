@@ -19,10 +19,10 @@ from pcsta.common import begin_worker
 from pcsta.config import ModelConfig, row
 from pcsta.data.shard import GLIMPSES
 from pcsta.data.store import Store
-from pcsta.people_order import exchange_hands, exchange_people
 from pcsta.pose_tensor import PoseTensor
 from pcsta.scaling import Scaling
 from pcsta.subsequences import Sampling, frame_indices
+from pcsta.symmetries import Exchange, exchange_hands, exchange_joints, exchanges
 from pcsta.two_stream import TwoStream
 
 PROJECTED_BYTES = 2 * 2**30  # of projected glimpses kept in memory, at most
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
     weight: float = 1.0  # clips in this part, over the mean of all parts: see `SubSequences`
 
 
-_Item = tuple[np.ndarray, ...]  # clips (B,), frames (B, T), whether people are exchanged (B,)
+_Item = tuple[np.ndarray, ...]  # clips (B,), frames (B, T), what is exchanged (B,)
 _Read = tuple[Tensor | None, Tensor, Tensor, Tensor, np.ndarray, np.ndarray]
 
 
@@ -68,11 +68,12 @@ class _Gather(Dataset[_Read]):
             glimpses = self.features[rows]
         elif self.wants_glimpses:
             glimpses = self.store.take("glimpses", rows)
-        if exchanged.any():
-            joints[exchanged] = exchange_people(joints[exchanged])
-            present[exchanged] = exchange_hands(present[exchanged], 2)
+        for what in map(Exchange, np.unique(exchanged[exchanged > 0])):
+            them = exchanged == what
+            joints[them] = exchange_joints(joints[them], what, self.store.skeleton)
+            present[them] = exchange_hands(present[them], 2, what)
             if glimpses is not None:
-                glimpses[exchanged] = exchange_hands(glimpses[exchanged], 2)
+                glimpses[them] = exchange_hands(glimpses[them], 2, what)
         return (
             None if glimpses is None else torch.from_numpy(glimpses),
             torch.from_numpy(joints), torch.from_numpy(present),
@@ -158,30 +159,36 @@ class SubSequences:
     ) -> Iterator[Batch]:
         """One epoch: each clip once, in random order, one random sub-sequence each (section 5).
 
-        With `either_order` the two people of each clip are exchanged with probability 1/2. The first
-        `done` batches are left out: an epoch that was interrupted goes on.
+        With `either_order` the two people of each clip are exchanged with probability 1/2, with
+        `either_side` left and right. The first `done` batches are left out: an epoch that was
+        interrupted goes on.
         Raises ValueError as `steps_per_epoch`.
         """
         clips = rng.permutation(clips)
         frames = self._indices(clips, rng, 1)[:, 0]  # (C, T)
-        exchanged = np.zeros(len(clips), bool)
-        if self.config.either_order:
-            exchanged = rng.random(len(clips)) < 0.5
+        known = exchanges(self.config)[::-1]
+        exchanged = np.zeros(len(clips), int)
+        if len(known) > 1:
+            exchanged = np.array(known)[(rng.random(len(clips)) * len(known)).astype(int)]
         pieces = steps_per_epoch(len(clips), batch, self.part[1])
         parts = (np.array_split(a, pieces) for a in (clips, frames, exchanged))
         return self._batches(list(zip(*parts, strict=True))[done:])
 
     def testing(
-        self, clips: np.ndarray, count: int, batch: int = 64, exchanged: bool = False
+        self,
+        clips: np.ndarray,
+        count: int,
+        batch: int = 64,
+        exchanged: Exchange = Exchange.NOTHING,
     ) -> Iterator[Batch]:
         """`count` spread sub-sequences of every clip, clip by clip (section 5 takes 10).
 
-        exchanged: person 1 and person 2 of every clip have changed places
+        exchanged: what has changed places in every clip
         """
         frames = self._indices(clips, None, count).reshape(-1, self.config.frames)  # (C * count, T)
         repeated = np.repeat(clips, count)
         cuts = range(batch, len(repeated), batch)
-        arrays = (repeated, frames, np.full(len(repeated), exchanged))
+        arrays = (repeated, frames, np.full(len(repeated), int(exchanged)))
         return self._batches(list(zip(*(np.split(a, cuts) for a in arrays), strict=True)))
 
 

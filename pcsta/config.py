@@ -34,6 +34,7 @@ class ModelConfig:
     people: int = 2
     # who is person 1 is chance: at random in training, both orders averaged at test
     either_order: bool = False
+    either_side: bool = False  # the same for left and right, which a mirror exchanges
     # streams (section 3.4) and integration of the hands (Table 6); "mean", a baseline, takes the
     # mean of all glimpses that are there, over hands and time, and has neither LSTM nor f_u
     streams: Literal["pose", "rgb", "both"] = "both"

@@ -25,9 +25,9 @@ from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sen
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store, split_names
 from pcsta.files import write_json
-from pcsta.people_order import mean_of_orders
 from pcsta.skeletons import KINECT_V2
 from pcsta.subsequences import Sampling
+from pcsta.symmetries import exchanges, mean_of_exchanges
 from pcsta.two_stream import Output, TwoStream
 
 SUBSEQUENCES = 10  # per test clip, section 5
@@ -94,11 +94,12 @@ class ModelInput(NamedTuple):
 
 
 @torch.no_grad()
-def infer(model: TwoStream, *orders: ModelInput) -> Output:
-    """Logits and attention of one pass in evaluation mode; the mean over both orders of people."""
+def infer(model: TwoStream, *inputs: ModelInput) -> Output:
+    """Logits and attention in evaluation mode: the mean over `exchanges` of the model, in their order."""
     was_training = model.training
     model.eval()
-    out = mean_of_orders(*(model(*order) for order in orders))
+    known = exchanges(model.config)[: len(inputs)]
+    out = mean_of_exchanges({w: model(*read) for w, read in zip(known, inputs, strict=True)})
     model.train(was_training)
     return out
 
@@ -131,8 +132,7 @@ def predict_clips(
     """
     if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
         batches = batches.projected_by(model.rgb.scaling, clips, count)
-    orders = (False, True) if model.config.either_order else (False,)
-    passes = [batches.testing(clips, count, exchanged=exchanged) for exchanged in orders]
+    passes = [batches.testing(clips, count, exchanged=w) for w in exchanges(model.config)]
     outputs, frames = [], []
     for views in zip(*passes, strict=True):
         read = [ModelInput(b.pose_tensor, b.glimpses, b.present, batches.projected) for b in views]

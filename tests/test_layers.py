@@ -12,7 +12,7 @@ from pcsta_book.places import BOOK, ROOT
 
 PCSTA = """
 files conforms common tensors config skeletons subsequences pose_tensor pose_net glimpse
-attention scaling rgb_stream two_stream people_order
+attention scaling rgb_stream two_stream symmetries
 data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.crop_size data.pairing data.splits
 data.ntu data.sbu data.msr_daily data.jhmdb data.own data.estimated data.blazepose data.keypoints data data.poses
 data.shard data.store data.store_writer data.sources data.prepare data.check data.inspect

@@ -24,6 +24,7 @@ from pcsta.checkpoint import State, Underway, load
 from pcsta.config import TrainConfig, row
 from pcsta.epoch_figures import EpochFigures
 from pcsta.evaluation import evaluate, predict_clips
+from pcsta.symmetries import exchanges
 from pcsta.training import learning_rates, train
 
 RECIPE = TrainConfig(
@@ -96,7 +97,7 @@ def test_workers_read_the_same_batches_and_stay_from_epoch_to_epoch(store):
         clips, rng = np.arange(20), np.random.default_rng(0)
         next(batches.training(clips, 4, rng))
         yield from batches.training(clips, 4, rng)
-        for both in zip(*(batches.testing(clips, 2, 8, x) for x in (False, True)), strict=True):
+        for both in zip(*(batches.testing(clips, 2, 8, x) for x in exchanges(config)), strict=True):
             yield from both
         yield from batches.training(clips, 4, rng)
 

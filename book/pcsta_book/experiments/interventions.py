@@ -23,6 +23,7 @@ from pcsta.attention import Intervention
 from pcsta.batches import SubSequences
 from pcsta.data.store import Store
 from pcsta.evaluation import ModelInput, Prediction, collect, infer
+from pcsta.symmetries import exchanges
 from pcsta.two_stream import TwoStream
 from pcsta_book.experiments import attention_controls as controls
 from pcsta_book.experiments.attention_scores import deciding, people, performances, present
@@ -47,13 +48,15 @@ class Inputs(NamedTuple):
 def read_inputs(model: TwoStream, store: Store, clips: np.ndarray, count: int = 2) -> Inputs:
     """Everything that `model` reads of `count` sub-sequences of each clip; it must fit in memory.
 
-    Raises ValueError for a model without glimpses, or one that averages over both orders of people:
-    it has two attentions a sub-sequence, and none of them is the one that decided.
+    Raises ValueError for a model without glimpses, or one that averages over `exchanges`: it has
+    several attentions a sub-sequence, and none of them is the one that decided.
     """
     if model.rgb is None:
         raise ValueError("row A has no glimpses and no attention to intervene on")
-    if model.config.either_order:
-        raise ValueError("this model averages two passes (either_order): ask one that has one")
+    if len(exchanges(model.config)) > 1:
+        raise ValueError(
+            "this model averages several passes (either_order, either_side): ask one that has one"
+        )
     model.eval()
     batches = SubSequences(store, model.config, next(model.parameters()).device)
     read = list(batches.projected_by(model.rgb.scaling, clips, count).testing(clips, count))

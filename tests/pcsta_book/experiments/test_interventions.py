@@ -64,7 +64,7 @@ def test_models_that_cannot_be_asked_say_so(store):
     net = TwoStream(row("A", tiny()))
     with pytest.raises(ValueError, match="row A has no glimpses"):
         read_inputs(net, store, CLIPS)
-    with pytest.raises(ValueError, match="averages two passes"):
+    with pytest.raises(ValueError, match="averages several passes"):
         read_inputs(model(either_order=True), store, CLIPS)
     summed = model("B")
     inputs = read_inputs(summed, store, CLIPS)
