@@ -152,10 +152,15 @@ def with_unread(
 ) -> tuple[Float[np.ndarray, "C K"], Int[np.ndarray, "C"]]:
     """Logits and labels of all test clips; where the protocol names every clip (`Dataset.complete`),
     those that could not be read come last, with logits of NaN."""
-    tested = split_names(store.settings, protocol)[1] if store.settings.get("complete") else []
-    unread = [s.label for s in store.samples if s.skipped is not None and s.name in tested]
+    unread = [clip.label for clip in unread_clips(store, protocol)]
     logits = np.pad(said.logits, [(0, len(unread)), (0, 0)], constant_values=np.nan)
     return logits, np.append(said.labels, np.array(unread, np.int64))
+
+
+def unread_clips(store: Store, protocol: str) -> list[StoredClip]:
+    """Test clips that count although they could not be read: where a protocol names every clip."""
+    tested = split_names(store.settings, protocol)[1] if store.settings.get("complete") else []
+    return [clip for clip in store.samples if clip.skipped is not None and clip.name in tested]
 
 
 class _Alone(Store):

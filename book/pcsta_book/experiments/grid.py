@@ -108,7 +108,8 @@ def run_grid(experiment: Experiment) -> dict[str, Any]:
         results        {protocol: [of each seed: seed; accuracy in [0, 1] of so many clips; how many
                        of them are errors as they are unread, if any; of a trained one seconds of
                        training and testing, the loss that its stage ended with on the validation
-                       clips, and `attention_scores`]}
+                       clips, and `attention_scores`; right: which clips, see
+                       `records.right`]}
         confusion      {protocol: summed over seeds}: numbers of clips, rows truth, columns answers
         ensemble       {protocol: accuracy and confusion of all seeds' logits added}
 
@@ -178,7 +179,13 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
             parts = [np.load(folder / "predictions.npz") for folder in folders]
             labels = parts[0]["labels"]
             logits.append(np.sum([part["logits"] for part in parts], 0))
-            one = {"seed": seed, "clips": len(labels), "accuracy": accuracy(logits[-1], labels)}
+            one: dict[str, object] = {
+                "seed": seed,
+                "clips": len(labels),
+                "accuracy": accuracy(logits[-1], labels),
+            }
+            right = (logits[-1].argmax(-1) == labels) & answered(logits[-1])
+            one["right"] = np.packbits(right).tobytes().hex()
             if unread := int((~answered(logits[-1])).sum()):
                 one["unread"] = unread
             if not variant.adds:

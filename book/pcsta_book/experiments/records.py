@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from pcsta.common import resolve_device, resolve_precision
 from pcsta.data.store import Store
+from pcsta.evaluation import unread_clips
 from pcsta.files import atomic, fingerprint, read_json
 from pcsta_book.experiments.grid import Experiment
 from pcsta_book.experiments.variants import VARIANTS
@@ -32,8 +33,8 @@ from pcsta_book.places import BOOK, ROOT
 
 FOLDER = BOOK / "results"
 
-# What was computed, by what command, on what, where and when. Records may hold more: `source`, what the
-# models started from; `note`, a sentence for the reader.
+# What was computed, by what command, on what, where and when. Records may hold more: `subjects`, of each
+# protocol's test clips; `source`, what the models started from; `note`, a sentence for the reader.
 Record = Mapping[str, Any]
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "title": str,  # what was asked
@@ -77,6 +78,7 @@ def describe(
         "model": e.config.to_dict(),
         "recipe": asdict(e.recipe),
         "protocols": list(e.protocols),
+        "subjects": {protocol: _subjects(e.store, protocol) for protocol in e.protocols},
         "seeds": list(e.seeds),
         "lines": found,
         "versions": {
@@ -91,6 +93,13 @@ def describe(
         "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
         **more,
     }
+
+
+def _subjects(store: Store, protocol: str) -> list[int]:
+    """A number for who is in each test clip, in the order of a line's `right`."""
+    known = sorted({clip.subject for clip in store.samples})
+    tested = [store.clips[i] for i in store.split(protocol)[1]]
+    return [known.index(c.subject) for c in (*tested, *unread_clips(store, protocol))]
 
 
 def describe_store(store: Store) -> dict[str, object]:
@@ -173,6 +182,14 @@ def difference(record: Record, variant: str, protocol: str = "") -> Float[np.nda
     if not {variant, against} <= set(record["lines"]):
         return None
     return accuracies(record, variant, protocol) - accuracies(record, against, protocol)
+
+
+def right(record: Record, variant: str, protocol: str) -> Bool[np.ndarray, "S C"]:
+    """Which test clips a variant names rightly, for every seed."""
+    clips = len(record["subjects"][protocol])
+    cells = record["lines"][variant]["results"][protocol]
+    packed = [np.frombuffer(bytes.fromhex(cell["right"]), np.uint8) for cell in cells]
+    return np.unpackbits(np.stack(packed), axis=1, count=clips).astype(bool)
 
 
 def attention(record: Record, variant: str, protocol: str, *score: str) -> list[dict[str, Any]]:

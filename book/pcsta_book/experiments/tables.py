@@ -19,6 +19,7 @@ from pcsta.data.prepare import settings_of
 from pcsta.files import fingerprint
 from pcsta_book import artifacts
 from pcsta_book.experiments import paper, records
+from pcsta_book.experiments.bootstrap import grouped_mean
 from pcsta_book.experiments.records import Record
 from pcsta_book.experiments.variants import VARIANTS
 
@@ -160,6 +161,25 @@ def ahead(found: Sequence[Mapping[str, Any]], control: str) -> tuple[float, floa
     points = 100 * np.array([one[own] - one[control] for one in found])
     of_clips = 50 * np.diff([one["ahead"][control] for one in found]).mean()
     return float(points.mean()), float(np.hypot(half_width(points), of_clips))
+
+
+def paired(record: Record, one: str, other: str) -> tuple[float, float]:
+    """How many points one line of a record is above another: mean, half its 95 % interval.
+
+    Over seeds and over clips, as `ahead`. Clips of one subject (for J-HMDB: of one source) are drawn
+    together, over all protocols: a clip that several of them test is one clip. Every protocol counts
+    alike.
+    """
+    each, subjects = [], []
+    for protocol in record["protocols"]:
+        a, b = (records.right(record, line, protocol) for line in (one, other))  # (S, C)
+        each.append(100 * (a.astype(float) - b) / a.shape[1])
+        subjects += record["subjects"][protocol]
+    points = np.sum([d.sum(1) for d in each], 0) / len(each)  # (S,)
+    per_clip = np.concatenate([d.mean(0) for d in each])  # (C of all protocols,)
+    of_clips = grouped_mean(per_clip * len(per_clip) / len(each), groups=np.array(subjects))
+    half = float(of_clips.high - of_clips.low) / 2
+    return float(points.mean()), float(np.hypot(half_width(points), half))
 
 
 @lru_cache

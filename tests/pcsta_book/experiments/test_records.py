@@ -72,6 +72,16 @@ def test_a_record_that_lacks_a_seed_is_refused(found):
         records.validate(broken)
 
 
+def test_a_record_knows_which_clips_are_right_and_whose_they_are(found):
+    for protocol in found["protocols"]:
+        cells = found["lines"]["A"]["results"][protocol]
+        right = records.right(found, "A", protocol)
+        assert right.shape == (len(found["seeds"]), cells[0]["clips"])
+        assert right.mean(1).tolist() == pytest.approx([cell["accuracy"] for cell in cells])
+        assert 0 < right.mean() < 1 and len(set(found["subjects"][protocol])) > 1
+        assert not right[0, right.shape[1] :].any()
+
+
 def test_the_accuracy_inside_a_fold_pools_its_clips():
     rows = {
         "fold-1/fold-2": [{"clips": 30, "accuracy": 1.0}],

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import norm, ttest_rel
 
 from pcsta_book.experiments import paper, records, tables
 from pcsta_book.experiments.variants import VARIANTS
@@ -184,3 +184,54 @@ def test_the_interval_over_seeds_and_clips_is_right_as_often_as_it_says(seeds_va
         mean, half = tables.ahead(found, "uniform")
         held += abs(mean - 7) <= half
     assert held >= 0.93 * 400
+
+
+def of_clips(rights, subjects):
+    """A record of two lines: rights (2, S, C) for every protocol."""
+
+    def hexed(row):
+        return {"right": np.packbits(row).tobytes().hex()}
+
+    lines = {
+        name: {"results": {p: [hexed(row) for row in r[i]] for p, r in rights.items()}}
+        for i, name in enumerate("ab")
+    }
+    return {"protocols": list(rights), "subjects": subjects, "lines": lines}
+
+
+def test_a_paired_difference_counts_every_split_alike_and_every_clip_once():
+    rng = np.random.default_rng(0)
+    rights = {p: rng.random((2, 3, n)) < 0.5 for p, n in (("split-1", 21), ("split-2", 13))}
+    record = of_clips(rights, {p: list(range(r.shape[2])) for p, r in rights.items()})
+    mean, half = tables.paired(record, "a", "b")
+    each = [100 * (r[0].mean() - r[1].mean()) for r in rights.values()]
+    assert mean == pytest.approx(np.mean(each))
+    assert half > 0
+    assert tables.paired(record, "a", "a") == (0, 0)
+    # the same clips in both splits tell less than as many other ones
+    same = {p: rights["split-1"] for p in rights}
+    apart = {"split-1": list(range(21)), "split-2": list(range(21, 42))}
+    once = {p: list(range(21)) for p in rights}
+    assert (
+        tables.paired(of_clips(same, once), "a", "b")[1]
+        > tables.paired(of_clips(same, apart), "a", "b")[1]
+    )
+
+
+@pytest.mark.parametrize("seeds_vary", [0.0, 0.5])
+def test_the_paired_interval_is_right_as_often_as_it_says(seeds_vary):
+    """95 % of draws of seeds, and of sources of three clips each, hold the true difference."""
+    rng, held = np.random.default_rng(3), []
+    for _ in range(150):
+        ease = rng.normal(0, 1, 50).repeat(3)  # of a source, shared by its clips and all seeds
+        seed = rng.normal(0, seeds_vary, (2, 5, 1))
+        luck = rng.normal(0, 1, (2, 5, 150))
+        above = np.array([0.3, 0.0])[:, None, None]
+        rights = {"split-1": ease + seed + luck + above > 0}
+        mean, half = tables.paired(
+            of_clips(rights, {"split-1": np.arange(50).repeat(3).tolist()}), "a", "b"
+        )
+        spread = np.sqrt(2 + seeds_vary**2)
+        truth = 100 * (norm.cdf(0.3 / spread) - 0.5)
+        held.append(abs(mean - truth) <= half)
+    assert np.mean(held) > 0.9
