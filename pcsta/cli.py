@@ -211,8 +211,11 @@ def pose(
 
 @app.command()
 def predict(
-    run: options.Run,
-    video: Annotated[Path | None, typer.Argument(help="Its colour video.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a trained run (default: a small model of real film)."),
+    ] = None,
+    video: Annotated[Path | None, typer.Argument(help="The recording's colour video.")] = None,
     skeleton: Annotated[
         Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
     ] = None,
@@ -227,19 +230,27 @@ def predict(
     """Name the action of one recording, a plain video or one with its skeleton."""
     from pcsta import evaluation
 
+    if (
+        run is not None
+        and video is None
+        and (run.is_file() or run.suffix.lower() in options.VIDEOS)
+    ):
+        run, video = None, run
     if overlay is not None:
         options.check_overlay(overlay, video)
     if video is not None and not video.exists():
         raise ValueError(f"{video}: no such video; check the path")
     if video is not None and video.suffix.lower() in (".skeleton", ".txt"):
         raise ValueError(f"{video} is a skeleton: name it with --skeleton")
-    said = evaluation.predict(run, skeleton, video, weights, device)
+    said = evaluation.predict(run or evaluation.FILM, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
     found |= {"repairs": list(said.clip.repairs)}
     options.show(
         found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best)
     )
+    if run is None and not as_json:
+        typer.echo(evaluation.about_film())
     if overlay is not None and options.draw is not None:
         options.draw(said, overlay)
         if not as_json:

@@ -24,7 +24,7 @@ from pcsta.data.poses import read_film
 from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store, split_names
-from pcsta.files import write_json
+from pcsta.files import read_json, write_json
 from pcsta.skeletons import KINECT_V2
 from pcsta.subsequences import Sampling
 from pcsta.symmetries import exchanges, mean_of_exchanges
@@ -239,6 +239,19 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     result = Evaluation(share, len(labels), of_class, matrix.tolist(), protocol, seed, unread)
     write_json(run / "evaluation.json", asdict(result))
     return result
+
+
+# A run that comes with the package: row K on J-HMDB. Its README.md says what it is and what it may be used for.
+FILM = Path(__file__).parent / "film"
+
+
+def about_film() -> str:
+    """What to expect of FILM, in a sentence."""
+    tested = Evaluation(**read_json(FILM / "evaluation.json"))
+    return (
+        f"(the small model that comes with pcsta: {len(tested.per_class)} actions of J-HMDB, named "
+        f"rightly in {100 * tested.accuracy:.0f} % of {tested.clips} test clips)"
+    )
 
 
 class FilePrediction(NamedTuple):

@@ -33,8 +33,8 @@ from pcsta_book.places import BOOK, ROOT
 
 FOLDER = BOOK / "results"
 
-# What was computed, by what command, on what, where and when. Records may hold more: `subjects`, of each
-# protocol's test clips; `source`, what the models started from; `note`, a sentence for the reader.
+# What was computed, by what command, on what, where and when. Records may hold more: `tested`, classes
+# and people of the test clips; `source`, what the models started from; `note`, a sentence for the reader.
 Record = Mapping[str, Any]
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "title": str,  # what was asked
@@ -78,7 +78,7 @@ def describe(
         "model": e.config.to_dict(),
         "recipe": asdict(e.recipe),
         "protocols": list(e.protocols),
-        "subjects": {protocol: _subjects(e.store, protocol) for protocol in e.protocols},
+        "tested": {protocol: _tested(e.store, protocol) for protocol in e.protocols},
         "seeds": list(e.seeds),
         "lines": found,
         "versions": {
@@ -95,11 +95,13 @@ def describe(
     }
 
 
-def _subjects(store: Store, protocol: str) -> list[int]:
-    """A number for who is in each test clip, in the order of a line's `right`."""
+def _tested(store: Store, protocol: str) -> dict[str, list[int]]:
+    """Of each test clip its class, and a number for who is in it, in the order of a line's `right`."""
     known = sorted({clip.subject for clip in store.samples})
     tested = [store.clips[i] for i in store.split(protocol)[1]]
-    return [known.index(c.subject) for c in (*tested, *unread_clips(store, protocol))]
+    tested += unread_clips(store, protocol)
+    subjects = [known.index(clip.subject) for clip in tested]
+    return {"labels": [clip.label for clip in tested], "subjects": subjects}
 
 
 def describe_store(store: Store) -> dict[str, object]:
@@ -186,7 +188,7 @@ def difference(record: Record, variant: str, protocol: str = "") -> Float[np.nda
 
 def right(record: Record, variant: str, protocol: str) -> Bool[np.ndarray, "S C"]:
     """Which test clips a variant names rightly, for every seed."""
-    clips = len(record["subjects"][protocol])
+    clips = len(record["tested"][protocol]["labels"])
     cells = record["lines"][variant]["results"][protocol]
     packed = [np.frombuffer(bytes.fromhex(cell["right"]), np.uint8) for cell in cells]
     return np.unpackbits(np.stack(packed), axis=1, count=clips).astype(bool)

@@ -174,7 +174,7 @@ def paired(record: Record, one: str, other: str) -> tuple[float, float]:
     for protocol in record["protocols"]:
         a, b = (records.right(record, line, protocol) for line in (one, other))  # (S, C)
         each.append(100 * (a.astype(float) - b) / a.shape[1])
-        subjects += record["subjects"][protocol]
+        subjects += record["tested"][protocol]["subjects"]
     points = np.sum([d.sum(1) for d in each], 0) / len(each)  # (S,)
     per_clip = np.concatenate([d.mean(0) for d in each])  # (C of all protocols,)
     of_clips = grouped_mean(per_clip * len(per_clip) / len(each), groups=np.array(subjects))

@@ -78,7 +78,7 @@ def test_a_record_knows_which_clips_are_right_and_whose_they_are(found):
         right = records.right(found, "A", protocol)
         assert right.shape == (len(found["seeds"]), cells[0]["clips"])
         assert right.mean(1).tolist() == pytest.approx([cell["accuracy"] for cell in cells])
-        assert 0 < right.mean() < 1 and len(set(found["subjects"][protocol])) > 1
+        assert 0 < right.mean() < 1 and len(set(found["tested"][protocol]["subjects"])) > 1
         assert not right[0, right.shape[1] :].any()
 
 

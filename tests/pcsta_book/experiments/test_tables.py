@@ -196,7 +196,8 @@ def of_clips(rights, subjects):
         name: {"results": {p: [hexed(row) for row in r[i]] for p, r in rights.items()}}
         for i, name in enumerate("ab")
     }
-    return {"protocols": list(rights), "subjects": subjects, "lines": lines}
+    tested = {p: {"labels": whose, "subjects": whose} for p, whose in subjects.items()}
+    return {"protocols": list(rights), "tested": tested, "lines": lines}
 
 
 def test_a_paired_difference_counts_every_split_alike_and_every_clip_once():
