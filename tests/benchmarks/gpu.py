@@ -37,8 +37,9 @@ from pcsta import common, tensors
 from pcsta.batches import SubSequences
 from pcsta.config import ModelConfig, laptop, paper, row
 from pcsta.data.clip import Clip
+from pcsta.data.features import glimpse_features
 from pcsta.data.pairing import clip_frames
-from pcsta.data.prepare import glimpse_crops, glimpse_features
+from pcsta.data.prepare import glimpse_crops
 from pcsta.data.video import write_video
 from pcsta.files import write_json
 from pcsta.glimpse import GlimpseSensor, crop
