@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -30,6 +31,7 @@ ROOT = HERE.parents[2]
 CHANGES = {"date", "seconds", "began", "hardware", "commit", "path", "modified"}  # from run to run
 
 DATA = "synthetic --root {data} --workers 2"
+REHEARSED = "{data}/rehearsal --config narrow --recipe small --device cpu --workers 0"
 COMMANDS = {  # {out}: what is compared
     "prepare": f"prepare {DATA} --out {{out}}",
     "train": "train synthetic --root {data} --row K --recipe small --workers 0 --out {out}",
@@ -37,7 +39,19 @@ COMMANDS = {  # {out}: what is compared
     "table": "table 1 --root {data} --workers 2 --config laptop --recipe small --epochs 3"
     " --sensor efficientnet-lite0 --out {out}",
     "data make": "data make --root {out} --workers 2",
+    "rehearse": "rehearse ntu --clips 64 --out {out}",
+    "train rehearsal": f"train {REHEARSED} --row K --out {{out}}",
+    "train rehearsal, 2 ranks": f"train {REHEARSED} --row A --out {{out}}",
 }
+RANKS = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+# twelve clips of the embedded dataset
+FEW = """
+import functools, sys
+from pcsta import cli
+from pcsta_book import synthetic
+synthetic.make = functools.partial(synthetic.make, subjects=[1, 2], actions=[1, 2], frames=24)
+cli.main()
+"""
 
 
 def make_dataset(root: Path, clips: int = 24) -> None:
@@ -65,9 +79,10 @@ def start(name: str, folder: Path, data: Path) -> subprocess.Popen:
         **os.environ, "PCSTA_DATA": str(folder / "data"), "OMP_NUM_THREADS": "1",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'book'}",
     }  # fmt: skip
+    python = ["-c", FEW] if name == "data make" else ["-m", *RANKS * ("ranks" in name), "pcsta"]
     with (folder / "said").open("w") as said:  # a pipe would be held by whoever lives on
         return subprocess.Popen(
-            [sys.executable, "-m", "pcsta", *words], env=environment, start_new_session=True,
+            [sys.executable, *python, *words], env=environment, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=said,
         )  # fmt: skip
 
@@ -115,16 +130,23 @@ def whole_run(name: str, folder: Path, data: Path) -> str:
     return ""
 
 
-def stop(process: subprocess.Popen, sign: int, said: Path) -> tuple[list[str], float]:
-    """Stop a command that runs. Returns what is wrong, and how long it took to end."""
+def stop(process: subprocess.Popen, sign: int, said: Path, ranks: bool) -> tuple[list[str], float]:
+    """Stop a command that runs. Returns what is wrong, and how long it took to end.
+
+    Of several ranks KILL stops one, and torchrun then ends the other; how torchrun itself speaks of
+    Ctrl-C is its own affair.
+    """
     began, faults = time.monotonic(), []
-    (os.killpg if sign == signal.SIGINT else os.kill)(process.pid, sign)
+    children = [int(pid) for pid in alive(process.pid) if int(pid) != process.pid]
+    victim = max(children, default=process.pid) if ranks and sign == signal.SIGKILL else process.pid
+    with suppress(ProcessLookupError):  # it has just ended
+        (os.killpg if sign == signal.SIGINT else os.kill)(victim, sign)
     process.wait()
     seconds = time.monotonic() - began
     # -2: the interpreter itself had not begun to listen. A shell says 130 for it, too.
-    if sign == signal.SIGINT and process.returncode not in (0, 130, -signal.SIGINT):
+    if sign == signal.SIGINT and not ranks and process.returncode not in (0, 130, -signal.SIGINT):
         faults.append(f"Ctrl-C: it ended with {process.returncode}")
-    if sign == signal.SIGINT and "Traceback" in said.read_text():
+    if sign == signal.SIGINT and not ranks and "Traceback" in said.read_text():
         faults.append(f"Ctrl-C: {said.read_text()[-300:]}")
     while left := alive(process.pid):
         if time.monotonic() - began > 60:  # a process that has just begun ends when it has
@@ -139,6 +161,10 @@ def trials(kills: int, seed: int, names: list[str], scratch: Path) -> Iterator[d
     """Stop the commands `kills` times in all. After each trial: counts, faults, the slowest Ctrl-C."""
     data, rng = scratch / "dataset", random.Random(seed)
     make_dataset(data)
+    if any("rehearsal" in name for name in names):
+        if wrong := whole_run("rehearse", scratch / "drawn", data):
+            raise SystemExit(wrong)
+        (scratch / "drawn/out").rename(data / "rehearsal")
     wholes, lasts, found, faults = {}, {}, Counter(), []
     slowest = 0.0
     for name in names:
@@ -158,7 +184,7 @@ def trials(kills: int, seed: int, names: list[str], scratch: Path) -> Iterator[d
             try:
                 process.wait(moment)
             except subprocess.TimeoutExpired:
-                wrong, seconds = stop(process, sign, folder / "said")
+                wrong, seconds = stop(process, sign, folder / "said", "ranks" in name)
                 found[f"{name}, {sign.name}"] += 1
                 faults += [f"{name}: {w}" for w in wrong]
                 if sign == signal.SIGINT:
@@ -181,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--commands", default="prepare,train,ablate,table", help="with commas")
+    parser.add_argument("--commands", default="prepare;train;ablate;table", help="with semicolons")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
     from pcsta.files import write_json
@@ -189,7 +215,7 @@ def main() -> None:
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        names = options.commands.split(",")
+        names = [name.strip() for name in options.commands.split(";")]
         for found in trials(options.kills, options.seed, names, Path(scratch)):
             print(f"{found['kills']} kills, faults: {found['faults']}", flush=True)
             if options.record:
