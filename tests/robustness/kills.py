@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,13 +44,17 @@ COMMANDS = {  # {out}: what is compared
     "train rehearsal, 2 ranks": f"train {REHEARSED} --row A --out {{out}}",
 }
 RANKS = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-# twelve clips of the embedded dataset
+# `pcsta`, but of the embedded dataset it makes a few clips
 FEW = """
 import functools, sys
-from pcsta import cli
-from pcsta_book import synthetic
-synthetic.make = functools.partial(synthetic.make, subjects=[1, 2], actions=[1, 2], frames=24)
-cli.main()
+from pcsta import __main__, console
+console.hear_interrupts()
+try:
+    from pcsta_book import synthetic
+    synthetic.make = functools.partial(synthetic.make, subjects=[1, 2], actions=[1, 2], frames=24)
+    __main__.main()
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 
 
@@ -87,17 +91,18 @@ def start(name: str, folder: Path, data: Path) -> subprocess.Popen:
         )  # fmt: skip
 
 
-def alive(session: int) -> list[str]:
-    """Processes of a session that have not ended."""
-    found = []
+def alive(process: int, known: Iterable[int] = ()) -> list[int]:
+    """Processes that have not ended: of its session, their children (ranks have sessions of their
+    own), and those that are known."""
+    found, parents = {process, *known}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, sid = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(sid) == session and state != "Z":
-            found.append(stat.parent.name)
-    return found
+        with suppress(OSError):
+            state, parent, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if state != "Z":
+                parents[int(stat.parent.name)] = {int(parent), int(session)}
+    for _ in range(2):  # a rank, and its own children
+        found |= {pid for pid, above in parents.items() if above & found}
+    return sorted(found & parents.keys())
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -137,8 +142,8 @@ def stop(process: subprocess.Popen, sign: int, said: Path, ranks: bool) -> tuple
     Ctrl-C is its own affair.
     """
     began, faults = time.monotonic(), []
-    children = [int(pid) for pid in alive(process.pid) if int(pid) != process.pid]
-    victim = max(children, default=process.pid) if ranks and sign == signal.SIGKILL else process.pid
+    known = alive(process.pid)
+    victim = known[-1] if ranks and sign == signal.SIGKILL else process.pid
     with suppress(ProcessLookupError):  # it has just ended
         (os.killpg if sign == signal.SIGINT else os.kill)(victim, sign)
     process.wait()
@@ -148,10 +153,11 @@ def stop(process: subprocess.Popen, sign: int, said: Path, ranks: bool) -> tuple
         faults.append(f"Ctrl-C: it ended with {process.returncode}")
     if sign == signal.SIGINT and not ranks and "Traceback" in said.read_text():
         faults.append(f"Ctrl-C: {said.read_text()[-300:]}")
-    while left := alive(process.pid):
+    while left := alive(process.pid, known):
         if time.monotonic() - began > 60:  # a process that has just begun ends when it has
             faults.append(f"processes {left} outlive it")
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
             break
         time.sleep(0.05)
     return faults, seconds
