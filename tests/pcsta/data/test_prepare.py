@@ -15,6 +15,7 @@ import pytest
 import torch
 from filelock import FileLock
 
+from pcsta import common
 from pcsta.data import features, store_writer
 from pcsta.data import prepare as preparation
 from pcsta.data.features import glimpse_features
@@ -588,6 +589,13 @@ def test_a_worker_that_is_killed_says_what_to_do(tmp_path):
     ):
         prepare(Killed(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)
     assert len(prepare(NTU(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)) == 3
+
+
+def test_there_is_a_worker_for_each_core_that_is_ours(monkeypatch):
+    for mine, ranks, wanted in ((2, 1, 2), (16, 1, 16), (16, 4, 4), (2, 4, 1), (128, 1, 32)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=mine: set(range(n)), raising=False)
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
+        assert common.cores() == wanted
 
 
 def test_the_line_says_what_waits_for_what(monkeypatch):
