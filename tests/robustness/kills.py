@@ -174,10 +174,10 @@ def trials(kills: int, seed: int, names: list[str], scratch: Path) -> Iterator[d
     wholes, lasts, found, faults = {}, {}, Counter(), []
     slowest = 0.0
     for name in names:
-        began = time.monotonic()
-        if wrong := whole_run(name, scratch / name, data):
+        began, folder = time.monotonic(), scratch / name.replace(" ", "-")  # no quotes in a record
+        if wrong := whole_run(name, folder, data):
             raise SystemExit(wrong)
-        lasts[name], wholes[name] = time.monotonic() - began, content(scratch / name)
+        lasts[name], wholes[name] = time.monotonic() - began, content(folder)
     turns = iter(names)  # each once; then the longer a command takes, the seldomer
     weights = [lasts[name] ** -0.5 for name in names]
     while sum(found.values()) < kills:

@@ -258,7 +258,7 @@ from pcsta.common import distributed_session, rank_and_world_size
 preparation.StoreWriter = functools.partial(StoreWriter, block=2)
 with distributed_session():
     store = prepare(NTU(Path({raw!r})), Path({path!r}), MeanColour(), {workers}, progress=False)
-    sys.stdout.write(f"rank {{rank_and_world_size()[0]}}: {{len(store)}} clips\n")
+    sys.stdout.write(f"rank {{rank_and_world_size()[0]}}: {{len(store)}} clips\\n")
 """
 
 
