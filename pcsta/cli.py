@@ -69,19 +69,25 @@ def prepare(
     shard: Annotated[
         str, typer.Option(help="i/n: part i of n, for several processes or machines at once.")
     ] = "1/1",
-    workers: options.Workers = 2,
+    workers: options.Workers = None,
     device: options.Device = "auto",
 ) -> None:
-    """Raw files -> store: poses and glimpse features, memory-mapped. Continues if interrupted."""
+    """Raw files -> store: poses and glimpse features, memory-mapped. Continues if interrupted.
+
+    On several GPUs, one process each: `torchrun --nproc-per-node 4 -m pcsta prepare ...`
+    """
+    from pcsta.common import distributed_session, rank_and_world_size
     from pcsta.data.prepare import parse_shard
 
     seen: Crops = options.choice({"hands": "hands", "frame": "frame"}, crops, "kind of crops")
     part = parse_shard(shard)
     plan = options.Plan(dataset, root, sensor, weights, device, seen, out, crop_size)
-    store = plan.store(workers, part)
+    with distributed_session():
+        store, rank = plan.store(workers, part), rank_and_world_size()[0]
     skipped = f", {len(store.skipped)} skipped (index.jsonl says why)" if store.skipped else ""
     to_go = f", {store.missing} samples to go in other parts" if store.missing else ""
-    typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}{to_go}: {store.path}")
+    if rank == 0:
+        typer.echo(f"{len(store)} clips, {store.frames_total} frames{skipped}{to_go}: {store.path}")
 
 
 @app.command()
@@ -106,17 +112,12 @@ def train(
         float | None,
         typer.Option(help="Share of the recipe's learning rate; with --from a tenth, else all."),
     ] = None,
-    skeleton: Annotated[
-        str | None,
-        typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
-    ] = None,
+    skeleton: options.Skeleton = None,
     sensor: options.Sensor = "",
     crop_size: options.CropSize = None,
     weights: options.Weights = None,
     seed: options.Seed = 0,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that read (default: 2, none to train on a CPU).")
-    ] = None,
+    workers: options.Readers = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
 ) -> None:
@@ -143,13 +144,12 @@ def train(
         if not checkpoint.begun(folder, settings):
             options.writable(folder)
     with common.distributed_session():
-        reading = 2 if workers is None else workers
-        store = plan.store(reading)
-        if workers is None and common.resolve_device(device).type == "cpu":
-            reading = 0  # what reads would take the cores that compute
+        store = plan.store(workers)
+        if workers is None:  # on a CPU they would take the cores that compute
+            workers = 2 * (common.resolve_device(device).type != "cpu")
         for name, folder in zip(protocols, folders, strict=True):
             run = training.train(
-                store, model, how, folder, name, seed, device, workers=reading, source=source,
+                store, model, how, folder, name, seed, device, workers=workers, source=source,
                 skeleton=skeleton, command=console.command_line(), precision=precision,
             )  # fmt: skip
             if common.rank_and_world_size()[0] == 0:
@@ -288,8 +288,10 @@ def full_app() -> typer.Typer:
 
 def main() -> None:
     """Entry point: a reader's mistake is one line, a mistake of ours keeps its traceback."""
-    if "TORCHELASTIC_RUN_ID" in os.environ and sys.argv[1:2] != ["train"]:
-        sys.exit("pcsta: torchrun is for `pcsta train`; the other commands start once, without it")
+    if "TORCHELASTIC_RUN_ID" in os.environ and sys.argv[1:2] not in (["prepare"], ["train"]):
+        sys.exit(
+            "pcsta: torchrun is for `prepare` and `train`; other commands start once, without it"
+        )
     console.begin()
     try:
         full_app()()

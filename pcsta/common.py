@@ -41,6 +41,12 @@ def hardware(device: torch.device) -> str:
     return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
+def cores() -> int:
+    """Processes that can work side by side: one for each core, 32 at most; ranks of `torchrun` share."""
+    all_of_it = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    return max(1, min(32, len(all_of_it) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+
+
 def resolve_precision(precision: str, device: torch.device) -> str:
     """What training computes in: `auto` takes bfloat16 on a CUDA device that has it, else float32.
 

@@ -20,8 +20,9 @@ from pcsta.batches import SubSequences
 from pcsta.checkpoint import Whereabouts, load, read_record, read_run
 from pcsta.data import Clip, read_clip
 from pcsta.data.crop_size import crop_sides
+from pcsta.data.features import glimpse_features
 from pcsta.data.poses import read_film
-from pcsta.data.prepare import frame_crops, glimpse_crops, glimpse_features, sensor_for
+from pcsta.data.prepare import frame_crops, glimpse_crops, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store, split_names
 from pcsta.files import read_json, write_json

@@ -46,7 +46,17 @@ From = Annotated[
     Path | None,
     typer.Option("--from", help="Run on another dataset to start from: all layers are fine-tuned."),
 ]
-Workers = Annotated[int, typer.Option(help="Processes that read beside the one that computes.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that read and decode (default: one for each core).")
+]
+Readers = Annotated[
+    int | None,
+    typer.Option(help="Processes that read (default: 2, none on a CPU; to prepare, one a core)."),
+]
+Skeleton = Annotated[
+    str | None,
+    typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
+]
 Protocol = Annotated[
     str | None,
     typer.Option(
@@ -134,7 +144,7 @@ class Planned(typing.Protocol):
     settings: Settings
     usable: dict[str, int]
 
-    def store(self, workers: int) -> Store: ...
+    def store(self, workers: int | None) -> Store: ...
 
 
 class Plan:
@@ -178,7 +188,7 @@ class Plan:
         under = data_root() / "prepared"
         self.path = out or prepare.store_path(self.data, self.sensor, under, crops)
 
-    def store(self, workers: int, shard: tuple[int, int] = (1, 1)) -> Store:
+    def store(self, workers: int | None, shard: tuple[int, int] = (1, 1)) -> Store:
         """The store, made or continued. Raises ValueError when no sample can be read."""
         from pcsta.data import prepare
 
@@ -201,7 +211,7 @@ class Made:
         self.settings = self.made.settings
         self.usable = {clip.name: clip.label for clip in self.made.clips}
 
-    def store(self, workers: int) -> Store:
+    def store(self, workers: int | None) -> Store:
         return self.made
 
 

@@ -25,7 +25,7 @@ def test_the_script_for_a_gpu_runs_and_records_no_cpu():
     done = measured("--quick")
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout[done.stdout.index("{") :])
-    assert {"glimpse sensor", "film", "training", "prediction", "profile"} <= found.keys()
+    assert {"glimpse sensor", "film", "preparing", "training", "profile"} <= found.keys()
     assert found["hardware"].startswith("cpu")
     done = measured()
     assert done.returncode == 2 and "torch sees none" in done.stderr

@@ -59,7 +59,7 @@ def book(
 def make_dataset(
     root: Annotated[Path | None, typer.Option(help="Where (default: data/synthetic).")] = None,
     seed: options.Seed = 0,
-    workers: options.Workers = 2,
+    workers: options.Workers = None,
 ) -> None:
     """Make the embedded dataset: small videos and skeletons in NTU's own file layout."""
     from pcsta.data import data_root
@@ -106,7 +106,7 @@ def ablate(
     crop_size: options.CropSize = None,
     seeds: Seeds = 2,
     rows: Annotated[str, typer.Option(help="Variants, with commas (default: all).")] = "",
-    workers: options.Workers = 2,
+    workers: options.Workers = None,
     device: options.Device = "auto",
     record: Annotated[Path | None, typer.Option(help="File of a record to write.")] = None,
     as_json: options.Json = False,
@@ -152,7 +152,7 @@ def table(
     weights: options.Weights = None,
     seeds: Seeds = 1,
     epochs: Annotated[int | None, typer.Option(help="At most so many a stage: a trial.")] = None,
-    workers: options.Workers = 2,
+    workers: options.Workers = None,
     device: options.Device = "auto",
 ) -> None:
     """Table 1, 2 or 3 from raw folders: check, prepare, train, test, print. Continues if interrupted."""
@@ -201,7 +201,7 @@ def transfer(
     weights: options.Weights = None,
     seeds: Seeds = 2,
     controls: Annotated[bool, typer.Option(help="Also each part of it alone.")] = False,
-    workers: options.Workers = 2,
+    workers: options.Workers = None,
     device: options.Device = "auto",
 ) -> None:
     """With and without knowledge transfer (section 5): pretrain, fine-tune, and train from scratch."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,30 +15,24 @@ from typing import cast
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
-from pcsta.common import begin_worker, resolve_device
+from pcsta.common import begin_worker, cores, rank_and_world_size, resolve_device
 from pcsta.data.clip import Clip
 from pcsta.data.crop_size import crop_sides
 from pcsta.data.dataset import CropSize, DataError, Dataset
+from pcsta.data.features import Prepared, add_glimpses, with_glimpses
 from pcsta.data.pairing import clip_frames, paired
+from pcsta.data.progress import Progress, reasons
 from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip
 from pcsta.data.sources import review, sources
 from pcsta.data.store import Store
-from pcsta.data.store_writer import StoreWriter
+from pcsta.data.store_writer import Part, StoreWriter
 from pcsta.files import fingerprint
 from pcsta.glimpse import GlimpseSensor, crop, squeeze
-
-# Crops per forward pass of f_g. On a CPU 256 of them cost 2.8 times as much as 8 times 32: their
-# activations outgrow what malloc keeps, and every layer pays for fresh pages.
-_CPU_BATCH = 32
-_GPU_BATCH = 256
 
 # Side in pixels at which f_g sees a whole frame: Inception's own; for Lite0 the most that keeps the
 # embedded dataset under a minute on two cores.
 _FRAME_SIZES = {"efficientnet-lite0": 128, "inception-v3": 299}
-
-_Prepared = tuple[StoredClip, dict[str, np.ndarray]]  # a line of the index and its arrays
 
 
 def sensor_for(
@@ -78,31 +73,7 @@ def frame_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
     return crops, np.argwhere(np.ones((len(clip), 1), bool))
 
 
-@torch.no_grad()
-def glimpse_features(
-    sensor: GlimpseSensor,
-    crops: np.ndarray,
-    where: np.ndarray,
-    length: int,
-    device: torch.device,
-    glimpses: int = 4,
-) -> np.ndarray:
-    """V of a clip, eq. 2: (T, N, D) float16; hands that are not in `where` are zero and cost nothing.
-
-    crops, where:  see `glimpse_crops`
-    length:        T
-    glimpses:      N, 4 hands or 1 frame
-    """
-    V = np.zeros((length, glimpses, sensor.features), np.float16)
-    size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
-    for start in range(0, len(crops), size):
-        batch = torch.from_numpy(crops[start : start + size]).to(device)
-        t, i = where[start : start + size].T
-        V[t, i] = sensor(batch).half().cpu().numpy()
-    return V
-
-
-class _Clips(torch.utils.data.Dataset[_Prepared]):
+class _Clips(torch.utils.data.Dataset[Prepared]):
     """Samples -> prepared arrays, for a DataLoader's workers. A sample's fault is its result."""
 
     def __init__(
@@ -114,10 +85,13 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
         kept: dict[int, tuple[Path, StoredClip]],
     ):
         self.dataset, self.samples = dataset, dataset.samples
-        self.sensor, self.crops, self.device = sensor, crops, device
+        self.crops, self.device = crops, device
+        self.seen = sensor.input_size if sensor else 0  # side in pixels; 0: poses alone
+        # an accelerator belongs to the process that started the workers
+        self.sensor = sensor if device.type == "cpu" else None
         self.kept = kept  # samples whose arrays are taken over: their shard and line in it
 
-    def __getitem__(self, i: int) -> _Prepared:
+    def __getitem__(self, i: int) -> Prepared:
         if i in self.kept:
             shard, stored = self.kept[i]
             frames = slice(stored.start, stored.start + stored.length)
@@ -127,32 +101,42 @@ class _Clips(torch.utils.data.Dataset[_Prepared]):
             sample.name, sample.label, sample.subject, sample.camera, sample.replication,
         )  # fmt: skip
         try:
-            stored = replace(stored, sources=sources(sample, bool(self.sensor)))
+            stored = replace(stored, sources=sources(sample, bool(self.seen)))
             clip = self.dataset.read(sample)
-            clip = paired(clip) if self.sensor else clip
+            clip = paired(clip) if self.seen else clip
             deciding = clip.truth.deciding if clip.truth else np.full((len(clip), 4), -1)
             arrays = {"joints": clip.joints, "hands": clip.hands, "deciding": deciding}
-            if self.sensor and self.crops == "hands":
-                size, seen = self.dataset.crop_size, self.sensor.input_size
-                arrays["crops"], arrays["where"] = glimpse_crops(clip, size, seen)
-            elif self.sensor:
-                arrays["crops"], arrays["where"] = frame_crops(clip, self.sensor.input_size)
+            if self.seen and self.crops == "hands":
+                size = self.dataset.crop_size
+                arrays["crops"], arrays["where"] = glimpse_crops(clip, size, self.seen)
+            elif self.seen:
+                arrays["crops"], arrays["where"] = frame_crops(clip, self.seen)
         except (DataError, OSError) as error:
             passing = isinstance(error, OSError) or isinstance(error.__context__, OSError)
             return replace(stored, skipped=str(error), passing=passing), {}
         faults = clip.truth.faults if clip.truth else ()
         stored = replace(stored, length=len(clip), repairs=clip.repairs, faults=faults)
-        # an accelerator belongs to the process that started this one
-        return self.with_glimpses(stored, arrays) if self.device.type == "cpu" else (stored, arrays)
+        if self.sensor:
+            add_glimpses([(stored, arrays)], self.sensor, self.device, GLIMPSES[self.crops])
+        return stored, arrays
 
-    def with_glimpses(self, clip: StoredClip, arrays: dict[str, np.ndarray]) -> _Prepared:
-        """Features in place of crops, where there are crops."""
-        if self.sensor and "crops" in arrays:
-            crops, where = arrays.pop("crops"), arrays.pop("where")
-            N = GLIMPSES[self.crops]
-            V = glimpse_features(self.sensor, crops, where, clip.length, self.device, N)
-            arrays["glimpses"] = V
-        return clip, arrays
+
+def _read(clips: _Clips, writer: StoreWriter, part: Part, workers: int) -> Iterator[Prepared]:
+    """What is missing in a part of the shards, in order, as worker processes read it ahead."""
+    workers = min(workers, sum(map(len, writer.missing(part))))
+    loader = torch.utils.data.DataLoader(
+        clips, sampler=writer.claim(part), batch_size=None, collate_fn=tuple,
+        num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
+    )  # fmt: skip
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ChildProcessError(
+            "a process that reads was ended, perhaps for want of memory; what is whole is "
+            "kept: run the same command again, with fewer --workers if memory is short"
+        ) from error
 
 
 def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands") -> Settings:
@@ -204,7 +188,7 @@ def prepare(
     dataset: Dataset,
     path: Path,
     sensor: GlimpseSensor | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     device: str = "auto",
     progress: bool = True,
     crops: Crops = "hands",
@@ -213,11 +197,13 @@ def prepare(
     """Fill the store at `path` with every sample of `dataset`; continue if it was begun.
 
     sensor:   f_g; None prepares poses alone
-    workers:  processes that parse and decode, 0 for none; on a CPU they compute features as well
+    workers:  processes that parse and decode, by default one a core, 0 for none; on a CPU they compute
+              features as well
     crops:    what f_g looks at: the hands (section 3.2), or the whole frame, a baseline
     shard:    (i, n): fill part i of n, beside others, and return what is whole so far
-    Samples that cannot be read are recorded with their reason. Those whose files have changed since,
-    and shards that are damaged, are made anew.
+    The ranks of `torchrun` share the work, and return when all of it is done. Samples that cannot be
+    read are recorded with their reason. Those whose files have changed since, and shards that are
+    damaged, are made anew.
     Raises StoreError for a folder made with other settings, OSError (disk full, a worker ended) with
     all whole shards kept.
 
@@ -226,35 +212,30 @@ def prepare(
     >>> len(store), store.joints(0).shape  # poses alone: no sensor was given
     (8, (24, 2, 25, 3))
     """
-    chosen = resolve_device(device)
-    settings = settings_of(dataset, sensor, crops)
-    with StoreWriter(path, settings) as writer:
+    # with its number, as every thread has a current GPU of its own
+    chosen = torch.empty(0, device=resolve_device(device)).device
+    workers = cores() if workers is None else workers
+    (i, n), (rank, ranks) = shard, rank_and_world_size()
+    own = i + n * rank, n * ranks  # every rank's part of this part
+    with StoreWriter(path, settings_of(dataset, sensor, crops)) as writer:
         writer.renew, kept, why = review(writer, dataset.samples, sensor is not None)
         clips = _Clips(dataset, sensor, crops, chosen, kept)
         if sensor is not None:
             sensor.to(chosen)
-        missing = sum(map(len, writer.missing(shard)))
-        workers = min(workers, missing)
-        loader = torch.utils.data.DataLoader(
-            clips, sampler=writer.claim(shard), batch_size=None, collate_fn=tuple,
-            num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
-        )  # fmt: skip
-        with tqdm(total=missing, unit="clip", desc=f"prepare {dataset.name}",
-                  disable=not (progress and missing)) as bar:  # fmt: skip
-            for reason in why if progress else ():
-                bar.write(reason)
-            try:
-                for prepared in loader:
-                    clip, arrays = clips.with_glimpses(*prepared)
-                    if clip.skipped is not None:
-                        bar.write(f"skipped: {clip.skipped}")
-                    writer.add(clip, **arrays)
-                    bar.update()
-            except RuntimeError as error:
-                if "DataLoader worker" not in str(error):
-                    raise
-                raise ChildProcessError(
-                    "a process that reads was ended, perhaps for want of memory; what is whole is "
-                    "kept: run the same command again, with fewer --workers if memory is short"
-                ) from error
-    return Store(path, unfinished=shard[1] > 1)
+        missing = sum(map(len, writer.missing(own)))
+        told = Progress(f"prepare {dataset.name}", missing, progress and rank == 0)
+        told.say(why)
+        with told.bar:
+            for part in own, shard:  # and then what other ranks have left, or are still at
+                for clip, arrays in with_glimpses(
+                    told.wait_for_each("readers", _read(clips, writer, part, workers)),
+                    sensor, chosen, GLIMPSES[crops], told,
+                ):  # fmt: skip
+                    told.wait("disk", writer.add, clip, **arrays)
+                    told.update(len(arrays.get("where", ())), clip.skipped is not None)
+    store = Store(path, unfinished=n > 1)
+    if missing and store.skipped:
+        told.say(
+            [f"skipped {len(store.skipped)} of {len(store.samples)}:", *reasons(store.skipped)]
+        )
+    return store

@@ -1,4 +1,4 @@
-"""What one GPU does with the paper's model, in one script: sensor, film, training, prediction, a profile.
+"""What one GPU does with the paper's model, in one script: sensor, film, preparation, training, prediction, a profile.
 
     python tests/benchmarks/gpu.py                 # under 25 minutes on one H100; writes book/results/performance.json
     python tests/benchmarks/gpu.py --quick         # does it run? tiny sizes, also on a CPU; prints, and writes nothing
@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import tempfile
 import time
 import warnings
@@ -37,8 +38,10 @@ from pcsta import common, tensors
 from pcsta.batches import SubSequences
 from pcsta.config import ModelConfig, laptop, paper, row
 from pcsta.data.clip import Clip
+from pcsta.data.features import glimpse_features
+from pcsta.data.ntu import NTU, write_skeleton
 from pcsta.data.pairing import clip_frames
-from pcsta.data.prepare import glimpse_crops, glimpse_features
+from pcsta.data.prepare import glimpse_crops, prepare
 from pcsta.data.video import write_video
 from pcsta.files import write_json
 from pcsta.glimpse import GlimpseSensor, crop
@@ -151,6 +154,51 @@ def film(b: Bench, f_g: GlimpseSensor, folder: Path) -> dict[str, Any]:
         "paper": RUNTIME["RGB preprocessing, s"],
         "film": f"{size[0]} x {size[1]}, {T} frames, H.264",
     }
+
+
+def preparing(b: Bench, f_g: GlimpseSensor, folder: Path, workers: int) -> dict[str, Any]:
+    """`pcsta prepare`: a store from many Full HD films, by worker processes beside the device.
+
+    The floor is the slower of two: reading on as many cores as there are readers, and f_g alone.
+    """
+    clips, T = (6, 20) if b.quick else (512, 80)
+    rng, steps = np.random.default_rng(0), np.arange(T)
+    pixels = rng.uniform(100, (220, 170) if b.quick else (1800, 980), (1, 2, len(KINECT_V2), 2))
+    joints = rng.uniform((-0.4, -0.9, 2.9), (0.4, 0.9, 3.1), (1, 2, len(KINECT_V2), 3))
+    joints = joints + np.array([[-0.8, 0, 0], [0.8, 0, 0]])[:, None]  # two people side by side
+    joints = joints + 0.1 * np.sin(steps / 5)[:, None, None, None]
+    skeleton = write_skeleton(folder / "one.skeleton", joints, pixels.repeat(T, 0))
+    for name in Rehearsal(512, 0).names[:clips]:
+        for kind, end, source in (
+            ("nturgb+d_skeletons", ".skeleton", skeleton),
+            ("nturgb+d_rgb", "_rgb.mp4", folder / "film.mp4"),
+        ):
+            (folder / "ntu" / kind).mkdir(parents=True, exist_ok=True)
+            os.link(source, folder / "ntu" / kind / f"{name}{end}")
+    data = NTU(folder / "ntu")
+    if b.quick:  # its film is smaller
+        about = {"name": "quick", "actions": list(data.numbers), "image_size": [320, 180]}
+        write_json(data.root / "dataset.json", about | {"crop_size": 50})
+        data = NTU(data.root)
+    clip = data.read(data.samples[0])
+    crops = glimpse_crops(clip, 50)[0]
+    reading, computing = b.best(
+        lambda: glimpse_crops(clip, 50), lambda: f_g(torch.from_numpy(crops[:256]).to(b.device)),
+        repeats=3,
+    )  # fmt: skip
+    began = time.perf_counter()
+    store = prepare(data, folder / "prepared", f_g, workers, str(b.device))
+    seconds = time.perf_counter() - began
+    floor = clips * max(reading / max(workers, 1), computing * len(crops) / min(len(crops), 256))
+    shutil.rmtree(store.path)
+    return {
+        "clips": len(store), "crops a clip": len(crops), "workers": workers,
+        "clips a second": clips / seconds, "crops a second": clips * len(crops) / seconds,
+        "seconds a clip, reading on one core": reading,
+        "crops a second, f_g alone": min(len(crops), 256) / computing,
+        "times its floor": seconds / floor,
+        "hours for NTU's 56,880": 56_880 / (clips / seconds) / 3600,
+    }  # fmt: skip
 
 
 def naive_step(
@@ -274,7 +322,7 @@ def main() -> None:
     parser.add_argument(
         "--clips", type=int, default=3000, help="of the rehearsal store (default 3000: 4 GB)"
     )
-    parser.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1))
+    parser.add_argument("--workers", type=int, default=common.cores())
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=BOOK / "results" / "performance.json")
     options = parser.parse_args()
@@ -304,6 +352,9 @@ def main() -> None:
             "glimpse sensor": lambda: sensor(b, f_g),
             # Inception takes a CPU a minute for this
             "film": lambda: film(b, GlimpseSensor() if b.quick else f_g, folder),
+            "preparing": lambda: preparing(
+                b, GlimpseSensor().to(device) if b.quick else f_g, folder, options.workers
+            ),
             "training": lambda: training(b, store, 0 if options.quick else options.workers),
             "prediction": lambda: prediction(b),
             "profile": lambda: profile(b, store),

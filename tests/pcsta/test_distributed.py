@@ -101,14 +101,14 @@ def test_batch_normalisation_is_not_shared(monkeypatch):
         common.data_parallel(torch.nn.Sequential(torch.nn.BatchNorm2d(3)))
 
 
-def test_torchrun_is_for_training_alone():
+def test_torchrun_is_for_training_and_preparing_alone():
     """Two grids at once in one folder would write over each other."""
     said = subprocess.run(
         [sys.executable, "-m", "pcsta", "ablate", "--out", "nowhere"],
         env=os.environ | {"TORCHELASTIC_RUN_ID": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert said.returncode == 1 and "pcsta train" in said.stderr
+    assert said.returncode == 1 and "`prepare` and `train`" in said.stderr
 
 
 @pytest.mark.slow

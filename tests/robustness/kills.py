@@ -22,7 +22,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -30,6 +31,7 @@ ROOT = HERE.parents[2]
 CHANGES = {"date", "seconds", "began", "hardware", "commit", "path", "modified"}  # from run to run
 
 DATA = "synthetic --root {data} --workers 2"
+REHEARSED = "{data}/rehearsal --config narrow --recipe small --device cpu --workers 0"
 COMMANDS = {  # {out}: what is compared
     "prepare": f"prepare {DATA} --out {{out}}",
     "train": "train synthetic --root {data} --row K --recipe small --workers 0 --out {out}",
@@ -37,7 +39,23 @@ COMMANDS = {  # {out}: what is compared
     "table": "table 1 --root {data} --workers 2 --config laptop --recipe small --epochs 3"
     " --sensor efficientnet-lite0 --out {out}",
     "data make": "data make --root {out} --workers 2",
+    "rehearse": "rehearse ntu --clips 64 --out {out}",
+    "train rehearsal": f"train {REHEARSED} --row K --out {{out}}",
+    "train rehearsal, 2 ranks": f"train {REHEARSED} --row A --out {{out}}",
 }
+RANKS = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+# `pcsta`, but of the embedded dataset it makes a few clips
+FEW = """
+import functools, sys
+from pcsta import __main__, console
+console.hear_interrupts()
+try:
+    from pcsta_book import synthetic
+    synthetic.make = functools.partial(synthetic.make, subjects=[1, 2], actions=[1, 2], frames=24)
+    __main__.main()
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
 
 
 def make_dataset(root: Path, clips: int = 24) -> None:
@@ -65,24 +83,26 @@ def start(name: str, folder: Path, data: Path) -> subprocess.Popen:
         **os.environ, "PCSTA_DATA": str(folder / "data"), "OMP_NUM_THREADS": "1",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'book'}",
     }  # fmt: skip
+    python = ["-c", FEW] if name == "data make" else ["-m", *RANKS * ("ranks" in name), "pcsta"]
     with (folder / "said").open("w") as said:  # a pipe would be held by whoever lives on
         return subprocess.Popen(
-            [sys.executable, "-m", "pcsta", *words], env=environment, start_new_session=True,
+            [sys.executable, *python, *words], env=environment, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=said,
         )  # fmt: skip
 
 
-def alive(session: int) -> list[str]:
-    """Processes of a session that have not ended."""
-    found = []
+def alive(process: int, known: Iterable[int] = ()) -> list[int]:
+    """Processes that have not ended: of its session, their children (ranks have sessions of their
+    own), and those that are known."""
+    found, parents = {process, *known}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, sid = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(sid) == session and state != "Z":
-            found.append(stat.parent.name)
-    return found
+        with suppress(OSError):
+            state, parent, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if state != "Z":
+                parents[int(stat.parent.name)] = {int(parent), int(session)}
+    for _ in range(2):  # a rank, and its own children
+        found |= {pid for pid, above in parents.items() if above & found}
+    return sorted(found & parents.keys())
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -115,21 +135,29 @@ def whole_run(name: str, folder: Path, data: Path) -> str:
     return ""
 
 
-def stop(process: subprocess.Popen, sign: int, said: Path) -> tuple[list[str], float]:
-    """Stop a command that runs. Returns what is wrong, and how long it took to end."""
+def stop(process: subprocess.Popen, sign: int, said: Path, ranks: bool) -> tuple[list[str], float]:
+    """Stop a command that runs. Returns what is wrong, and how long it took to end.
+
+    Of several ranks KILL stops one, and torchrun then ends the other; how torchrun itself speaks of
+    Ctrl-C is its own affair.
+    """
     began, faults = time.monotonic(), []
-    (os.killpg if sign == signal.SIGINT else os.kill)(process.pid, sign)
+    known = alive(process.pid)
+    victim = known[-1] if ranks and sign == signal.SIGKILL else process.pid
+    with suppress(ProcessLookupError):  # it has just ended
+        (os.killpg if sign == signal.SIGINT else os.kill)(victim, sign)
     process.wait()
     seconds = time.monotonic() - began
     # -2: the interpreter itself had not begun to listen. A shell says 130 for it, too.
-    if sign == signal.SIGINT and process.returncode not in (0, 130, -signal.SIGINT):
+    if sign == signal.SIGINT and not ranks and process.returncode not in (0, 130, -signal.SIGINT):
         faults.append(f"Ctrl-C: it ended with {process.returncode}")
-    if sign == signal.SIGINT and "Traceback" in said.read_text():
+    if sign == signal.SIGINT and not ranks and "Traceback" in said.read_text():
         faults.append(f"Ctrl-C: {said.read_text()[-300:]}")
-    while left := alive(process.pid):
+    while left := alive(process.pid, known):
         if time.monotonic() - began > 60:  # a process that has just begun ends when it has
             faults.append(f"processes {left} outlive it")
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
             break
         time.sleep(0.05)
     return faults, seconds
@@ -139,13 +167,17 @@ def trials(kills: int, seed: int, names: list[str], scratch: Path) -> Iterator[d
     """Stop the commands `kills` times in all. After each trial: counts, faults, the slowest Ctrl-C."""
     data, rng = scratch / "dataset", random.Random(seed)
     make_dataset(data)
+    if any("rehearsal" in name for name in names):
+        if wrong := whole_run("rehearse", scratch / "drawn", data):
+            raise SystemExit(wrong)
+        (scratch / "drawn/out").rename(data / "rehearsal")
     wholes, lasts, found, faults = {}, {}, Counter(), []
     slowest = 0.0
     for name in names:
-        began = time.monotonic()
-        if wrong := whole_run(name, scratch / name, data):
+        began, folder = time.monotonic(), scratch / name.replace(" ", "-")  # no quotes in a record
+        if wrong := whole_run(name, folder, data):
             raise SystemExit(wrong)
-        lasts[name], wholes[name] = time.monotonic() - began, content(scratch / name)
+        lasts[name], wholes[name] = time.monotonic() - began, content(folder)
     turns = iter(names)  # each once; then the longer a command takes, the seldomer
     weights = [lasts[name] ** -0.5 for name in names]
     while sum(found.values()) < kills:
@@ -158,7 +190,7 @@ def trials(kills: int, seed: int, names: list[str], scratch: Path) -> Iterator[d
             try:
                 process.wait(moment)
             except subprocess.TimeoutExpired:
-                wrong, seconds = stop(process, sign, folder / "said")
+                wrong, seconds = stop(process, sign, folder / "said", "ranks" in name)
                 found[f"{name}, {sign.name}"] += 1
                 faults += [f"{name}: {w}" for w in wrong]
                 if sign == signal.SIGINT:
@@ -181,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--commands", default="prepare,train,ablate,table", help="with commas")
+    parser.add_argument("--commands", default="prepare;train;ablate;table", help="with semicolons")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
     from pcsta.files import write_json
@@ -189,7 +221,7 @@ def main() -> None:
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        names = options.commands.split(",")
+        names = [name.strip() for name in options.commands.split(";")]
         for found in trials(options.kills, options.seed, names, Path(scratch)):
             print(f"{found['kills']} kills, faults: {found['faults']}", flush=True)
             if options.record:

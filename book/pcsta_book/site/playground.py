@@ -24,8 +24,8 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
 from pcsta.data import HANDS, Clip, data_root
+from pcsta.data.features import glimpse_features
 from pcsta.data.ntu import NAME
-from pcsta.data.prepare import glimpse_features
 from pcsta.data.video import read_frames
 from pcsta.evaluation import ModelInput, infer
 from pcsta.files import fingerprint, read_json, write_json

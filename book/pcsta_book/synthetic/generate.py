@@ -14,6 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from pcsta import files
+from pcsta.common import cores
 from pcsta.data import video
 from pcsta_book.pools import pool
 from pcsta_book.synthetic.actions import BY_NTU, DECOY, EMPTY, INTERVAL, LONGER, SAME_GROUP
@@ -87,13 +88,17 @@ def _finished(path: Path, mark: str) -> dict[str, Any] | None:
         return None  # not finished, or damaged
 
 
-def make(root: Path | str, *, workers: int = 2, progress: bool = True, **choice: Any) -> Path:
+def make(
+    root: Path | str, *, workers: int | None = None, progress: bool = True, **choice: Any
+) -> Path:
     """Write the dataset of `settings(**choice)` (seed, frames, subjects, actions) below `root`.
 
     Finished clips of the same settings are kept, so interrupted work goes on where it stopped; files
-    of other settings are replaced.  `dataset.json` is written last.  Returns `root`.  Raises
-    ValueError for settings or a number of workers that make no sense, OSError when writing fails.
+    of other settings are replaced.  `dataset.json` is written last.  Returns `root`.  By default
+    there is one worker a core.  Raises ValueError for settings or a number of workers that make no
+    sense, OSError when writing fails.
     """
+    workers = cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
     root, stated = Path(root), settings(**choice)

@@ -15,18 +15,14 @@ import pytest
 import torch
 from filelock import FileLock
 
+from pcsta import common
+from pcsta.data import features, store_writer
 from pcsta.data import prepare as preparation
-from pcsta.data import store_writer
+from pcsta.data.features import glimpse_features
 from pcsta.data.ntu import NTU
 from pcsta.data.pairing import clip_frames
-from pcsta.data.prepare import (
-    glimpse_crops,
-    glimpse_features,
-    parse_shard,
-    prepare,
-    settings_of,
-    store_path,
-)
+from pcsta.data.prepare import glimpse_crops, parse_shard, prepare, settings_of, store_path
+from pcsta.data.progress import Progress, reasons
 from pcsta.data.sbu import SBUInteraction
 from pcsta.data.shard import StoreError
 from pcsta.data.sources import sources
@@ -132,20 +128,77 @@ def test_crops_handed_over_for_a_gpu_give_the_same_features(tmp_path):
     np.testing.assert_allclose(features, one_by_one, atol=0.2)
 
 
-def test_beside_a_gpu_workers_crop_and_this_process_computes(tmp_path, monkeypatch):
-    """Here another device's name stands for the GPU."""
-    data, sensor = dataset(tmp_path / "raw", clips=3), MeanColour()
-    prepare(data, tmp_path / "cpu", MeanColour(), 0, progress=False)
-    monkeypatch.setattr(preparation, "resolve_device", lambda _: torch.device("meta"))
+@pytest.fixture
+def accelerator(monkeypatch):
+    """The way of an accelerator: another device's name, and its work done on the CPU. Its groups."""
+    groups = []
 
     def on_cpu(sensor, crops, where, length, device, glimpses):
-        assert device.type == "meta"
+        assert device.type == "meta" and threading.current_thread() is not threading.main_thread()
+        groups.append(len(crops))
         return glimpse_features(sensor, crops, where, length, torch.device("cpu"), glimpses)
 
-    monkeypatch.setattr(preparation, "glimpse_features", on_cpu)
-    prepare(data, tmp_path / "gpu", sensor, 2, progress=False)
-    assert sensor.crops_seen == 3 * 2 * FRAMES
+    monkeypatch.setattr(preparation, "resolve_device", lambda _: torch.device("meta"))
+    monkeypatch.setattr(features, "glimpse_features", on_cpu)
+    return groups
+
+
+class Batches(MeanColour):
+    """Remembers the size of every batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def forward(self, crops):
+        self.sizes.append(len(crops))
+        return super().forward(crops)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_accelerator_gets_batches_that_fill_across_clips(
+    tmp_path, monkeypatch, request, workers, two_a_shard
+):
+    """Two hands in every frame, and none of the absent person; one of seven clips cannot be read."""
+    data, sensor = dataset(tmp_path / "raw", clips=7), Batches()
+    data.samples[2].video.write_bytes(b"no video")
+    prepare(data, tmp_path / "cpu", MeanColour(), 0, progress=False)
+    groups = request.getfixturevalue("accelerator")
+    monkeypatch.setattr(features, "_CPU_BATCH", 10)
+    monkeypatch.setattr(features, "_GROUP", 30)
+    store = prepare(data, tmp_path / "gpu", sensor, workers, progress=False)
+    assert len(store) == 6 and len(store.skipped) == 1
+    assert groups == [36, 36], "three clips of 12 crops each time"
+    assert sensor.sizes == [10, 10, 10, 6] * 2
     assert same_files(tmp_path / "cpu", tmp_path / "gpu")
+
+
+@pytest.mark.parametrize("crops", ["hands", "frame"])
+def test_the_accelerators_way_gives_the_cpus_features(tmp_path, monkeypatch, request, crops):
+    """f_g itself: other batches round otherwise, less than float16 does."""
+    data = dataset(tmp_path / "raw", clips=3)
+    sensor = preparation.sensor_for(crops)
+    one = prepare(data, tmp_path / "cpu", sensor, 0, progress=False, crops=crops)
+    groups = request.getfixturevalue("accelerator")
+    monkeypatch.setattr(sensor, "to", lambda _: sensor)  # it stays where it can compute
+    other = prepare(data, tmp_path / "gpu", sensor, 0, progress=False, crops=crops)
+    assert groups == [3 * FRAMES * (2 if crops == "hands" else 1)]
+    assert one.fingerprint == other.fingerprint
+    for i in range(3):
+        V = one.glimpses(i).astype(np.float32)
+        assert V.any(-1).sum() == FRAMES * (2 if crops == "hands" else 1)
+        np.testing.assert_allclose(other.glimpses(i), V, rtol=2**-10, atol=1e-3)
+
+
+def test_an_error_of_the_accelerator_is_an_error_of_prepare(tmp_path, accelerator):
+    class OutOfMemory(MeanColour):
+        def forward(self, crops):
+            raise RuntimeError("out of memory")
+
+    data = dataset(tmp_path / "raw", clips=3)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        prepare(data, tmp_path / "s", OutOfMemory(), 2, progress=False)
+    assert len(prepare(data, tmp_path / "s", MeanColour(), 2, progress=False)) == 3
 
 
 def test_interrupted_work_resumes(tmp_path, monkeypatch, two_a_shard):
@@ -177,10 +230,53 @@ def test_two_processes_do_not_fill_one_shard_at_once(tmp_path, two_a_shard):
     )
     with FileLock(tmp_path / "s/shards/000002.lock"):  # the first is still at it
         second.start()
-        second.join(1)
+        while not (tmp_path / "s/shards/000000").exists():
+            time.sleep(0.01)
+        second.join(0.5)
         assert second.is_alive() and len(Store(tmp_path / "s", unfinished=True)) == 2
     second.join(60)
     assert len(Store(tmp_path / "s")) == 4
+
+
+@pytest.mark.parametrize("part", [(1, 1), (2, 2)])
+def test_a_rank_fills_its_part_and_then_what_is_left(tmp_path, monkeypatch, two_a_shard, part):
+    """Of eight shards, or of every second: rank 1 of 2 begins with every second of them."""
+    data = dataset(tmp_path / "raw", clips=16, video_frames=0)
+    add, order = StoreWriter.add, []
+    monkeypatch.setattr(preparation, "rank_and_world_size", lambda: (1, 2))
+    monkeypatch.setattr(StoreWriter, "add", lambda *a, **k: (order.append(a[1].name), add(*a, **k)))
+    prepare(data, tmp_path / "s", None, 0, progress=False, shard=part)
+    shards = [[s.name for s in data.samples].index(name) // 2 for name in order[::2]]
+    assert shards == ([1, 3, 5, 7, 0, 2, 4, 6] if part == (1, 1) else [3, 7, 1, 5])
+
+
+RANKS = """
+import sys
+sys.path[:0] = {paths!r}
+from test_prepare import NTU, MeanColour, prepare, preparation, functools, StoreWriter, Path
+from pcsta.common import distributed_session, rank_and_world_size
+preparation.StoreWriter = functools.partial(StoreWriter, block=2)
+with distributed_session():
+    store = prepare(NTU(Path({raw!r})), Path({path!r}), MeanColour(), {workers}, progress=False)
+    sys.stdout.write(f"rank {{rank_and_world_size()[0]}}: {{len(store)}} clips\\n")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1])
+def test_two_ranks_make_the_bytes_of_one_process(tmp_path, two_a_shard, workers):
+    data, script = dataset(tmp_path / "raw", clips=9), tmp_path / "ranks.py"
+    prepare(data, tmp_path / "one", MeanColour(), 0, progress=False)
+    paths = [*sys.path, str(Path(__file__).parent)]
+    raw, path = str(tmp_path / "raw"), str(tmp_path / "two")
+    script.write_text(RANKS.format(paths=paths, raw=raw, path=path, workers=workers))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *launch, script], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert sorted(done.stdout.split("\n")) == ["", "rank 0: 9 clips", "rank 1: 9 clips"]
+    assert same_files(tmp_path / "one", tmp_path / "two")
 
 
 KILLED = """
@@ -493,3 +589,56 @@ def test_a_worker_that_is_killed_says_what_to_do(tmp_path):
     ):
         prepare(Killed(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)
     assert len(prepare(NTU(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)) == 3
+
+
+def test_there_is_a_worker_for_each_core_that_is_ours(monkeypatch):
+    for mine, ranks, wanted in ((2, 1, 2), (16, 1, 16), (16, 4, 4), (2, 4, 1), (128, 1, 32)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=mine: set(range(n)), raising=False)
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
+        assert common.cores() == wanted
+
+
+def test_the_line_says_what_waits_for_what(monkeypatch):
+    """By a clock that is set: of ten seconds six go to the readers, three to the accelerator."""
+    now = [100.0]
+    monkeypatch.setattr("pcsta.data.progress.perf_counter", lambda: now[0])
+
+    def lasting(seconds, value=None):
+        now[0] += seconds
+        return value
+
+    told = Progress("prepare", 3, shown=False)
+    clips = told.wait_for_each("readers", (lasting(2.0, k) for k in (7, 8, 9)))
+    assert list(clips) == [7, 8, 9], "and the end of the clips is no wait"
+    assert told.wait("accelerator", lasting, 3.0, value="V") == "V"
+    with pytest.raises(ValueError):
+        told.wait("disk", lambda: (lasting(0.5), int("full")))
+    lasting(0.5)
+    told.update(70, skipped=False)
+    told.update(0, skipped=True)
+    assert str(told) == "7 crops/s, 1 skipped; waits: readers 60%, accelerator 30%, disk 5%"
+
+
+def test_skipped_samples_are_told_by_reason():
+    skipped = {f"S{i:03d}": f"/data/S{i:03d}_rgb.avi: its video has {i} frames" for i in range(5)}
+    skipped |= {"S007": "S007 has no video. Fetch it", "S008": "S008 has no video. Fetch it"}
+    assert reasons(skipped) == [
+        "     5  its video has … frames (S000, S001, S002, …)",
+        "     2  … has no video. Fetch it (S007, S008)",
+    ]
+
+
+def test_a_preparation_ends_with_the_reasons(tmp_path, capsys, two_a_shard):
+    data = dataset(tmp_path / "raw", clips=6)
+    for sample in data.samples[1:4]:
+        sample.video.write_bytes(b"no video")
+    data.samples[4].skeleton_file.write_text("no skeleton")
+    prepare(data, tmp_path / "s", MeanColour(), 2)
+    said = capsys.readouterr()
+    assert "6/6" in said.err and "4 skipped; waits: readers" in said.err
+    first, *others = said.out.splitlines()
+    assert first == "skipped 4 of 6:"
+    assert [line.split()[0] for line in others] == ["3", "1"], "a line for each reason"
+    assert ", ".join(sample.name for sample in data.samples[1:4]) in others[0]
+    prepare(data, tmp_path / "s", MeanColour(), 2)
+    assert capsys.readouterr().out == "", "nothing was made"
