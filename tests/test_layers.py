@@ -15,7 +15,7 @@ files conforms common tensors config skeletons subsequences pose_tensor pose_net
 attention scaling rgb_stream two_stream symmetries
 data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.crop_size data.pairing data.splits
 data.ntu data.sbu data.msr_daily data.jhmdb data.own data.estimated data.blazepose data.keypoints data data.poses
-data.shard data.store data.store_writer data.sources data.prepare data.check data.inspect
+data.shard data.store data.store_writer data.sources data.progress data.features data.prepare data.check data.inspect
 batches checkpoint epoch_figures preflight training evaluation export doctor
 options console cli __main__ __init__
 """
