@@ -49,8 +49,8 @@ def _stage(folder: Path) -> Finding:
     elif max(known) < 3 / classes:
         do = "what it has learned is true of no other clip: names belong to other files"
     said = (
-        f"{len(log)} epochs, rate {max(rate):.2g}: loss {loss[0]:.2f} to {loss[-1]:.2f}, validation "
-        f"{min(held):.2f} at best; {100 * right[-1]:.0f} and {100 * known[-1]:.0f} % right"
+        f"{len(log)} epochs, rate {max(rate):.2g}: loss {loss[0]:.2f} to {loss[-1]:.2f},\n"
+        f"{'':<24}{100 * right[-1]:.0f} % of fitted and {100 * known[-1]:.0f} % of validation clips right"
     )
     return Finding(ok=not do, what=said, do=do)
 

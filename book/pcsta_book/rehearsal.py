@@ -3,7 +3,8 @@
 On it disk, loading, training, stopping, testing and finding faults can be tried before the recordings are
 there. Clips, people, cameras, splits and shapes are those of NTU. Lengths are drawn: the mean is the paper's,
 4 million frames in 56,880 clips; that they are log-normal between 32 and 300 frames is assumed. Bodies are
-the embedded dataset's, each subject's own; they stand, and tremble. What a hand's glimpse shows changes as
+the embedded dataset's, each subject's own; they stand and tremble, and
+the class is in what their arms do. What a hand's glimpse shows changes as
 the hand moves.
 """
 
@@ -30,11 +31,8 @@ from pcsta_book.synthetic.camera import Camera, colour_pixels
 
 CLIPS, FRAMES = 56_880, 4_000_000
 MUTUAL = 50  # actions from here on have two people
-STILL = [
-    j
-    for j, name in enumerate(KINECT_V2.joints)
-    if name.endswith(("spine", "hip", "knee", "ankle", "foot", "base", "middle"))
-]
+ARMS = ("elbow", "wrist", "hand", "tip", "thumb")
+STILL = [j for j, name in enumerate(KINECT_V2.joints) if name.split()[-1] not in ARMS]
 MOVED = 24  # pixels of the way of a hand after which its glimpse shows something else
 SHOWN = 0.9  # share of the clips that show their class at all, in the pose and in the left hand
 # share that a model can get right that knows all this

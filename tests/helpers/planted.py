@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 from command import call
 from pcsta.config import CONFIGS, RECIPES, TrainConfig, laptop
-from pcsta.data.shard import StoredClip
 from pcsta.files import read_json, write_json
 from pcsta.skeletons import KINECT_V2
 
@@ -39,8 +38,8 @@ def shuffle_labels(store: Path) -> None:
     labels = [line["label"] for part in lines for line in part]
     mixed = iter(np.random.default_rng(0).permutation(labels).tolist())
     for path, part in zip(indices, lines, strict=True):
-        clips = [StoredClip(**line | {"label": next(mixed)}) for line in part]
-        path.write_text("".join(json.dumps(vars(clip)) + "\n" for clip in clips))
+        clips = [line | {"label": next(mixed)} for line in part]
+        path.write_text("".join(json.dumps(clip) + "\n" for clip in clips))
 
 
 def _split(protocol: str, spoil: Callable[[dict, list[str]], None]) -> Callable[[Path], None]:
