@@ -44,8 +44,8 @@ def _stage(folder: Path) -> Finding:
     if falls and gains:
         do = "it still learns: too few epochs"
     elif min(loss) > KNOWS * math.log(classes):
-        wrong = "too low" if falls else "too high, or names belong to other files"
-        do = f"it has learned nothing: the rate is {wrong}"
+        wrong = "too low" if falls else "too high"
+        do = f"it has learned nothing: the rate is {wrong}, or names belong to other files"
     elif max(known) < 3 / classes:
         do = "what it has learned is true of no other clip: names belong to other files"
     said = (

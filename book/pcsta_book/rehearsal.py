@@ -3,9 +3,8 @@
 On it disk, loading, training, stopping, testing and finding faults can be tried before the recordings are
 there. Clips, people, cameras, splits and shapes are those of NTU. Lengths are drawn: the mean is the paper's,
 4 million frames in 56,880 clips; that they are log-normal between 32 and 300 frames is assumed. Bodies are
-the embedded dataset's, each subject's own; they stand and tremble, and
-the class is in what their arms do. What a hand's glimpse shows changes as
-the hand moves.
+the embedded dataset's, each subject's own; they stand and tremble, and the class is in what their arms do.
+What a hand's glimpse shows changes as the hand moves.
 """
 
 from __future__ import annotations
@@ -81,7 +80,8 @@ class Rehearsal:
         self.looks = (rng.random((60, features)) < 0.05).astype(np.float16)
         sensor = "rehearsal" if features else None
         self.settings: Settings = {
-            "dataset": "ntu-rehearsal", "samples": clips, "skeleton": KINECT_V2.name,
+            # another "made" with every change of what is drawn: nothing is continued that was begun before
+            "dataset": "ntu-rehearsal", "made": "bodies", "samples": clips, "skeleton": KINECT_V2.name,
             "classes": list(ACTION_NAMES[:60]), "crop_size": 50, "image_width": 1920,
             "sensor_name": sensor, "sensor": sensor, "glimpse_features": features,
             "splits": {

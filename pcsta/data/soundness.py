@@ -36,7 +36,7 @@ def examine(store: Store) -> dict[str, Finding]:
     if len(actions) == len(store):
         found["labels"] = _labels(actions, store.labels.tolist())
     found |= {protocol: _sides(store, protocol) for protocol in store.settings["splits"]}
-    if len(actions) == len(store) and PAIRS & set(actions):
+    if len(actions) == len(store) and store.settings["dataset"].startswith("ntu"):
         found["second person"] = _second(store, {i: actions[i] for i in looked})
     firsts = [joints[joints.any((1, 2))] for joints in (store.joints(i)[:, 0] for i in looked)]
     firsts = [joints for joints in firsts if len(joints)]
