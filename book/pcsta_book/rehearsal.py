@@ -75,7 +75,7 @@ class Rehearsal:
         lengths = rng.lognormal(math.log(FRAMES / CLIPS) - 0.08, 0.4, clips)
         self.lengths = lengths.clip(32, 300).astype(int)
         self.noise = np.abs(rng.normal(0.4, 0.3, (4096, features))).astype(np.float16)
-        self.motions = rng.normal(0, 0.1, (60, 2, len(KINECT_V2), 3))  # metres
+        self.motions = rng.normal(0, 0.16, (60, 2, len(KINECT_V2), 3))  # metres
         self.motions[:, :, STILL] = 0
         self.looks = (rng.random((60, features)) < 0.05).astype(np.float16)
         sensor = "rehearsal" if features else None
