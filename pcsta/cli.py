@@ -36,12 +36,16 @@ app = typer.Typer(
 # --- commands -------------------------------------------------------------------------------------
 @app.command()
 def check(
-    dataset: options.DatasetName, root: options.Root = None, as_json: options.Json = False
+    dataset: options.DatasetOrStore, root: options.Root = None, as_json: options.Json = False
 ) -> None:
-    """Count a dataset before anyone trains: files, missing pairs, unusable samples, splits."""
-    from pcsta.data import check, open_dataset
+    """Count a dataset's files, samples and splits; or look whether a store is sound."""
+    from pcsta.data import check, open_dataset, soundness
+    from pcsta.data.store import Store
 
-    options.show(check.check_dataset(open_dataset(dataset, root)), as_json, check.format_report)
+    if root is None and (Path(dataset) / "settings.json").exists():
+        options.show(soundness.examine(Store(dataset)), as_json, check.format_findings)
+    else:
+        options.show(check.check_dataset(open_dataset(dataset, root)), as_json, check.format_report)
 
 
 @app.command()
@@ -92,7 +96,7 @@ def prepare(
 
 @app.command()
 def train(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")],
+    dataset: options.DatasetOrStore,
     out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
     root: options.Root = None,
     row: Annotated[
@@ -163,8 +167,8 @@ def evaluate(
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Test a run by its protocol: accuracy, of each class as well; with --json also the confusion."""
-    from pcsta import checkpoint, evaluation
+    """Test a run by its protocol: accuracy, how training went, each class; with --json the confusion."""
+    from pcsta import checkpoint, course, evaluation
 
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json"))
@@ -173,18 +177,12 @@ def evaluate(
     mean = None  # of folds; of other networks it is nothing
     if models.count(models[0]) == len(models):
         mean = sum(result.accuracy for result in found.values()) / len(found)
-    lines = [
-        f"{name:<16} accuracy {100 * result.accuracy:5.1f} %  ({result.clips} clips"
-        + (f", {result.unread} of them unread and counted as errors)" if result.unread else ")")
-        for name, result in found.items()
-    ]
-    if len(found) > 1 and mean is not None:
-        lines.append(f"{'mean':<16} accuracy {100 * mean:5.1f} %")
-    if len(found) == 1:
-        shares = next(iter(found.values())).per_class.items()
-        lines += [f"  {label:<32} {100 * share:5.1f} %" for label, share in shares]
     results = {name: asdict(result) for name, result in found.items()}
-    options.show({"runs": results, "mean": mean}, as_json, lambda _: "\n".join(lines))
+    folders = {r.name: r for r in runs}
+    options.show(
+        {"runs": results, "mean": mean}, as_json,
+        lambda _: course.format_report(found, folders, mean),
+    )  # fmt: skip
 
 
 @app.command()

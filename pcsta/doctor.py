@@ -13,6 +13,7 @@ import torch
 from torchvision.models import Inception_V3_Weights
 
 from pcsta.data import DATASETS, DataError, data_root, open_dataset
+from pcsta.data.check import format_findings
 from pcsta.glimpse import GlimpseSensor, MissingWeights
 
 _PACKAGES = (
@@ -39,10 +40,7 @@ def examine() -> dict[str, dict[str, Any]]:
 def format_report(found: dict[str, dict[str, Any]]) -> str:
     """The same as text for a person."""
     lines = ["versions   " + ", ".join(f"{k} {v}" for k, v in found["versions"].items())]
-    for name, entry in found["findings"].items():
-        lines.append(f"{'ok ' if entry['ok'] else '-- '} {name:<19} {entry['what']}")
-        lines += [] if entry["ok"] else [f"{'':<24}{entry['do']}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, format_findings(found["findings"])])
 
 
 def _version(package: str) -> str:

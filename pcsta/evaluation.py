@@ -197,6 +197,7 @@ class Evaluation:
     clips: int
     per_class: dict[str, float]  # accuracy of every class that has test clips
     confusion: list[list[int]]  # (K, K) numbers of clips, rows truth, columns answers
+    streams: dict[str, float]  # accuracy of "pose" and of "RGB" alone, where both are summed
     protocol: str
     seed: int
     unread: int = 0  # of the clips, errors as they could not be read; `confusion` is without them
@@ -207,8 +208,8 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
 
     store: the store that the run was trained on; by default where it lay then
 
-    Raises FileNotFoundError when the run is unfinished or its store unknown, ValueError when the
-    store is another one, or has no clip to test on.
+    Raises FileNotFoundError when the run is unfinished or its store unknown, ValueError when the store
+    is another one, or has no clip to test on.
 
     >>> from pcsta import evaluate
     >>> result = evaluate(folder / "run")  # a run of `train`
@@ -223,21 +224,21 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     if opened.fingerprint != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
     where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
-    protocol = settings["protocol"]
+    protocol, both = settings["protocol"], model.config.streams == "both"
     test = opened.split(protocol)[1]
     if not len(test):
-        raise ValueError(
-            f"{opened.path} has no usable clip on the test side of {protocol}; `pcsta check "
-            f"{opened.settings['dataset']}` says which clips are left out and why"
-        )
+        why = f"`pcsta check {opened.settings['dataset']}` says which clips are left out and why"
+        raise ValueError(f"{opened.path} has no usable clip on the test side of {protocol}; {why}")
     said = predict_clips(model, SubSequences(opened, model.config, where, sampling), test)
     logits, labels = with_unread(said, opened, protocol)
     share, matrix = accuracy(logits, labels), confusion(logits, labels)
     tested = np.bincount(labels, minlength=len(opened.classes))
     rows = zip(opened.classes, matrix.diagonal(), tested, strict=True)
     of_class = {name: float(right / clips) for name, right, clips in rows if clips}
-    unread, seed = len(labels) - len(test), settings["seed"]
-    result = Evaluation(share, len(labels), of_class, matrix.tolist(), protocol, seed, unread)
+    alone = {"pose": said.pose_logits, "RGB": said.rgb_logits} if both else {}
+    streams = {k: accuracy(a, said.labels) for k, a in alone.items() if a is not None}
+    counts, unread, seed = matrix.tolist(), len(labels) - len(test), settings["seed"]
+    result = Evaluation(share, len(labels), of_class, counts, streams, protocol, seed, unread)
     write_json(run / "evaluation.json", asdict(result))
     return result
 

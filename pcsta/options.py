@@ -27,6 +27,7 @@ T = TypeVar("T")
 DatasetName = Annotated[
     str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
 ]
+DatasetOrStore = Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
 Sensor = Annotated[

@@ -15,15 +15,16 @@ files conforms common tensors config skeletons subsequences pose_tensor pose_net
 attention scaling rgb_stream two_stream symmetries
 data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.crop_size data.pairing data.splits
 data.ntu data.sbu data.msr_daily data.jhmdb data.own data.estimated data.blazepose data.keypoints data data.poses
-data.shard data.store data.store_writer data.sources data.progress data.features data.prepare data.check data.inspect
-batches checkpoint epoch_figures preflight training evaluation export doctor
+data.shard data.store data.store_writer data.sources data.progress data.features data.prepare data.check data.inspect data.soundness
+batches checkpoint epoch_figures preflight training evaluation course export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """
-places assets pools exercises rehearsal
+places assets pools exercises
 synthetic.actions synthetic.actors synthetic.camera synthetic.casting synthetic.brush synthetic.tracking
 synthetic.motions synthetic.scene synthetic.objects synthetic.hand
 synthetic.face synthetic.figure synthetic.people synthetic.clip_plan synthetic.generate synthetic
+rehearsal
 figures.notation figures.style figures.pictures figures.arrays figures.paint figures.player
 figures.body figures.joint_orders figures.confusion_cells figures.overlay figures.system
 figures.source figures

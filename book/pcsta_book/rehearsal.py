@@ -1,8 +1,10 @@
 """A store of NTU RGB+D's size without its recordings: everything is drawn, and a signal is planted.
 
-On it disk, loading, training, stopping and testing can be tried before the recordings are there. Clips,
-people, cameras, splits and shapes are those of NTU. Lengths are drawn: the mean is the paper's, 4 million
-frames in 56,880 clips; that they are log-normal between 32 and 300 frames is assumed.
+On it disk, loading, training, stopping, testing and finding faults can be tried before the recordings are
+there. Clips, people, cameras, splits and shapes are those of NTU. Lengths are drawn: the mean is the paper's,
+4 million frames in 56,880 clips; that they are log-normal between 32 and 300 frames is assumed. Bodies are
+the embedded dataset's, each subject's own; they stand and tremble, and the class is in what their arms do.
+What a hand's glimpse shows changes as the hand moves.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from pcsta.data.ntu import ACTION_NAMES, NTU
@@ -21,9 +25,14 @@ from pcsta.data.splits import NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
 from pcsta.data.store import Store
 from pcsta.data.store_writer import BLOCK, StoreWriter
 from pcsta.skeletons import KINECT_V2
+from pcsta_book.synthetic.actors import Motion, Subject, pose
+from pcsta_book.synthetic.camera import Camera, colour_pixels
 
 CLIPS, FRAMES = 56_880, 4_000_000
 MUTUAL = 50  # actions from here on have two people
+ARMS = ("elbow", "wrist", "hand", "tip", "thumb")
+STILL = [j for j, name in enumerate(KINECT_V2.joints) if name.split()[-1] not in ARMS]
+MOVED = 24  # pixels of the way of a hand after which its glimpse shows something else
 SHOWN = 0.9  # share of the clips that show their class at all, in the pose and in the left hand
 # share that a model can get right that knows all this
 BEST = SHOWN + (1 - SHOWN) / len(NTU.numbers)
@@ -42,6 +51,15 @@ def everything() -> list[Sample]:
     )
 
 
+@cache
+def standing(subject: int) -> Float[np.ndarray, "25 3"]:
+    """Joints in the room, metres: a person at its middle who looks at camera 1, arms down."""
+    still, both = np.zeros(1), np.zeros((1, 2, 3))
+    hands = np.array([[[-0.25, 0.75, 0.05], [0.25, 0.75, 0.05]]])  # right, up, forward
+    motion = Motion(hands, still, still, still, still, still, np.zeros((1, 2)), both[:, 0], both)
+    return pose(Subject.create(subject), motion, (0.0, 0.0), 0.0)[0]
+
+
 class Rehearsal:
     """So many of these clips, drawn at random; with D glimpse features a hand, or D = 0.
 
@@ -57,11 +75,13 @@ class Rehearsal:
         lengths = rng.lognormal(math.log(FRAMES / CLIPS) - 0.08, 0.4, clips)
         self.lengths = lengths.clip(32, 300).astype(int)
         self.noise = np.abs(rng.normal(0.4, 0.3, (4096, features))).astype(np.float16)
-        self.motions = rng.normal(0, 0.1, (60, 2, len(KINECT_V2), 3))  # metres
+        self.motions = rng.normal(0, 0.16, (60, 2, len(KINECT_V2), 3))  # metres
+        self.motions[:, :, STILL] = 0
         self.looks = (rng.random((60, features)) < 0.05).astype(np.float16)
         sensor = "rehearsal" if features else None
         self.settings: Settings = {
-            "dataset": "ntu-rehearsal", "samples": clips, "skeleton": KINECT_V2.name,
+            # another "made" with every change of what is drawn: nothing is continued that was begun before
+            "dataset": "ntu-rehearsal", "made": "bodies", "samples": clips, "skeleton": KINECT_V2.name,
             "classes": list(ACTION_NAMES[:60]), "crop_size": 50, "image_width": 1920,
             "sensor_name": sensor, "sensor": sensor, "glimpse_features": features,
             "splits": {
@@ -98,18 +118,24 @@ class Rehearsal:
 
     def arrays(self, i: int) -> dict[str, np.ndarray]:
         """The arrays of the i-th clip, whenever they are asked for."""
-        rng, T, action = np.random.default_rng([1, i]), self.lengths[i], self.samples[i][-1]
+        rng, T = np.random.default_rng([1, i]), self.lengths[i]
+        _, camera, subject, _, action = self.samples[i]
         people, shown = 2 if action >= MUTUAL else 1, rng.random() < SHOWN
         joints = rng.normal(0, 0.02, (T, 2, len(KINECT_V2), 3))
-        joints += rng.normal((0, 0, 3), 0.3, (2, len(KINECT_V2), 3))
         wave = np.sin(np.pi * np.arange(T) / T)[:, None, None, None]  # (T, 1, 1, 1)
         joints += shown * wave * self.motions[action - 1]
+        bodies = [standing(subject), standing(1 + subject % 40)]
+        bodies[1] = bodies[1] + (0.8, 0, 0.2)  # to the right of the first, and behind
+        joints += np.array(bodies)
+        joints = Camera.place(rng, camera).view(joints)
+        hands = 2 * colour_pixels(joints[:, :, list(KINECT_V2.hand_indices)]).reshape(T, 4, 2)
+        way = np.linalg.norm(np.diff(hands, axis=0, prepend=hands[:1]), axis=-1).cumsum(0)  # (T, 4)
+        seen = rng.integers(len(self.noise), size=4) + (way / MOVED).astype(int)
+        glimpses = self.noise[seen % len(self.noise)]  # (T, 4, D)
         joints[:, people:] = 0
-        hands = rng.uniform(300, 800, (T, 4, 2))
         hands[:, 2 * people :] = np.nan
         deciding = np.zeros((T, 4), np.int8)
         deciding[T // 4 : 3 * T // 4, 0] = shown
-        glimpses = self.noise[rng.integers(len(self.noise), size=(T, 4))]  # (T, 4, D)
         glimpses[deciding[:, 0] > 0, 0] += self.looks[action - 1]
         glimpses[:, 2 * people :] = 0
         return {"joints": joints, "hands": hands, "deciding": deciding, "glimpses": glimpses}

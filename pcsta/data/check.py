@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from pcsta.data.dataset import ORPHAN, DataError, Dataset
 from pcsta.data.finder import reason_and_example
@@ -13,6 +13,14 @@ from pcsta.data.pairing import pair
 
 EXAMPLES = 3  # given of each kind
 SHORT = 20  # frames of a sub-sequence (section 5)
+
+
+class Finding(TypedDict):
+    """One line of a list of what is as it should be and what is not."""
+
+    ok: bool
+    what: str  # was found
+    do: str  # if it is not ok
 
 
 Facts = dict[str, Any]
@@ -124,6 +132,15 @@ def layout(title: str, facts: Iterable[tuple[str, object]]) -> str:
     """The title and a line "  name  value" for each fact; those that are None are left out."""
     lines = (f"  {name:<18} {value}" for name, value in facts if value is not None)
     return "\n".join([title, *lines])
+
+
+def format_findings(found: Mapping[str, Finding]) -> str:
+    """A line `ok  name  what` for each, or `--  name  what` and what to do."""
+    lines = []
+    for name, finding in found.items():
+        lines.append(f"{'ok' if finding['ok'] else '--'}  {name:<19} {finding['what']}")
+        lines += [] if finding["ok"] else [f"{'':<24}{finding['do']}"]
+    return "\n".join(lines)
 
 
 def _counts(found: Mapping[str, int]) -> str:
