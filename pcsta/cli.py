@@ -209,17 +209,10 @@ def pose(
 
 @app.command()
 def predict(
-    run: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of a trained run (default: a small model of real film)."),
-    ] = None,
+    run: options.RunOrFilm = None,
     video: Annotated[Path | None, typer.Argument(help="The recording's colour video.")] = None,
-    skeleton: Annotated[
-        Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
-    ] = None,
-    overlay: Annotated[
-        Path | None, typer.Option(help="Video to write that shows where the model looked.")
-    ] = None,
+    skeleton: options.SkeletonFile = None,
+    overlay: options.Overlay = None,
     weights: options.Weights = None,
     top: Annotated[int, typer.Option(help="How many classes.", min=1)] = 5,
     device: options.Device = "auto",
@@ -240,7 +233,7 @@ def predict(
         raise ValueError(f"{video}: no such video; check the path")
     if video is not None and video.suffix.lower() in (".skeleton", ".txt"):
         raise ValueError(f"{video} is a skeleton: name it with --skeleton")
-    said = evaluation.predict(run or evaluation.FILM, skeleton, video, weights, device)
+    said = evaluation.predict(run or film.FILM, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
     found |= {"repairs": list(said.clip.repairs)}
@@ -248,7 +241,7 @@ def predict(
         found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best)
     )
     if run is None and not as_json:
-        typer.echo(evaluation.about_film())
+        typer.echo(film.about())
     if overlay is not None and options.draw is not None:
         options.draw(said, overlay)
         if not as_json:

@@ -24,8 +24,8 @@ from pcsta.data.features import glimpse_features
 from pcsta.data.poses import read_film
 from pcsta.data.prepare import frame_crops, glimpse_crops, sensor_for
 from pcsta.data.shard import Crops, StoredClip
-from pcsta.data.store import Store, split_names
-from pcsta.files import read_json, write_json
+from pcsta.data.store import Store
+from pcsta.files import write_json
 from pcsta.skeletons import KINECT_V2
 from pcsta.subsequences import Sampling
 from pcsta.symmetries import exchanges, mean_of_exchanges
@@ -153,15 +153,9 @@ def with_unread(
 ) -> tuple[Float[np.ndarray, "C K"], Int[np.ndarray, "C"]]:
     """Logits and labels of all test clips; where the protocol names every clip (`Dataset.complete`),
     those that could not be read come last, with logits of NaN."""
-    unread = [clip.label for clip in unread_clips(store, protocol)]
+    unread = [clip.label for clip in store.unread(protocol)]
     logits = np.pad(said.logits, [(0, len(unread)), (0, 0)], constant_values=np.nan)
     return logits, np.append(said.labels, np.array(unread, np.int64))
-
-
-def unread_clips(store: Store, protocol: str) -> list[StoredClip]:
-    """Test clips that count although they could not be read: where a protocol names every clip."""
-    tested = split_names(store.settings, protocol)[1] if store.settings.get("complete") else []
-    return [clip for clip in store.samples if clip.skipped is not None and clip.name in tested]
 
 
 class _Alone(Store):
@@ -207,7 +201,6 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     """Test a finished run on the test side of its protocol; writes evaluation.json as well.
 
     store: the store that the run was trained on; by default where it lay then
-
     Raises FileNotFoundError when the run is unfinished or its store unknown, ValueError when the store
     is another one, or has no clip to test on.
 
@@ -236,24 +229,12 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     rows = zip(opened.classes, matrix.diagonal(), tested, strict=True)
     of_class = {name: float(right / clips) for name, right, clips in rows if clips}
     alone = {"pose": said.pose_logits, "RGB": said.rgb_logits} if both else {}
-    streams = {k: accuracy(a, said.labels) for k, a in alone.items() if a is not None}
+    read = len(test) / len(labels)
+    streams = {k: read * accuracy(a, said.labels) for k, a in alone.items() if a is not None}
     counts, unread, seed = matrix.tolist(), len(labels) - len(test), settings["seed"]
     result = Evaluation(share, len(labels), of_class, counts, streams, protocol, seed, unread)
     write_json(run / "evaluation.json", asdict(result))
     return result
-
-
-# A run that comes with the package: row K on J-HMDB. Its README.md says what it is and what it may be used for.
-FILM = Path(__file__).parent / "film"
-
-
-def about_film() -> str:
-    """What to expect of FILM, in a sentence."""
-    tested = Evaluation(**read_json(FILM / "evaluation.json"))
-    return (
-        f"(the small model that comes with pcsta: {len(tested.per_class)} actions of J-HMDB, named "
-        f"rightly in {100 * tested.accuracy:.0f} % of {tested.clips} test clips)"
-    )
 
 
 class FilePrediction(NamedTuple):

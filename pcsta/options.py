@@ -30,6 +30,16 @@ DatasetName = Annotated[
 DatasetOrStore = Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
+RunOrFilm = Annotated[
+    Path | None,
+    typer.Argument(help="Folder of a trained run (default: a small model of real film)."),
+]
+SkeletonFile = Annotated[
+    Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
+]
+Overlay = Annotated[
+    Path | None, typer.Option(help="Video to write that shows where the model looked.")
+]
 Sensor = Annotated[
     str,
     typer.Option(

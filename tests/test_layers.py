@@ -16,7 +16,7 @@ attention scaling rgb_stream two_stream symmetries
 data.clip data.tracks data.bodies data.finder data.dataset data.text data.truth data.video data.crop_size data.pairing data.splits
 data.ntu data.sbu data.msr_daily data.jhmdb data.own data.estimated data.blazepose data.keypoints data data.poses
 data.shard data.store data.store_writer data.sources data.progress data.features data.prepare data.check data.inspect data.soundness
-batches checkpoint epoch_figures preflight training evaluation course export doctor
+batches checkpoint epoch_figures preflight training evaluation film course export doctor
 options console cli __main__ __init__
 """
 PCSTA_BOOK = """

@@ -149,6 +149,11 @@ class Store:
         train, test = split_names(self.settings, protocol)
         return self._positions(train), self._positions(test)
 
+    def unread(self, protocol: str) -> list[StoredClip]:
+        """Test clips that count although they could not be read: where a protocol names every clip."""
+        tested = split_names(self.settings, protocol)[1] if self.settings.get("complete") else []
+        return [clip for clip in self.samples if clip.skipped is not None and clip.name in tested]
+
     def _positions(self, names: Iterable[str]) -> Int[np.ndarray, "n"]:
         """Where these clips stand; those that were skipped stand nowhere."""
         return np.array([self._position[n] for n in names if n in self._position], int)

@@ -25,7 +25,6 @@ from jaxtyping import Bool, Float
 
 from pcsta.common import resolve_device, resolve_precision
 from pcsta.data.store import Store
-from pcsta.evaluation import unread_clips
 from pcsta.files import atomic, fingerprint, read_json
 from pcsta_book.experiments.grid import Experiment
 from pcsta_book.experiments.variants import VARIANTS
@@ -99,7 +98,7 @@ def _tested(store: Store, protocol: str) -> dict[str, list[int]]:
     """Of each test clip its class, and a number for who is in it, in the order of a line's `right`."""
     known = sorted({clip.subject for clip in store.samples})
     tested = [store.clips[i] for i in store.split(protocol)[1]]
-    tested += unread_clips(store, protocol)
+    tested += store.unread(protocol)
     subjects = [known.index(clip.subject) for clip in tested]
     return {"labels": [clip.label for clip in tested], "subjects": subjects}
 
