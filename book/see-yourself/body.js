@@ -33,11 +33,11 @@ const apart = (joints, first, second) =>
   Math.hypot(joints[first][0] - joints[second][0], joints[first][1] - joints[second][1]);
 
 function median(values) {
-  const sorted = values.slice().sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return sorted.length % 2 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const [sorted, middle] = [values.slice().sort((a, b) => a - b), (values.length - 1) / 2];
+  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
 }
 
+// To the nearest whole number, of two to the even one.
 const rint = (value) => (value % 1 === 0.5 && Math.floor(value) % 2 === 0 ? Math.floor(value) : Math.round(value));
 
 // Joints in camera space, metres: a torso has one length, so there is one distance for the whole window.

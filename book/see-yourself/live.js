@@ -1,5 +1,5 @@
-// The page "See yourself": from a camera or a film to joints, glimpses, attention and answers, and what is drawn
-// of them. The rules of joints and squares are in body.js. Nothing is sent anywhere: every file comes from the book.
+// The page "See yourself": from a camera or a film to joints, glimpses, attention and answers, and their drawing.
+// The rules of joints and squares are in body.js. Nothing is sent anywhere: every file comes from the book.
 
 import * as body from "./body.js";
 
@@ -19,25 +19,26 @@ const WORDS = {
   none: "This browser gives a camera to no page like this one: choose a video file.",
   NotFoundError: "No camera was found: connect one, or choose a video file.",
   NotAllowedError: "The camera was not allowed: allow it for this page in your browser, or choose a video file.",
-  NotReadableError: "The camera could not be read: perhaps another program uses it. Close that, or choose a video file.",
+  NotReadableError: "The camera could not be read: if another program uses it, close that, or choose a video file.",
   film: "Your browser cannot play this file: choose a film as MP4 (H.264) or WebM.",
   nobody: "Nobody is seen: show one person from head to hips, hands included, in good light.",
   hidden: "Stopped, because the page was hidden.",
   ended: "The camera was taken away.",
 };
 
-let about, runtime, sensor, model, pose; // once they are loaded
+let about, runtime, sensor, model, pose, loading; // once they are loaded
 let found; // what BlazePose says of the frame just sent
-let records = []; // frames of the window: time, canvas, joints; squares and V once they are cut
-const spare = []; // canvases to use again
-let size, mine = 0, clock = 0, spoken = 0; // `mine` numbers the starts: a loop ends when another one begins
+let records = []; // frames of the window: context, joints; squares and V once they are cut
+const spare = []; // contexts to use again
+let size, epoch, spoken, clock = 0;
+let turn = 0; // numbers the starts and stops: what belongs to an earlier one ends
+let busy = Promise.resolve(), sentence = ""; // the look that is under way, and what the last one told
 
-const say = (text, trouble = false) => {
-  const status = part("status");
-  status.classList.toggle("sy-trouble", trouble);
-  status.setAttribute("role", trouble ? "alert" : "status");
-  if (status.textContent !== text) status.textContent = text;
-};
+function say(text, trouble = false) {
+  part("status").classList.toggle("sy-trouble", trouble);
+  part("status").setAttribute("role", trouble ? "alert" : "status");
+  part("status").textContent = text;
+}
 
 // `work`, or the sentence in place of its error.
 const or = (sentence, work) => work.catch((error) => { throw new Error(sentence, { cause: error }); });
@@ -47,18 +48,16 @@ const or = (sentence, work) => work.catch((error) => { throw new Error(sentence,
 async function load() {
   if (typeof WebAssembly !== "object") throw new Error(WORDS.wasm);
   const shared = await or(WORDS.model, import("../playground/model.js"));
-  const told = await or(WORDS.model, shared.bytes(home("about.json")));
-  about ??= JSON.parse(new TextDecoder().decode(told));
+  const read = (name) => or(WORDS.model, shared.bytes(home(name)));
+  about = JSON.parse(new TextDecoder().decode(await read("about.json")));
+  root.querySelectorAll(".sy-swatch").forEach((one, hand) => { one.style.background = about.colours[hand]; });
   pose ??= await estimator();
-  runtime ??= await shared.runtime((what) => say(`Loading ${what}.`));
-  say("Loading the model.");
-  const session = async (name) => runtime.InferenceSession.create(new Uint8Array(await shared.bytes(home(name))));
-  sensor ??= await or(WORDS.model, session("sensor.onnx"));
-  model ??= await or(WORDS.model, session("model.onnx"));
+  runtime ??= await shared.runtime(() => {});
+  [sensor, model] = await Promise.all(["sensor.onnx", "model.onnx"].map(async (name) =>
+    runtime.InferenceSession.create(new Uint8Array(await read(name)))));
 }
 
 async function estimator() {
-  say("Loading what finds the body.");
   await or(WORDS.estimator, new Promise((resolve, reject) => {
     const script = document.createElement("script");
     Object.assign(script, { src: home("estimator/pose.js"), onload: resolve, onerror: reject });
@@ -75,28 +74,25 @@ async function estimator() {
 
 // ---------------------------------------------------------------- one frame
 
-const square = () => {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = size;
-  return canvas.getContext("2d", { willReadFrequently: true });
-};
+const blank = () => Object.assign(document.createElement("canvas"), { width: size[0], height: size[1] })
+  .getContext("2d", { willReadFrequently: true });
 
-// Look at the picture on show, at time t in seconds, and at the window that ends with it.
-async function look(t) {
+// Look at the picture on show, at time t in seconds, and at the window that ends with it; draw what is still wanted.
+async function look(t, wanted) {
   const began = performance.now();
-  const record = { t, context: spare.pop() ?? square() };
-  record.context.drawImage(video, 0, 0, ...size);
-  clock = Math.max(clock + 1, began);
+  const context = spare.pop() ?? blank();
+  context.drawImage(video, 0, 0, ...size);
+  epoch ??= clock + 1000 - 1000 * t;
+  clock = epoch + 1000 * t; // which BlazePose wants to grow, whatever is looked at next
   found = null;
-  await pose.send({ image: record.context.canvas }, clock);
-  record.found = found;
-  record.joints = body.kinect(found, size, about);
+  await pose.send({ image: context.canvas }, clock);
+  const record = { t, context, found, joints: body.kinect(found, size, about) };
   records.push(record);
   while (records[0].t <= t - about.seconds) spare.push(records.shift().context);
   const joints = body.bridge(records.map((one) => one.joints), about);
   const side = joints.some(Boolean) ? body.cropSide(joints, size, about) : 0;
   const out = side ? await answer(joints, side) : null;
-  draw(record, joints.at(-1), side, out, 1000 / (performance.now() - began));
+  if (wanted()) draw(record, joints.at(-1), side, out, 1000 / (performance.now() - began));
 }
 
 // What the model says of the window: one sub-sequence of it.
@@ -108,8 +104,7 @@ async function answer(joints, side) {
     const squares = fresh.flatMap((i) => hands.map((hand) => body.crop(records[i].context, joints[i][hand], side)));
     const pixels = new Uint8Array(squares.length * side * side * 4);
     squares.forEach((one, k) => pixels.set(one, k * one.length));
-    const shape = [squares.length, side, side, 4];
-    const { glimpses } = await sensor.run({ squares: new runtime.Tensor("uint8", pixels, shape) });
+    const { glimpses } = await sensor.run({ squares: new runtime.Tensor("uint8", pixels, [squares.length, side, side, 4]) });
     fresh.forEach((i, k) => {
       records[i].V = glimpses.data.slice(2 * k * features, 2 * (k + 1) * features);
       records[i].squares = { side, pixels: squares.slice(2 * k, 2 * k + 2) };
@@ -136,27 +131,31 @@ async function answer(joints, side) {
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 
+function bar(side, share) {
+  const made = document.createElement("i");
+  made.style[side] = `${100 * (share || 0)}%`;
+  return made;
+}
+
 function softmax(logits) {
   const powers = logits.map((value) => Math.exp(value - Math.max(...logits)));
-  const sum = powers.reduce((a, b) => a + b);
-  return powers.map((value) => value / sum);
+  return powers.map((value) => value / powers.reduce((a, b) => a + b));
 }
 
 function draw(record, joints, side, out, rate) {
   const canvas = part("picture");
-  if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
+  [canvas.width, canvas.height] = size;
   const context = canvas.getContext("2d");
   context.drawImage(record.context.canvas, 0, 0);
   root.classList.add("sy-live");
-  const steps = about.steps;
+  const { steps } = about;
   const p = out ? out.spatial_attention.slice(4 * (steps - 1), 4 * (steps - 1) + 2) : [0, 0]; // of the newest step
   about.hand_joints.forEach((joint, hand) => {
     part("weights").children[hand].lastElementChild.textContent = out ? p[hand].toFixed(2) : "–";
     if (!out || !joints) return;
     const stroke = (1.5 + 9 * p[hand]) * (size[0] / 480);
     const [x, y] = joints[joint].map((value) => value - side / 2 - stroke / 2);
-    context.strokeStyle = about.colours[hand];
-    context.lineWidth = stroke;
+    Object.assign(context, { strokeStyle: about.colours[hand], lineWidth: stroke });
     context.strokeRect(x, y, side + stroke, side + stroke);
   });
   const q = out?.temporal_attention ?? [];
@@ -172,8 +171,8 @@ function draw(record, joints, side, out, rate) {
   });
   const most = about.hands[p[1] > p[0] ? 1 : 0].replace(" 1", "");
   const latest = q.indexOf(top);
-  const sentence = out ? `Most weight on the ${most} hand (${Math.max(...p).toFixed(2)}), most on step ${latest + 1} of ${steps}; ` +
-    `answer: ${about.classes[order[0]].replaceAll("_", " ")}, ${percent(share[order[0]])}. ${rate.toFixed(0)} frames a second.` : WORDS.nobody;
+  sentence = out ? `Most weight on the ${most} hand (${Math.max(...p).toFixed(2)}), most on step ${latest + 1} of ${steps}; ` +
+    `answer: ${about.classes[order[0]].replaceAll("_", " ")}, ${percent(share[order[0]])}. ${rate.toFixed(1)} frames a second.` : WORDS.nobody;
   if (performance.now() - spoken > SPEAK) {
     spoken = performance.now();
     say(sentence);
@@ -183,37 +182,28 @@ function draw(record, joints, side, out, rate) {
   window.seeYourself = { records, out, rate, size, looked: (window.seeYourself?.looked ?? 0) + 1 };
 }
 
-function bar(side, share) {
-  const made = document.createElement("i");
-  made.style[side] = percent(share || 0);
-  return made;
-}
 
 // ---------------------------------------------------------------- camera, film, and their end
 
-async function camera() {
+async function camera(wanted) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Error(WORDS.none);
-  const wanted = { audio: false, video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" } };
-  const stream = await navigator.mediaDevices.getUserMedia(wanted).catch((error) => {
+  const asked = { audio: false, video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" } };
+  const stream = await navigator.mediaDevices.getUserMedia(asked).catch((error) => {
     throw new Error(WORDS[error.name] ?? WORDS.NotReadableError, { cause: error });
   });
-  stream.getVideoTracks()[0].addEventListener("ended", () => stop(WORDS.ended));
+  if (!wanted()) return stream.getTracks().forEach((track) => track.stop());
+  stream.getVideoTracks()[0].addEventListener("ended", () => wanted() && stop(WORDS.ended, true));
   video.srcObject = stream;
   await video.play();
+  const next = (then) => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(then) : requestAnimationFrame(then));
   return async function* () {
-    for (;;) {
-      await new Promise((next) => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(next) : requestAnimationFrame(next)));
-      yield performance.now() / 1000;
-    }
+    for (; ; yield performance.now() / 1000) await new Promise(next);
   };
 }
 
 // A film is looked at frame by frame, however long that takes: its time is its own.
 async function film(file) {
-  const event = (name) => new Promise((resolve, reject) => {
-    video.addEventListener(name, resolve, { once: true });
-    video.addEventListener("error", reject, { once: true });
-  });
+  const event = (name) => new Promise((resolve, reject) => Object.assign(video, { [`on${name}`]: resolve, onerror: reject }));
   video.src = URL.createObjectURL(file);
   await or(WORDS.film, event("loadeddata"));
   if (!video.videoWidth) throw new Error(WORDS.film);
@@ -229,30 +219,31 @@ async function film(file) {
 }
 
 async function start(open, mirrored) {
-  stop("Loading.");
-  const run = ++mine;
+  stop("Loading what finds the body, and the model.");
+  const mine = ++turn;
+  const wanted = () => mine === turn;
   part("stop").disabled = false;
   try {
-    await load();
-    if (run !== mine) return;
+    await (loading ??= load().finally(() => { loading = null; }));
+    await busy.catch(() => {});
+    if (!wanted()) return;
     say("Waiting for a picture.");
-    const frames = await open();
-    if (run !== mine) return release();
+    const frames = await open(wanted);
+    if (!wanted()) return;
     root.classList.toggle("sy-mirror", mirrored);
     const fine = Math.min(1, 640 / Math.max(video.videoWidth, video.videoHeight));
     size = [video.videoWidth, video.videoHeight].map((side) => Math.round(side * fine));
-    records = [];
-    spare.length = spoken = 0;
+    [records, epoch, spoken] = [[], null, -SPEAK];
+    spare.length = 0;
     pose.reset();
     for await (const t of frames()) {
-      if (run !== mine) return;
-      await look(t);
-      if (run !== mine) return;
+      if (!wanted()) return;
+      await (busy = look(t, wanted));
     }
-    stop(`The film has ended. ${part("status").textContent}`);
+    if (wanted()) stop(`The film has ended. ${sentence}`);
   } catch (error) {
-    if (run === mine) stop(error.message, true);
     console.warn(error.cause ?? error);
+    if (wanted()) stop(error.message, true);
   }
 }
 
@@ -265,7 +256,7 @@ function release() {
 }
 
 function stop(text, trouble = false) {
-  mine++;
+  turn++;
   release();
   part("stop").disabled = true;
   say(text, trouble);
@@ -273,14 +264,9 @@ function stop(text, trouble = false) {
 
 part("still").src = document.querySelector(".sy-twin img").src;
 part("camera").addEventListener("click", () => start(camera, true));
-part("file").addEventListener("change", ({ target }) => {
-  const [file] = target.files;
-  target.value = ""; // the same one may be chosen again
-  if (file) start(() => film(file), false);
-});
+part("file").addEventListener("change", ({ target: { files: [file] } }) => file && start(() => film(file), false));
+part("file").addEventListener("click", ({ target }) => { target.value = ""; }); // the same one may be chosen again
 part("stop").addEventListener("click", () => stop("Stopped."));
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden && video.srcObject) stop(WORDS.hidden);
-});
+document.addEventListener("visibilitychange", () => document.hidden && video.srcObject && stop(WORDS.hidden));
 window.addEventListener("pagehide", release);
 Object.assign(video, { muted: true, playsInline: true });
