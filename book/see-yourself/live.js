@@ -262,7 +262,7 @@ function stop(text, trouble = false) {
   say(text, trouble);
 }
 
-part("still").src = document.querySelector(".sy-twin img").src;
+part("still").src = document.querySelector(".sy-twin img")?.src ?? "data:,"; // none before the page's cells have run
 part("camera").addEventListener("click", () => start(camera, true));
 part("file").addEventListener("change", ({ target: { files: [file] } }) => file && start(() => film(file), false));
 part("file").addEventListener("click", ({ target }) => { target.value = ""; }); // the same one may be chosen again
