@@ -68,15 +68,18 @@ def write_graph(
     inputs: dict[str, Tensor],
     path: Path | str,
     about: Mapping[str, str] | None = None,
+    free: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Path:
     """Write a module as an ONNX file, in evaluation mode; see `to_onnx`.
 
     graph:   takes tensors by name and returns a dictionary of them: the file's inputs and outputs
     inputs:  an example of each input, of a batch of two
+    free:    axes of inputs whose length stays free beside B, all of one length
     """
     modes = {module: module.training for module in graph.modules()}
     graph.eval()
-    batch = torch.export.Dim("B", min=1)
+    batch, side = torch.export.Dim("B", min=1), torch.export.Dim("side", min=2)
+    sides = {name: dict.fromkeys(axes, side) for name, axes in (free or {}).items()}
     # The exporter reports each of its steps, and warns that all inputs share the one B.
     with torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -85,7 +88,7 @@ def write_graph(
             kwargs=inputs,
             input_names=list(inputs),
             output_names=list(graph(**inputs)),
-            dynamic_shapes={name: {0: batch} for name in inputs},
+            dynamic_shapes={name: {0: batch, **sides.get(name, {})} for name in inputs},
             opset_version=OPSET,
             external_data=False,
             verbose=False,

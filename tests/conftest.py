@@ -78,8 +78,8 @@ def origin(pages):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """A Chromium of the machine, or a skip that says how to get one."""
+def launch():
+    """Starts a Chromium of the machine, with more flags; or a skip that says how to get one."""
     playwright = pytest.importorskip("playwright.sync_api")
     names = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
     found = os.environ.get("PCSTA_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
@@ -90,9 +90,12 @@ def browser():
                 "no Chromium here: install one (Debian: apt-get install chromium; anywhere: "
                 "playwright install chromium) or name it in PCSTA_CHROMIUM"
             )
-        browser = driver.chromium.launch(
-            executable_path=found,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
+        usual = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        yield lambda *flags: driver.chromium.launch(executable_path=found, args=[*usual, *flags])
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    browser = launch()
+    yield browser
+    browser.close()

@@ -36,7 +36,7 @@ experiments.records experiments.comparisons
 artifacts
 experiments.tables experiments
 site.contents site.state site.equation_map site.execute site.appendices site.vendor site.progress
-site.serve site.stream_export site.playground site.extension site.build site
+site.serve site.stream_export site.playground site.see_yourself site.extension site.build site
 cli __init__
 """
 PACKAGES = {

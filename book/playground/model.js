@@ -46,18 +46,26 @@ export async function loadClip(entry, shape) {
   return { ...entry, X: values.subarray(0, size), V: values.subarray(size), sprite: crops, sheet: frames };
 }
 
-// The runtime and a session for each file. progress(text) is told what is being loaded.
-export async function loadModels(progress) {
+// ONNX Runtime Web, which computes on this page and on "See yourself".
+export async function runtime(progress) {
   let ort, wasm;
   try {
     ort = await import(new URL("runtime/ort.mjs", home));
     wasm = await bytes("runtime/ort.wasm.gz", (share) => progress(`ONNX Runtime, ${Math.round(100 * share)} %`));
   } catch (error) {
-    throw new Error("ONNX Runtime Web was not to be had when this book was built, so nothing can be computed here. " +
-      `Build the book again with a network connection. What PyTorch said about the clips is shown below. (${error.message})`);
+    throw new Error("ONNX Runtime Web was not to be had when this book was built, so nothing can be computed here: " +
+      "build the book again with a network connection.", { cause: error });
   }
   ort.env.wasm.numThreads = 1; // threads need headers that a plain file server does not send
   ort.env.wasm.wasmBinary = wasm;
+  return ort;
+}
+
+// The runtime and a session for each file. progress(text) is told what is being loaded.
+export async function loadModels(progress) {
+  const ort = await runtime(progress).catch((error) => {
+    throw new Error(`${error.message} What PyTorch said about the clips is shown below. (${error.cause.message})`);
+  });
   const sessions = { ort };
   for (const [key, file] of Object.entries(FILES)) {
     progress(file);

@@ -20,7 +20,7 @@ import myst_nb.sphinx_
 from pcsta.data import data_root
 from pcsta_book import assets
 from pcsta_book.experiments.records import git_commit
-from pcsta_book.site import execute, playground
+from pcsta_book.site import execute, playground, see_yourself
 from pcsta_book.site.contents import is_notebook, notebooks
 from pcsta_book.site.vendor import PLAYGROUND, vendor
 
@@ -36,6 +36,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("html-page-context", _stamp)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("build-finished", _playground)
+    app.connect("build-finished", _see_yourself)
     app.connect("build-finished", _sweep)
     app.add_js_file(None, body=(assets.HERE / "site" / "shim.js").read_text("utf-8"), priority=1)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -101,6 +102,12 @@ def _playground(app: Any, exception: Exception | None) -> None:
         if source is not None:
             pieces = shutil.ignore_patterns("*.html")  # they stand in the page already
             shutil.copytree(source, target, dirs_exist_ok=True, ignore=pieces)
+
+
+def _see_yourself(app: Any, exception: Exception | None) -> None:
+    """The same for the page "See yourself", of what is there: the rest comes when all pages stand."""
+    if exception is None and (Path(app.srcdir) / "see-yourself.md").exists():
+        see_yourself.place(Path(app.outdir))
 
 
 def _sweep(app: Any, failed: Exception | None) -> None:

@@ -29,6 +29,11 @@ def up_to_date() -> bool:
     return MARK.exists() and (PAGES / "index.html").exists() and MARK.read_text() == state.of_book()
 
 
+def complete() -> bool:
+    """Whether the page "See yourself" has what it loads, which is made after all pages stand."""
+    return all((PAGES / "see-yourself" / part).exists() for part in ("about.json", "estimator"))
+
+
 class Progress:
     """Tells what is being made, in `making.json` beside the pages, and in words."""
 

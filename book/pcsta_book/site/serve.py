@@ -37,17 +37,19 @@ def main(serve_pages: bool = True, port: int = 8000) -> None:
             print(f"Nothing has changed: {PAGES / 'index.html'}", flush=True)
         else:
             make()
+        if not progress.complete():
+            make("see_yourself")  # what one page needs, and nobody waits for
         if serve_pages:
             threading.Event().wait()
     except KeyboardInterrupt:
         print()
 
 
-def make() -> None:
-    """Run `pcsta_book.site.build` in a process of its own. Raises SystemExit when it fails."""
+def make(what: str = "build") -> None:
+    """Run a module of `pcsta_book.site` in a process of its own. Raises SystemExit when it fails."""
     # One torch thread a process: two busy processes with two threads each are several times slower.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, "-m", "pcsta_book.site.build"]
+    command = [sys.executable, "-m", f"pcsta_book.site.{what}"]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         sys.exit(done.returncode)

@@ -23,11 +23,11 @@ def of_book() -> str:
 def of_code() -> str:
     """Changes with all that a chapter can import or read: both packages and the records.
 
-    No chapter's output comes from what serves the book, but for the playground's.
+    No chapter's output comes from what serves the book, but for those of two pages.
     """
     package = BOOK / "pcsta_book"
     serves = {package / "cli.py", package / "places.py", *files(package / "site")}
-    serves.discard(package / "site" / "playground.py")
+    serves -= {package / "site" / page for page in ("playground.py", "see_yourself.py")}
     return digest(set(files(ROOT / "pcsta", package, BOOK / "results")) - serves)
 
 

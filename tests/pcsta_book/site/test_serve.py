@@ -122,6 +122,21 @@ def test_a_port_in_use_is_said_before_anything_is_made(monkeypatch, pages):
     other.server_close()
 
 
+def test_what_one_page_loads_is_made_once_after_the_pages(monkeypatch, pages):
+    made = []
+    monkeypatch.setattr(serve, "make", lambda what="build": made.append(what))
+    monkeypatch.setattr(progress, "up_to_date", lambda: False)
+    monkeypatch.setattr(progress, "PAGES", pages)
+    serve.main(serve_pages=False)
+    assert made == ["build", "see_yourself"]
+    (pages / "see-yourself" / "estimator").mkdir(parents=True)
+    serve.main(serve_pages=False)
+    assert made[2:] == ["build", "see_yourself"]
+    (pages / "see-yourself" / "about.json").touch()
+    serve.main(serve_pages=False)
+    assert made[4:] == ["build"]
+
+
 def test_the_server_starts_without_heavy_imports():
     code = "import sys, pcsta_book.site.serve; print({'torch', 'sphinx', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

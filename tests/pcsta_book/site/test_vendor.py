@@ -19,7 +19,7 @@ def packed(monkeypatch, **content):
             archive.addfile(member, io.BytesIO(text))
     data = buffer.getvalue()
 
-    def npm_pack(_, folder: Path) -> Path:
+    def npm_pack(_, folder: Path, __) -> Path:
         (folder / "it.tgz").write_bytes(data)
         return folder / "it.tgz"
 
