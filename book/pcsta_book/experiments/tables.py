@@ -166,9 +166,8 @@ def ahead(found: Sequence[Mapping[str, Any]], control: str) -> tuple[float, floa
 def paired(record: Record, one: str, other: str) -> tuple[float, float]:
     """How many points one line of a record is above another: mean, half its 95 % interval.
 
-    Over seeds and over clips, as `ahead`. Clips of one subject (for J-HMDB: of one source) are drawn
-    together, over all protocols: a clip that several of them test is one clip. Every protocol counts
-    alike.
+    Over seeds and clips, as `ahead`; clips of one subject are drawn together, over all protocols, each
+    of which counts alike.
     """
     each, subjects = [], []
     for protocol in record["protocols"]:
@@ -176,10 +175,10 @@ def paired(record: Record, one: str, other: str) -> tuple[float, float]:
         each.append(100 * (a.astype(float) - b) / a.shape[1])
         subjects += record["tested"][protocol]["subjects"]
     points = np.sum([d.sum(1) for d in each], 0) / len(each)  # (S,)
-    per_clip = np.concatenate([d.mean(0) for d in each])  # (C of all protocols,)
-    of_clips = grouped_mean(per_clip * len(per_clip) / len(each), groups=np.array(subjects))
-    half = float(of_clips.high - of_clips.low) / 2
-    return float(points.mean()), float(np.hypot(half_width(points), half))
+    clips = np.concatenate([d.mean(0) for d in each]) * (len(subjects) / len(each))
+    of_clips = grouped_mean(clips, groups=np.array(subjects))
+    halves = half_width(points), (of_clips.high - of_clips.low) / 2
+    return float(points.mean()), float(np.hypot(*halves))
 
 
 @lru_cache
@@ -206,9 +205,8 @@ def provenance(record: Record, variants: Iterable[str] = ()) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
     notes = (records.unread(record), record.get("note"))
     note = "".join(f" {text}" for text in notes if text)
-    over = f"seed {seeds[0]}"
-    if len(seeds) > 1:
-        over = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
+    several = f"mean ± standard deviation over seeds {seeds[0]} to {seeds[-1]}"
+    over = several if len(seeds) > 1 else f"seed {seeds[0]}"
     return (
         f"{edition(record)}Accuracy in %, {over}, on "
         f"`{data['name']}` ({data['clips']} {kind}, prepared as `{data['fingerprint']}`). "
