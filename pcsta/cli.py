@@ -219,13 +219,10 @@ def predict(
     as_json: options.Json = False,
 ) -> None:
     """Name the action of one recording, a plain video or one with its skeleton."""
-    from pcsta import evaluation
+    from pcsta import evaluation, film
 
-    if (
-        run is not None
-        and video is None
-        and (run.is_file() or run.suffix.lower() in options.VIDEOS)
-    ):
+    names_film = run and (run.is_file() or run.suffix.lower() in options.VIDEOS)
+    if names_film and video is None:
         run, video = None, run
     if overlay is not None:
         options.check_overlay(overlay, video)
