@@ -143,7 +143,7 @@ def modern(**changes: Any) -> ModelConfig:
 def film(**changes: Any) -> ModelConfig:
     """`laptop` for a few hundred clips of plain film (J-HMDB), in which left and right are chance.
 
-    The book's page on real film says how it was chosen, and lists what else was tried.
+    The book's chapter on real film says how it was chosen, and lists what else was tried.
     """
     return replace(laptop(either_side=True), **changes)
 
@@ -246,7 +246,7 @@ RECIPES = {
         weight_decay=1e-4, label_smoothing=0.05, keep="last",
     ),
     # J-HMDB with the `film` configuration: the laptop's, but after 100 epochs the RGB stream knows its
-    # clips by heart. Chosen inside the training clips of each split; see the book's page on real film.
+    # clips by heart. The book's chapter on real film says how it was chosen.
     "film": TrainConfig(
         name="film", pose_epochs=60, rgb_epochs=30, rate=3e-3, schedule="one-cycle",
         weight_decay=1e-4, rgb_rate=6e-3, rgb_weight_decay=3e-4, keep="last",
