@@ -220,8 +220,9 @@ def predict(
 ) -> None:
     """Name the action of one recording, a plain video or one with its skeleton."""
     from pcsta import evaluation, film
+    from pcsta.data.poses import VIDEO
 
-    names_film = run and (run.is_file() or run.suffix.lower() in options.VIDEOS)
+    names_film = run and (run.is_file() or VIDEO.fullmatch(run.name))
     if names_film and video is None:
         run, video = None, run
     if overlay is not None:
@@ -233,7 +234,7 @@ def predict(
     said = evaluation.predict(run or film.FILM, skeleton, video, weights, device)
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
-    found |= {"repairs": list(said.clip.repairs)}
+    found |= {"repairs": list(said.clip.repairs), "run": str(run or film.FILM)}
     options.show(
         found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best)
     )

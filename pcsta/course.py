@@ -25,10 +25,15 @@ def findings(run: Path, result: Evaluation) -> dict[str, Finding]:
             stage = {"pose": "pose", "rgb": "RGB"}[read_record(folder)["stage"]]
             found[f"{stage} stage"] = _stage(folder)
     for stream, share in result.streams.items():
-        alive, said = share > 3 / len(result.confusion), f"{100 * share:.1f} % alone"
+        alive, said = share > _knowing(len(result.confusion)), f"{100 * share:.1f} % alone"
         do = "it is dead, and the sum hides it: train its row alone, A or G"
         found[f"{stream} stream"] = Finding(ok=alive, what=said, do=do)
     return found
+
+
+def _knowing(classes: int) -> float:
+    """Accuracy above which a model surely knows something."""
+    return min(3 / classes, (1 + 1 / classes) / 2)
 
 
 def _stage(folder: Path) -> Finding:
@@ -41,12 +46,12 @@ def _stage(folder: Path) -> Finding:
     falls = sum(b < a for a, b in pairwise(loss)) > 0.75 * (len(log) - 1)
     gains = held[-1] < (1 - FALLS) * held[max(-len(log), -1 - math.ceil(len(log) / 10))]
     do = ""
-    if falls and gains:
+    if falls and gains and known[-1] < 1:
         do = "it still learns: too few epochs"
     elif min(loss) > KNOWS * math.log(classes):
         wrong = "too low" if falls else "too high"
         do = f"it has learned nothing: the rate is {wrong}, or names belong to other files"
-    elif max(known) < 3 / classes:
+    elif max(known) < _knowing(classes):
         do = "what it has learned is true of no other clip: names belong to other files"
     said = (
         f"{len(log)} epochs, rate {max(rate):.2g}: loss {loss[0]:.2f} to {loss[-1]:.2f},\n"

@@ -99,8 +99,8 @@ def infer(model: TwoStream, *inputs: ModelInput) -> Output:
     """Logits and attention in evaluation mode: the mean over `exchanges` of the model, in their order."""
     was_training = model.training
     model.eval()
-    known = exchanges(model.config)[: len(inputs)]
-    out = mean_of_exchanges({w: model(*read) for w, read in zip(known, inputs, strict=True)})
+    known = zip(exchanges(model.config), inputs, strict=True)
+    out = mean_of_exchanges({what: model(*read) for what, read in known})
     model.train(was_training)
     return out
 

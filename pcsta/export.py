@@ -31,7 +31,8 @@ def to_onnx(model: TwoStream, path: Path | str, about: Mapping[str, str] | None 
         pose_tensor    (B, 3, 20, 300) float32, X (section 3.1)
         glimpses       (B, 20, 4, 2048) float32, V (eq. 2), zero for an absent hand
         present        (B, 20, 4) bool, which hands exist; read with `mask_absent` only
-    Outputs, those that the configuration has: the fields of `Output`.
+    Outputs, those that the configuration has: the fields of `Output`, of one pass. A model that averages
+    over `exchanges` is to be asked once for each of them.
 
     Returns the path; the file appears whole or not at all.
     """

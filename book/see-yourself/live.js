@@ -224,7 +224,7 @@ async function start(open, mirrored) {
   const wanted = () => mine === turn;
   part("stop").disabled = false;
   try {
-    await (loading ??= load().finally(() => { loading = null; }));
+    await (loading ??= load().catch((error) => { loading = null; throw error; }));
     await busy.catch(() => {});
     if (!wanted()) return;
     say("Waiting for a picture.");
@@ -233,7 +233,7 @@ async function start(open, mirrored) {
     root.classList.toggle("sy-mirror", mirrored);
     const fine = Math.min(1, 640 / Math.max(video.videoWidth, video.videoHeight));
     size = [video.videoWidth, video.videoHeight].map((side) => Math.round(side * fine));
-    [records, epoch, spoken] = [[], null, -SPEAK];
+    [records, epoch, spoken, sentence] = [[], null, -SPEAK, ""];
     spare.length = 0;
     pose.reset();
     for await (const t of frames()) {
@@ -248,6 +248,7 @@ async function start(open, mirrored) {
 }
 
 function release() {
+  if (video.srcObject) [records, window.seeYourself] = [[], { looked: window.seeYourself?.looked ?? 0 }]; // no picture is kept
   video.srcObject?.getTracks().forEach((track) => track.stop());
   video.pause();
   if (video.src) URL.revokeObjectURL(video.src);

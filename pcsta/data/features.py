@@ -42,8 +42,8 @@ def glimpse_features(
     V = np.zeros((length, glimpses, sensor.features), np.float16)
     if len(crops):
         size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
-        batches = torch.from_numpy(crops).to(device).split(size)
-        V[tuple(where.T)] = torch.cat([sensor(batch).half() for batch in batches]).cpu().numpy()
+        batches = torch.from_numpy(crops).split(size)
+        V[tuple(where.T)] = torch.cat([sensor(b.to(device)).half() for b in batches]).cpu().numpy()
     return V
 
 

@@ -121,11 +121,13 @@ class _Clips(torch.utils.data.Dataset[Prepared]):
         return stored, arrays
 
 
-def _read(clips: _Clips, writer: StoreWriter, part: Part, workers: int) -> Iterator[Prepared]:
+def _read(
+    clips: _Clips, writer: StoreWriter, part: Part, workers: int, wait: bool
+) -> Iterator[Prepared]:
     """What is missing in a part of the shards, in order, as worker processes read it ahead."""
     workers = min(workers, sum(map(len, writer.missing(part))))
     loader = torch.utils.data.DataLoader(
-        clips, sampler=writer.claim(part), batch_size=None, collate_fn=tuple,
+        clips, sampler=writer.claim(part, wait), batch_size=None, collate_fn=tuple,
         num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
     )  # fmt: skip
     try:
@@ -222,13 +224,14 @@ def prepare(
         clips = _Clips(dataset, sensor, crops, chosen, kept)
         if sensor is not None:
             sensor.to(chosen)
-        missing = sum(map(len, writer.missing(own)))
-        told = Progress(f"prepare {dataset.name}", missing, progress and rank == 0)
+        missing = sum(map(len, writer.missing(shard)))
+        told = Progress(f"prepare {dataset.name}", -(-missing // ranks), progress and rank == 0)
         told.say(why)
         with told.bar:
-            for part in own, shard:  # and then what other ranks have left, or are still at
+            # its own part, what other ranks have not begun, and at last what they are still at
+            for part, wait in (own, False), (shard, False), (shard, True):
                 for clip, arrays in with_glimpses(
-                    told.wait_for_each("readers", _read(clips, writer, part, workers)),
+                    told.wait_for_each("readers", _read(clips, writer, part, workers, wait)),
                     sensor, chosen, GLIMPSES[crops], told,
                 ):  # fmt: skip
                     told.wait("disk", writer.add, clip, **arrays)

@@ -67,7 +67,9 @@ def reasons(skipped: Mapping[str, str]) -> list[str]:
     """
     alike = defaultdict(list)
     for name, why in skipped.items():
-        reason = re.sub(r"\S*[/\\][^\s:,]*|\d+(\.\d+)?", "…", why.replace(name, "…"))
+        reason = re.sub(
+            r"\S*[/\\][^\s:,]*|\d+(\.\d+)?", "…", re.sub(rf"\b{re.escape(name)}\b", "…", why)
+        )
         alike[reason.removeprefix("…: ")].append(name)
     most = sorted(alike.items(), key=lambda item: -len(item[1]))
     return [

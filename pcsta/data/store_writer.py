@@ -89,14 +89,18 @@ class StoreWriter:
             if not self._whole(first)
         ]
 
-    def claim(self, part: Part = (1, 1)) -> Iterator[int]:
-        """Numbers of the samples to `add`, in this order; waits for a shard that another fills.
+    def claim(self, part: Part = (1, 1), wait: bool = True) -> Iterator[int]:
+        """Numbers of the samples to `add`, in this order; waits for a shard that another fills, or not.
 
         May run ahead of `add`. All writers claim in rising order, so none waits in a circle.
         """
         for block in self.missing(part):
-            with _writable(self.path):
-                self._locks[block[0]] = hold(self._shard(block[0]).with_suffix(".lock"))
+            try:
+                with _writable(self.path):
+                    lock = hold(self._shard(block[0]).with_suffix(".lock"), wait)
+            except BlockingIOError:
+                continue
+            self._locks[block[0]] = lock
             if self._whole(block[0]):
                 self._release(block[0])
             else:

@@ -152,14 +152,19 @@ def _compute(experiment: Experiment, cell: tuple[str, str, int], device: str) ->
     batches = SubSequences(store, model.config, next(model.parameters()).device, recipe.sampling)
     said = predict_clips(model, batches, np.asarray(store.split(protocol)[1]))
     logits, labels = with_unread(said, store, protocol)
-    clips = np.pad(said.clips, (0, len(labels) - len(said.clips)), constant_values=-1)
     with atomic(run / "predictions.npz") as temporary:
-        np.savez(temporary, logits=logits, labels=labels, clips=clips)
+        np.savez(temporary, logits=logits, labels=labels, clips=tested_names(store, protocol))
     result: dict[str, object] = {"accuracy": accuracy(logits, labels)}
     result["validation_loss"] = read_json(run / "record.json")["best"]["loss"]
     if said.spatial is not None:
         result["attention"] = attention_scores(said, store)
     write_json(run / "result.json", {"seconds": round(time.perf_counter() - began, 1), **result})
+
+
+def tested_names(store: Store, protocol: str) -> list[str]:
+    """The test clips in the order of predictions: those that could not be read come last."""
+    read = [store.clips[i] for i in store.split(protocol)[1]]
+    return [clip.name for clip in (*read, *store.unread(protocol))]
 
 
 def _result(experiment: Experiment, name: str) -> dict[str, Any]:
@@ -178,6 +183,8 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
             folders = [e.folder(n, protocol, seed) for n in variant.adds or (name,)]
             parts = [np.load(folder / "predictions.npz") for folder in folders]
             labels = parts[0]["labels"]
+            if any(list(part["clips"]) != tested_names(e.store, protocol) for part in parts):
+                raise ValueError(f"{name}, {protocol}: tested on other clips than the record's")
             logits.append(np.sum([part["logits"] for part in parts], 0))
             one: dict[str, object] = {
                 "seed": seed,

@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float
 from pcsta.common import resolve_device, resolve_precision
 from pcsta.data.store import Store
 from pcsta.files import atomic, fingerprint, read_json
-from pcsta_book.experiments.grid import Experiment
+from pcsta_book.experiments.grid import Experiment, tested_names
 from pcsta_book.experiments.variants import VARIANTS
 from pcsta_book.places import BOOK, ROOT
 
@@ -97,8 +97,8 @@ def describe(
 def _tested(store: Store, protocol: str) -> dict[str, list[int]]:
     """Of each test clip its class, and a number for who is in it, in the order of a line's `right`."""
     known = sorted({clip.subject for clip in store.samples})
-    tested = [store.clips[i] for i in store.split(protocol)[1]]
-    tested += store.unread(protocol)
+    of_name = {clip.name: clip for clip in store.samples}
+    tested = [of_name[name] for name in tested_names(store, protocol)]
     subjects = [known.index(clip.subject) for clip in tested]
     return {"labels": [clip.label for clip in tested], "subjects": subjects}
 

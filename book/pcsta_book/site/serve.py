@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def main(serve_pages: bool = True, port: int = 8000) -> None:
         else:
             make()
         if not progress.complete():
-            make("see_yourself")  # what one page needs, and nobody waits for
+            with suppress(SystemExit):  # it has said why, and the other pages stand
+                make("see_yourself")  # what one page needs, and nobody waits for
         if serve_pages:
             threading.Event().wait()
     except KeyboardInterrupt:

@@ -250,6 +250,24 @@ def test_a_rank_fills_its_part_and_then_what_is_left(tmp_path, monkeypatch, two_
     assert shards == ([1, 3, 5, 7, 0, 2, 4, 6] if part == (1, 1) else [3, 7, 1, 5])
 
 
+def test_a_rank_does_not_wait_while_there_is_other_work(tmp_path, monkeypatch, two_a_shard):
+    """Rank 0 of 2, with its own four shards and rank 1's: one of these is being filled by rank 1."""
+    data = dataset(tmp_path / "raw", clips=16, video_frames=0)
+    monkeypatch.setattr(preparation, "rank_and_world_size", lambda: (0, 2))
+    (tmp_path / "s/shards").mkdir(parents=True)
+    first = threading.Thread(
+        target=prepare, args=(data, tmp_path / "s", None, 0), kwargs={"progress": False}
+    )
+    with FileLock(tmp_path / "s/shards/000002.lock"):
+        first.start()
+        rest = [tmp_path / f"s/shards/{i:06d}" for i in range(0, 16, 2) if i != 2]
+        while first.is_alive() and not all(shard.exists() for shard in rest):
+            time.sleep(0.01)
+        assert first.is_alive() and not (tmp_path / "s/shards/000002").exists()
+    first.join(60)
+    assert len(Store(tmp_path / "s")) == 16
+
+
 RANKS = """
 import sys
 sys.path[:0] = {paths!r}

@@ -1,6 +1,7 @@
 """What `pcsta check STORE` says of stores; its faults are planted in tests/test_ten_points_low.py."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,20 @@ def test_a_store_without_anybody_is_not_sound(tmp_path):
     said = call("check", tmp_path / "store").output
     assert "--  size                person 1 is 0.00 m" in said
     assert "glimpses" not in said  # no hand was ever there
+
+
+def test_a_store_whose_clips_were_all_skipped_is_one_sentence(tmp_path):
+    made = make_store(tmp_path / "made", clips=4)
+    with StoreWriter(tmp_path / "store", made.settings) as writer:
+        for i in writer.claim():
+            writer.add(replace(row(i), length=0, skipped="no body"))
+    said = call("check", tmp_path / "store", ok=False)
+    assert "no clip that could be read" in str(said.exception)
+
+
+def test_film_is_not_held_against_a_sensors_mirror(tmp_path):
+    made = make_store(tmp_path / "made", dataset="jhmdb")
+    assert "left and right" not in examine(made)
 
 
 @pytest.mark.real

@@ -103,6 +103,18 @@ def test_a_finished_grid_is_not_computed_again(grid, store, monkeypatch):
     assert grid_of(store, out) == lines
 
 
+def test_rows_of_other_clips_do_not_share_a_record(store, tmp_path):
+    recipe = TrainConfig(name="test", pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)
+    asked = Experiment(store, tiny(), recipe, tmp_path / "runs", ("A",), seeds=(0,))
+    with cores(1):
+        run_grid(asked)
+    path = tmp_path / "runs/cross-subject/seed-0/A/predictions.npz"
+    saved = dict(np.load(path))
+    np.savez(path, **saved | {"clips": saved["clips"][::-1]})
+    with cores(1), pytest.raises(ValueError, match="A, cross-subject: tested on other clips"):
+        run_grid(asked)
+
+
 def test_a_grid_of_other_settings_is_refused(grid, store):
     out, _ = grid
     for base, recipe in ((tiny(hidden=9), RECIPE), (tiny(), replace(RECIPE, rate=2e-2))):
