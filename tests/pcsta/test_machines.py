@@ -128,7 +128,7 @@ def test_a_recording_that_is_not_to_be_read_is_left_out_and_named(here, locked):
     for words in (("check", *OWN), ("prepare", *OWN, "--sensor", "none", "--workers", "0")):
         done = locked(*words)
         assert done.returncode == 0, done.stderr
-        assert "ann-stir.skeleton" in done.stdout + done.stderr
+        assert "ann-stir" in done.stdout + done.stderr
         assert "ermission denied" in done.stdout + done.stderr
 
 
