@@ -271,3 +271,5 @@ part("stop").addEventListener("click", () => stop("Stopped."));
 document.addEventListener("visibilitychange", () => document.hidden && video.srcObject && stop(WORDS.hidden));
 window.addEventListener("pagehide", release);
 Object.assign(video, { muted: true, playsInline: true });
+for (const name of ["camera", "file"]) part(name).disabled = false;
+say("Nothing is filmed before you press the button.");
