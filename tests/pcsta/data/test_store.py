@@ -233,7 +233,7 @@ def test_who_comes_second_to_a_shard_gives_way(tmp_path, monkeypatch):
 
 
 class NoLock:
-    def __init__(self, path):
+    def __init__(self, path, wait=True):
         self.lock_file = str(path)
 
     def acquire(self):
