@@ -108,8 +108,7 @@ def run_grid(experiment: Experiment) -> dict[str, Any]:
         results        {protocol: [of each seed: seed; accuracy in [0, 1] of so many clips; how many
                        of them are errors as they are unread, if any; of a trained one seconds of
                        training and testing, the loss that its stage ended with on the validation
-                       clips, and `attention_scores`; right: which clips, see
-                       `records.right`]}
+                       clips, and `attention_scores`; right: which clips (`records.right`)]}
         confusion      {protocol: summed over seeds}: numbers of clips, rows truth, columns answers
         ensemble       {protocol: accuracy and confusion of all seeds' logits added}
 
@@ -179,20 +178,19 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
     found |= {"results": {}, "confusion": {}, "ensemble": {}}
     for protocol in e.protocols:
         logits, found["results"][protocol] = [], []
+        tested = tested_names(e.store, protocol)
         for seed in e.seeds:
             folders = [e.folder(n, protocol, seed) for n in variant.adds or (name,)]
             parts = [np.load(folder / "predictions.npz") for folder in folders]
             labels = parts[0]["labels"]
-            if any(list(part["clips"]) != tested_names(e.store, protocol) for part in parts):
+            if any(part["clips"].tolist() != tested for part in parts):
                 raise ValueError(f"{name}, {protocol}: tested on other clips than the record's")
             logits.append(np.sum([part["logits"] for part in parts], 0))
-            one: dict[str, object] = {
-                "seed": seed,
-                "clips": len(labels),
-                "accuracy": accuracy(logits[-1], labels),
-            }
             right = (logits[-1].argmax(-1) == labels) & answered(logits[-1])
-            one["right"] = np.packbits(right).tobytes().hex()
+            one: dict[str, object] = {
+                "seed": seed, "clips": len(labels), "accuracy": float(right.mean()),
+                "right": np.packbits(right).tobytes().hex(),
+            }  # fmt: skip
             if unread := int((~answered(logits[-1])).sum()):
                 one["unread"] = unread
             if not variant.adds:

@@ -22,7 +22,7 @@ from pcsta_book import assets
 from pcsta_book.experiments.records import git_commit
 from pcsta_book.site import execute, playground, see_yourself
 from pcsta_book.site.contents import is_notebook, notebooks
-from pcsta_book.site.vendor import PLAYGROUND, vendor
+from pcsta_book.site.vendor import PLAYGROUND, place, vendor
 
 _commit = functools.cache(git_commit)  # asked by every page
 
@@ -96,12 +96,8 @@ def _playground(app: Any, exception: Exception | None) -> None:
         "the playground will say so on its page",
     )
     runtime = vendor(kept, PLAYGROUND, otherwise)
-    target = Path(app.outdir) / "playground"
-    shutil.rmtree(target, ignore_errors=True)
-    for source in (Path(app.srcdir) / "playground", playground.folder(), runtime):
-        if source is not None:
-            pieces = shutil.ignore_patterns("*.html")  # they stand in the page already
-            shutil.copytree(source, target, dirs_exist_ok=True, ignore=pieces)
+    sources = (Path(app.srcdir) / "playground", playground.folder(), runtime)
+    place(Path(app.outdir) / "playground", filter(None, sources))
 
 
 def _see_yourself(app: Any, exception: Exception | None) -> None:

@@ -11,7 +11,6 @@ The model is the run in `pcsta/film`: row K, trained on J-HMDB.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from pcsta.two_stream import TwoStream
 from pcsta_book import artifacts
 from pcsta_book.figures import HAND_COLOURS
 from pcsta_book.places import BOOK, PAGES
-from pcsta_book.site.vendor import ESTIMATOR, vendor
+from pcsta_book.site import vendor
 
 VERSION = 1  # raise it whenever `make` would write other files
 # Of a window: most clips of J-HMDB last 1.3 s, and one frame in twenty of them 0.07.
@@ -147,12 +146,8 @@ def _halve(path: Path) -> None:
 
 def place(pages: Path = PAGES) -> None:
     """Put beside the page its own files, and of the rest what has been made and fetched."""
-    target = pages / "see-yourself"
-    shutil.rmtree(target, ignore_errors=True)
-    for source in (BOOK / "see-yourself", folder(), _fetched() / "static"):
-        if source.exists():
-            pieces = shutil.ignore_patterns("*.html")  # they stand in the page already
-            shutil.copytree(source, target, dirs_exist_ok=True, ignore=pieces)
+    sources = (BOOK / "see-yourself", folder(), _fetched() / "static")
+    vendor.place(pages / "see-yourself", filter(Path.exists, sources))
 
 
 def _fetched() -> Path:
@@ -167,7 +162,7 @@ def main() -> None:
                 make(path)
     except (OSError, ValueError) as error:
         print(f'The page "See yourself" has no model: {error}', flush=True)
-    vendor(_fetched(), ESTIMATOR, 'the page "See yourself" will say so')
+    vendor.vendor(_fetched(), vendor.ESTIMATOR, 'the page "See yourself" will say so')
     place()
 
 

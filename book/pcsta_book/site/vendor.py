@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def vendor(
             )
             return None
     return static
+
+
+def place(target: Path, sources: Iterable[Path]) -> None:
+    """Put beside a page what these folders hold, in place of what was there."""
+    shutil.rmtree(target, ignore_errors=True)
+    for source in sources:
+        pieces = shutil.ignore_patterns("*.html")  # they stand in the page already
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=pieces)
 
 
 def _npm_pack(package: str, folder: Path, seconds: int) -> Path:
