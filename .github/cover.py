@@ -14,8 +14,8 @@ from pcsta_book.places import BOOK
 def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
     """Make the picture on the README and the welcome page from the trained model.
 
-    The book's running example at its first step and in the middle of the frames in which a hand decides, both
-    from one forward pass. Run it after a change of the model or of the embedded dataset.
+    The book's running example at its first step, and at the step with most temporal attention of those at
+    which a hand decides, both from one forward pass. Run it after a change of the model or of the embedded dataset.
     """
     clip, store = artifacts.running_clip(), artifacts.store()
     model, _ = artifacts.model("K")
@@ -31,7 +31,7 @@ def cover(path: Path = BOOK / "assets" / "attention.webp") -> Path:
             images[frames[step]], clip, int(frames[step]), prediction.spatial[middle, step],
             temporal, step, window=window,
         )
-        for step in (0, int(informative[len(informative) // 2]))
+        for step in (0, int(informative[temporal[informative].argmax()]))
     ]  # fmt: skip
     path.write_bytes(figures.encode(np.concatenate(pictures, axis=1), quality=85))
     return path

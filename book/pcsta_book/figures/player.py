@@ -37,6 +37,7 @@ def player(
     interval: int = 250,
     width: int = 720,
     least: int = 300,
+    start: int = 0,
     stills: Sequence[int] | None = None,
 ) -> ipywidgets.VBox:
     """Pictures in a row of time, with a play button and a slider.
@@ -51,6 +52,7 @@ def player(
     width:       largest width on the page, CSS pixels
     least:       where the widest picture of a tuple would have fewer CSS pixels than this, the
                  pictures go below each other
+    start:       the position that is shown first
     stills:      the positions that stand on paper; by default four, from the first to the last
 
     Raises ValueError for no frames, for as many captions as there are not frames, and for titles
@@ -85,11 +87,12 @@ def player(
         figures.append(
             assets.html("figures/player.html", pictures=pictures, caption=caption, width=width)
         )
-    stack = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=0)
-    play = ipywidgets.Play(min=0, max=last, interval=interval)
+    stack = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=start)
+    play = ipywidgets.Play(value=start, min=0, max=last, interval=interval)
     slider = ipywidgets.IntSlider(
-        min=0, max=last, description=description, layout={"flex": "1 1 300px", "width": "auto"}
-    )
+        start, min=0, max=last, description=description,
+        layout={"flex": "1 1 300px", "width": "auto"},
+    )  # fmt: skip
     ipywidgets.jslink((play, "value"), (slider, "value"))
     ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
     controls = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap"})
@@ -144,8 +147,9 @@ def compare_attention(
     width:      of all pictures together, pixels
 
     Where the clip knows its truth, the informative steps have a yellow ground in the bar and the
-    caption names the hands that decide. On paper stand the first, the middle and the last step, and the
-    ones with most temporal attention. Raises ValueError when the lengths differ.
+    caption names the hands that decide. The first picture shown is the step with most temporal
+    attention (of the first model that has it); paper has the first, the middle and the last step as well.
+    Raises ValueError when the lengths differ.
     """
     indices = np.arange(len(frames)) if indices is None else np.asarray(indices)
     lengths = {"frames": len(frames), "indices": len(indices)}
@@ -179,9 +183,9 @@ def compare_attention(
             caption += f"; deciding: {hands or 'none'}"
         rows.append(tuple(pictures))
         captions.append(caption)
-    peaks = {int(np.argmax(q)) for _, q in attentions.values() if q is not None}
+    peaks = [int(np.argmax(q)) for _, q in attentions.values() if q is not None]
     return player(
         rows, captions, alt="video frame with skeleton, hand boxes and attention",
-        titles=[name for name in attentions if name], width=width,
-        stills=sorted({0, len(rows) // 2, len(rows) - 1} | peaks),
+        titles=[name for name in attentions if name], width=width, start=next(iter(peaks), 0),
+        stills=sorted({0, len(rows) // 2, len(rows) - 1, *peaks}),
     )  # fmt: skip

@@ -216,9 +216,10 @@ def test_player_links_slider_and_pictures_without_a_kernel(monkeypatch):
     links = []
     monkeypatch.setattr("ipywidgets.jslink", lambda source, target: links.append((source, target)))
     frames = [np.full((30, 40, 3), 60 * i, np.uint8) for i in range(4)]
-    widget = figures.player(frames, alt="a grey ground")
+    widget = figures.player(frames, alt="a grey ground", start=2)
     stack, controls, _ = widget.children
     play, slider = controls.children
+    assert play.value == slider.value == stack.selected_index == 2
     assert (slider.min, slider.max) == (play.min, play.max) == (0, 3)
     assert ((play, "value"), (slider, "value")) in links
     assert ((slider, "value"), (stack, "selected_index")) in links
