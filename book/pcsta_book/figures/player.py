@@ -89,10 +89,8 @@ def player(
         )
     stack = ipywidgets.Stack([ipywidgets.HTML(html) for html in figures], selected_index=start)
     play = ipywidgets.Play(value=start, min=0, max=last, interval=interval)
-    slider = ipywidgets.IntSlider(
-        start, min=0, max=last, description=description,
-        layout={"flex": "1 1 300px", "width": "auto"},
-    )  # fmt: skip
+    room = {"flex": "1 1 300px", "width": "auto"}
+    slider = ipywidgets.IntSlider(start, min=0, max=last, description=description, layout=room)
     ipywidgets.jslink((play, "value"), (slider, "value"))
     ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
     controls = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap"})
