@@ -53,7 +53,7 @@ export async function runtime(progress) {
     ort = await import(new URL("runtime/ort.mjs", home));
     wasm = await bytes("runtime/ort.wasm.gz", (share) => progress(`ONNX Runtime, ${Math.round(100 * share)} %`));
   } catch (error) {
-    throw new Error("ONNX Runtime Web was not to be had when this book was built, so nothing can be computed here: " +
+    throw new Error("ONNX Runtime Web could not be fetched when this book was built, so nothing can be computed here: " +
       "build the book again with a network connection.", { cause: error });
   }
   ort.env.wasm.numThreads = 1; // threads need headers that a plain file server does not send
@@ -64,7 +64,7 @@ export async function runtime(progress) {
 // The runtime and a session for each file. progress(text) is told what is being loaded.
 export async function loadModels(progress) {
   const ort = await runtime(progress).catch((error) => {
-    throw new Error(`${error.message} What PyTorch said about the clips is shown below. (${error.cause.message})`);
+    throw new Error(`${error.message} PyTorch's answers for the clips are shown below. (${error.cause.message})`);
   });
   const sessions = { ort };
   for (const [key, file] of Object.entries(FILES)) {

@@ -222,7 +222,7 @@ function summary(now) {
   const truth = about.classes[clip.label];
   return `Step ${now.step}: most weight on ${about.hands[largest(p)]} (${Math.max(...p).toFixed(2)}). ` +
     `Fused answer: ${about.classes[best]} (${percent(share[best])}). ` +
-    `Truth: ${truth} (${percent(share[clip.label])}; as filmed ${percent(before)}).`;
+    `True action: ${truth}, given ${percent(share[clip.label])} (as filmed ${percent(before)}).`;
 }
 
 function draw(now) {
@@ -233,7 +233,7 @@ function draw(now) {
   drawClasses(now);
   part("summary").textContent = summary(now);
   if (models)
-    say("Computed in your browser" + (changed(now) ? "." : `; largest difference to PyTorch on this clip: ${difference(now).toExponential(0)}.`));
+    say("Computed in your browser" + (changed(now) ? "." : `; largest difference from PyTorch on this clip: ${difference(now).toExponential(0)}.`));
 }
 
 // ---------------------------------------------------------------- the page
@@ -269,7 +269,7 @@ function update() {
 
 // A card for each hand of the clip on show, with its choice; all of them as filmed.
 function offerHands() {
-  const offered = [["filmed", "as filmed"], ["hidden", "hidden: absent"],
+  const offered = [["filmed", "as filmed"], ["hidden", "hidden (absent)"],
     ...about.things.map((thing, index) => [index, thing || "nothing"])];
   part("hands").replaceChildren(...about.hands.flatMap((name, hand) => {
     if (!isThere(hand)) return [];
@@ -310,7 +310,7 @@ async function start() {
   part("undo").addEventListener("click", undo);
   new ResizeObserver(() => out && drawTime(choices())).observe(part("time"));
   await update();
-  models = await loadModels((what) => say(`Loading ${what}. Until it is there, you see what PyTorch said about the clips.`));
+  models = await loadModels((what) => say(`Loading ${what}. Until then you see PyTorch's answers for the clips as filmed.`));
   enable();
   await update();
 }

@@ -12,18 +12,18 @@ const SPEAK = 3000; // milliseconds between two sentences that a screen reader r
 const RATE = 30; // frames a second of a film: J-HMDB's
 
 const WORDS = {
-  wasm: "This browser has no WebAssembly, in which the model computes: open the page in a current Firefox, Chrome, Edge or Safari.",
-  model: "The model is not beside this page: it is made after the other pages, so wait until `pcsta book` has said that it is done, then load this page again.",
-  estimator: "What finds the body (BlazePose, a download of 41 MB) is not beside this page: `pcsta book` fetches it after the other pages stand, with a network connection; then load this page again.",
-  start: "What finds the body could not start in this browser: it needs WebGL 2.",
-  none: "This browser gives a camera to no page like this one: choose a video file.",
+  wasm: "This browser has no WebAssembly, which the model needs: open the page in a current Firefox, Chrome, Edge or Safari.",
+  model: "The model is not beside this page: it is made after the other pages, so wait until `pcsta book` says that it is done, then reload this page.",
+  estimator: "The pose estimator (BlazePose, a download of 41 MB) is not beside this page: `pcsta book` fetches it after the other pages, with a network connection, so wait until it is done, then reload this page.",
+  start: "The pose estimator could not start in this browser: it needs WebGL 2.",
+  none: "This browser gives no camera to a page at this address: choose a video file.",
   NotFoundError: "No camera was found: connect one, or choose a video file.",
   NotAllowedError: "The camera was not allowed: allow it for this page in your browser, or choose a video file.",
-  NotReadableError: "The camera could not be read: if another program uses it, close that, or choose a video file.",
-  film: "Your browser cannot play this file: choose a film as MP4 (H.264) or WebM.",
-  nobody: "Nobody is seen: show one person from head to hips, hands included, in good light.",
+  NotReadableError: "The camera could not be read: close any other program that uses it, or choose a video file.",
+  film: "Your browser cannot play this file: choose a video in MP4 (H.264) or WebM.",
+  nobody: "Nobody is seen: show one person from head to hips, with both hands, in good light.",
   hidden: "Stopped, because the page was hidden.",
-  ended: "The camera was taken away.",
+  ended: "The camera was disconnected, or its permission was withdrawn.",
 };
 
 let about, runtime, sensor, model, pose, loading; // once they are loaded
@@ -176,7 +176,7 @@ function draw(record, joints, side, out, rate) {
   if (performance.now() - spoken > SPEAK) {
     spoken = performance.now();
     say(sentence);
-    canvas.setAttribute("aria-label", `Your picture, a box around each hand: the more weight, the thicker. ${sentence}`);
+    canvas.setAttribute("aria-label", `Your picture with a box around each hand; the more weight, the thicker the box. ${sentence}`);
     part("time").setAttribute("aria-label", out ? `Temporal attention, largest at step ${latest + 1} of ${steps}` : "Temporal attention");
   }
   window.seeYourself = { records, out, rate, size, looked: (window.seeYourself?.looked ?? 0) + 1 };
@@ -219,7 +219,7 @@ async function film(file) {
 }
 
 async function start(open, mirrored) {
-  stop("Loading what finds the body, and the model.");
+  stop("Loading the pose estimator and the model.");
   const mine = ++turn;
   const wanted = () => mine === turn;
   part("stop").disabled = false;

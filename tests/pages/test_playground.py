@@ -330,7 +330,7 @@ def test_without_its_runtime_the_page_says_so_and_shows_pytorchs_answers(browser
     page = browser.new_page(viewport={"width": 390, "height": 900})
     page.route("**/runtime/*", lambda route: route.abort())
     page.goto(f"{origin}/playground.html", wait_until="load")
-    page.get_by_role("alert").filter(has_text="ONNX Runtime Web was not to be had").wait_for()
+    page.get_by_role("alert").filter(has_text="ONNX Runtime Web could not be fetched").wait_for()
     state = page.evaluate("window.playground")
     assert not state["computed"] and len(state["outputs"]["logits"]) > 1
     assert page.locator("[name=freeze]").is_disabled()

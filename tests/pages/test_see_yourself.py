@@ -337,21 +337,21 @@ def test_the_keyboard_is_enough(visit, filmed, address):
 TROUBLES = {
     "no WebAssembly": ("delete window.WebAssembly", "", "This browser has no WebAssembly"),
     "no camera for pages": (
-        "Object.defineProperty(navigator, 'mediaDevices', {value: undefined})", "", "gives a camera to no page",
+        "Object.defineProperty(navigator, 'mediaDevices', {value: undefined})", "", "gives no camera to a page",
     ),
     "not allowed": ("", "", "The camera was not allowed"),
     "in use": (
         "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotReadableError'))",
-        "", "another program uses it",
+        "", "close any other program",
     ),
     "no camera": (
         "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))",
         "", "No camera was found",
     ),
-    "no estimator": ("", "**/estimator/*", "What finds the body .* is not beside this page"),
+    "no estimator": ("", "**/estimator/*", "The pose estimator .* is not beside this page"),
     "no model": ("", "**/see-yourself/*.onnx", "The model is not beside this page"),
     "no model at all": ("", "**/about.json", "The model is not beside this page"),
-    "no runtime": ("", "**/runtime/*", "ONNX Runtime Web was not to be had"),
+    "no runtime": ("", "**/runtime/*", "ONNX Runtime Web could not be fetched"),
     "no WebGL": (
         "HTMLCanvasElement.prototype.getContext = ((get) => function (kind, ...more) {"
         " return kind.startsWith('webgl') ? null : get.call(this, kind, ...more); })(HTMLCanvasElement.prototype.getContext);"
