@@ -11,7 +11,14 @@ from pcsta.training import train
 
 @pytest.mark.parametrize(
     "classes, share, alive",
-    [(2, 1.0, True), (2, 0.5, False), (3, 1.0, True), (60, 0.06, True), (60, 0.02, False)],
+    [
+        (2, 1.0, True),
+        (2, 0.5, False),
+        (3, 2 / 3, True),
+        (3, 0.5, False),
+        (60, 0.06, True),
+        (60, 0.02, False),
+    ],
 )
 def test_a_stream_is_alive_from_what_luck_does_not_reach(tmp_path, classes, share, alive):
     confusion = [[0] * classes] * classes
