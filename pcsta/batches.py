@@ -175,11 +175,7 @@ class SubSequences:
         return self._batches(list(zip(*parts, strict=True))[done:])
 
     def testing(
-        self,
-        clips: np.ndarray,
-        count: int,
-        batch: int = 64,
-        exchanged: Exchange = Exchange.NOTHING,
+        self, clips: np.ndarray, count: int, batch: int = 64, exchanged: Exchange = Exchange.NOTHING
     ) -> Iterator[Batch]:
         """`count` spread sub-sequences of every clip, clip by clip (section 5 takes 10).
 

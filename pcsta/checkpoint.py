@@ -151,8 +151,9 @@ def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig
     said = settings or read_record(run)
     try:
         config = ModelConfig.from_dict(said["model"])
-        if config.skeleton not in SKELETONS:
-            raise ValueError(f"it reads {config.skeleton} joints")
+        named: Any = said.get("classes", range(config.classes))  # a record has them
+        if config.skeleton not in SKELETONS or len(named) != config.classes:
+            raise ValueError(f"it reads {config.skeleton} joints and names {len(named)} classes")
         return config
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
@@ -179,9 +180,7 @@ class Underway:
         kinds = self.sums.dtype, self.random.dtype, self.sums.ndim, self.random.ndim
         whole = kinds == (torch.double, torch.uint8, 2, 2) and self.sums.shape[1] == 3
         whole = whole and bool((self.sums.isfinite() & (self.sums[:, 2:] > 0)).all())
-        told = conforms([self.seconds, self.rate], list[float]) and conforms(
-            [self.steps], list[int]
-        )
+        told = conforms([self.seconds, self.rate], list[float]) and type(self.steps) is int
         if not (whole and told and self.steps > 0):
             raise ValueError("it does not say how far its epoch was")
 

@@ -105,9 +105,7 @@ def train(
     ] = "K",
     config: Annotated[
         str | None,
-        typer.Option(
-            help=f"Sizes: {', '.join(CONFIGS)} (default laptop); with --from, that run's."
-        ),
+        typer.Option(help=f"Sizes: {', '.join(CONFIGS)} (default: laptop, or that of --from)."),
     ] = None,
     recipe: options.RecipeName = "laptop",
     protocol: options.Protocol = None,
@@ -171,12 +169,11 @@ def evaluate(
     from pcsta import checkpoint, course, evaluation
 
     alone = (run / "config.json").exists()
-    runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json"))
-    found = {r.name: evaluation.evaluate(r, store, device) for r in runs or [run]}
+    runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json")) or [run]
+    found = {r.name: evaluation.evaluate(r, store, device) for r in runs}
     models = [checkpoint.read_record(run)["model"] for run in runs]
-    mean = None  # of folds; of other networks it is nothing
-    if models.count(models[0]) == len(models):
-        mean = sum(result.accuracy for result in found.values()) / len(found)
+    shares = [result.accuracy for result in found.values()]
+    mean = sum(shares) / len(shares) if models.count(models[0]) == len(models) else None  # of folds
     results = {name: asdict(result) for name, result in found.items()}
     folders = {r.name: r for r in runs}
     options.show(
@@ -190,9 +187,8 @@ def pose(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A video; a folder of videos called ACTION_PERSON or ACTION_PERSON_more, of which recordings.csv is "
-            "written as well; or keypoints of "
-            "another program, a JSON file or a folder with one for each frame."
+            help="A video; a folder of videos called ACTION_PERSON or ACTION_PERSON_more, of which recordings.csv "
+            "is written as well; or another program's keypoints, a JSON file or a folder of one a frame."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the skeletons, e.g. data/own.")],
@@ -235,9 +231,7 @@ def predict(
     best = said.prediction.top(said.classes, top)
     found = {"clip": said.clip.name, "frames": len(said.clip), "top": best}
     found |= {"repairs": list(said.clip.repairs), "run": str(run or film.FILM)}
-    options.show(
-        found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {name}" for name, p in best)
-    )
+    options.show(found, as_json, lambda _: "\n".join(f"{100 * p:5.1f} %  {c}" for c, p in best))
     if run is None and not as_json:
         typer.echo(film.about())
     if overlay is not None and options.draw is not None:
@@ -253,6 +247,9 @@ def export(
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
     from pcsta import checkpoint, export
 
+    if out.suffix.lower() != ".onnx":
+        raise ValueError(f"--out is a file such as model.onnx: not {out}")
+    options.writable(out.parent)
     model = checkpoint.load(run)
     classes = json.dumps(checkpoint.read_record(run)["classes"], ensure_ascii=False)
     written = export.to_onnx(model, out, about={"classes": classes})
@@ -278,9 +275,7 @@ def full_app() -> typer.Typer:
 def main() -> None:
     """Entry point: a reader's mistake is one line, a mistake of ours keeps its traceback."""
     if "TORCHELASTIC_RUN_ID" in os.environ and sys.argv[1:2] not in (["prepare"], ["train"]):
-        sys.exit(
-            "pcsta: torchrun is for `prepare` and `train`; other commands start once, without it"
-        )
+        sys.exit("pcsta: torchrun is for `prepare` and `train`; others start once, without it")
     console.begin()
     try:
         full_app()()

@@ -6,6 +6,7 @@ One configuration names one row of Tables 5 and 6; see `row`.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import Any, Literal
 
 from pcsta.conforms import conforms
@@ -220,6 +221,8 @@ class TrainConfig:
 
     def at(self, share: float) -> TrainConfig:
         """This recipe with its learning rates times `share`."""
+        if not 0 < share < inf:
+            raise ValueError(f"a share of the learning rate is above 0, such as 0.1: not {share}")
         rgb = None if self.rgb_rate is None else self.rgb_rate * share
         return replace(self, rate=self.rate * share, rgb_rate=rgb)
 

@@ -24,8 +24,7 @@ _ADVICE = {
     errno.ENOSPC: "make room and run the same command again, and it continues",
     errno.EACCES: "choose another place, or change who may read and write there",
     errno.EROFS: "choose another place",
-    errno.ENOENT: "check the name",
-    errno.ENOTDIR: "check the name",
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.EEXIST), "check the name"),
     errno.EISDIR: "name a file in it",
 }
 # What libraries say when it is not the program that is wrong, as patterns.

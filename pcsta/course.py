@@ -38,10 +38,13 @@ def _knowing(classes: int) -> float:
 
 def _stage(folder: Path) -> Finding:
     """Whether a stage has learned, was given the time, and knows clips that it did not fit."""
-    with (folder / "log.csv").open(newline="") as file:
-        log = list(csv.DictReader(file))
     keys = ("rate", "loss", "validation_loss", "accuracy", "validation_accuracy")
-    rate, loss, held, right, known = ([float(line[key]) for line in log] for key in keys)
+    try:
+        log = list(csv.DictReader((folder / "log.csv").read_text("utf-8").splitlines()))
+        values = [[float(line[key]) for key in keys] for line in log]
+        rate, loss, held, right, known = zip(*values, strict=True)
+    except (KeyError, TypeError, ValueError):  # also for no line
+        raise ValueError(f"{folder / 'log.csv'} is damaged: put it back, or delete it") from None
     classes = len(read_record(folder)["classes"])
     falls = sum(b < a for a, b in pairwise(loss)) > 0.75 * (len(log) - 1)
     gains = held[-1] < (1 - FALLS) * held[max(-len(log), -1 - math.ceil(len(log) / 10))]

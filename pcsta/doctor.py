@@ -93,12 +93,9 @@ def _inception() -> Finding:
     """Only looks: examining a machine must not download 100 MB."""
     file = Path(Inception_V3_Weights.IMAGENET1K_V1.url).name
     cached = Path(torch.hub.get_dir()) / "checkpoints" / file
-    there, none = (
-        f"ImageNet weights in {cached}",
-        "not downloaded (only the paper's sizes need them)",
-    )
+    none = "not downloaded (only the paper's sizes need them)"
     do = f"the first use downloads them (104 MB); without network name a copy of {file} with --weights"
-    return cached.exists(), there if cached.exists() else none, do
+    return cached.exists(), f"ImageNet weights in {cached}" if cached.exists() else none, do
 
 
 def _browser() -> Finding:

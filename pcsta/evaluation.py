@@ -216,8 +216,8 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     opened = Store(store or str(read_run(run / "store.json", Whereabouts)["path"]))
     if opened.fingerprint != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
-    where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
-    protocol, both = settings["protocol"], model.config.streams == "both"
+    where, protocol = next(model.parameters()).device, settings["protocol"]
+    sampling, both = settings["recipe"].get("sampling", "segments"), model.config.streams == "both"
     test = opened.split(protocol)[1]
     if not len(test):
         why = f"`pcsta check {opened.settings['dataset']}` says which clips are left out and why"
@@ -270,15 +270,14 @@ def predict(
     model, record = load(run, device), read_record(run)
     if skeleton is None and video is None:
         raise ValueError("name a video, or a skeleton file with --skeleton")
+    if weights is not None and model.config.streams == "pose":
+        raise ValueError(f"{run} reads poses alone: leave --weights out")
     expected = record["skeleton"]
     if skeleton is None and expected != KINECT_V2.name:
-        raise ValueError(
-            f"{run} reads {expected} skeletons, and those found in video are {KINECT_V2.name}: name "
-            "one with --skeleton"
-        )
+        raise ValueError(f"{run} reads {expected} skeletons, not those of video: see --skeleton")
     clip = read_film(str(video)) if skeleton is None else read_clip(skeleton, video)
     if (found := clip.skeleton.name) != expected:
-        raise ValueError(f"{skeleton} is a {found} skeleton, the model was trained on {expected}")
+        raise ValueError(f"{skeleton} is of {found}, and {run} reads {expected}: take another run")
     # the same share of the image or of the body as in training, whatever the video's size
     size = record["crop_share"]
     size = round(size * clip.image_size[0]) if isinstance(size, int | float) else size
@@ -295,6 +294,6 @@ def predict(
         at = sensor.input_size
         crops = glimpse_crops(clip, size, at) if size else frame_crops(clip, at)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
-    said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
+    said = predict_clip(model, clip, glimpses, record["recipe"].get("sampling", "segments"))
     sides = crop_sides(size, clip) if size and glimpses is not None else None
     return FilePrediction(clip, said, tuple(record["classes"]), sides)

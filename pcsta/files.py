@@ -97,13 +97,12 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(lines)
 
 
-def read_json(path: Path) -> Any:
-    """Raises ValueError, naming the file, when it is no JSON."""
+def read_json(path: Path, do: str = "put it back, or delete its folder and make it again") -> Any:
+    """Raises ValueError, naming the file and what to do, when it is no JSON."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except ValueError as error:  # also for bytes that are no text
-        raise ValueError(f"{path} is damaged, or no JSON ({error}); put it back, or delete its "
-                         "folder and make it again") from None  # fmt: skip
+    except (ValueError, RecursionError) as error:  # also for bytes that are no text
+        raise ValueError(f"{path} is damaged, or no JSON ({error}); {do}") from None
 
 
 def fingerprint(value: Any, digits: int = 10) -> str:

@@ -190,8 +190,8 @@ def _read_checkpoint(path: Path) -> State:
         if path.suffix == ".safetensors":
             return tensors.read(path)[0]
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each format has its own errors for a damaged file
-        raise ValueError(f"{path}: not a checkpoint that can be read ({error})") from error
+    except Exception as error:  # each format has its own errors for a damaged file, and its advice
+        raise ValueError(f"{path}: not a checkpoint that can be read; fetch it again") from error
     if not isinstance(state, dict):
         raise ValueError(f"{path}: holds a {type(state).__name__}, not a network's weights by name")
     weights: State = state.get("state_dict", state)

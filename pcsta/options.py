@@ -28,7 +28,7 @@ DatasetName = Annotated[
     str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
 ]
 DatasetOrStore = Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of the dataset (default: data/NAME).")]
+Root = Annotated[Path | None, typer.Option(file_okay=False, help="Its place (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
 RunOrFilm = Annotated[
     Path | None,
@@ -37,9 +37,7 @@ RunOrFilm = Annotated[
 SkeletonFile = Annotated[
     Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
 ]
-Overlay = Annotated[
-    Path | None, typer.Option(help="Video to write that shows where the model looked.")
-]
+Overlay = Annotated[Path | None, typer.Option(help="Video to write: where the model looked.")]
 Sensor = Annotated[
     str,
     typer.Option(
@@ -58,11 +56,12 @@ From = Annotated[
     typer.Option("--from", help="Run on another dataset to start from: all layers are fine-tuned."),
 ]
 Workers = Annotated[
-    int | None, typer.Option(help="Processes that read and decode (default: one for each core).")
+    int | None,
+    typer.Option(min=0, help="Processes that read and decode (default: one for each core)."),
 ]
 Readers = Annotated[
     int | None,
-    typer.Option(help="Processes that read (default: 2, none on a CPU; to prepare, one a core)."),
+    typer.Option(min=0, help="Readers (default: 2, none on a CPU; to prepare, one a core)."),
 ]
 Skeleton = Annotated[
     str | None,
@@ -75,7 +74,7 @@ Protocol = Annotated[
         "`splits` for all three of J-HMDB's, `nested` for each held out inside the training clips of another.",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="What all randomness comes from.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="What all randomness comes from.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[
     str, typer.Option(help="Products in training: float32, bfloat16, or auto (what the GPU has).")
@@ -182,6 +181,8 @@ class Plan:
         from pcsta.data.crop_size import parse_crop_size
 
         resolve_device(device)
+        if weights is not None and sensor == "none":
+            raise ValueError("no glimpse sensor looks here: leave --weights out")
         self.data, self.device, self.crops = open_dataset(dataset, root), device, crops
         if crop_size is not None:
             if crops == "frame" or sensor == "none":

@@ -43,9 +43,7 @@ class Skeleton:
     def index(self, joint: str) -> int:
         """Column of a joint. Raises ValueError for a name this skeleton does not have."""
         if joint not in self.joints:
-            raise ValueError(
-                f"{self.name} has no joint {joint!r}; it has: {', '.join(self.joints)}"
-            )
+            raise ValueError(f"{self.name} has no joint {joint!r}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
     @property

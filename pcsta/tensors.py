@@ -29,8 +29,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             # copies: training writes into them, and then replaces the file
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is cut short or no safetensors file ({error})") from None
+    except (SafetensorError, OSError) as error:
+        said = f"{path} is cut short, gone or no safetensors file ({error})"
+        raise ValueError(f"{said}; put it back, or delete it and train the same again") from None
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, what: str) -> None:

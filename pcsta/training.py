@@ -86,7 +86,8 @@ def train(
         store.fingerprint, products,
     )  # fmt: skip
     protocol = settings["protocol"]
-    if checkpoint.begun(out, settings) and (out / "record.json").exists():
+    whole = all((out / name).exists() for name in ("record.json", "model.safetensors"))
+    if checkpoint.begun(out, settings) and whole:
         return out
     fitting, validating = training_clips(store, recipe, protocol, seed)
     steps_per_epoch(len(fitting), recipe.batch, processes)

@@ -28,7 +28,7 @@ app.add_typer(data_app, name="data")
 
 Out = Annotated[Path, typer.Option(help="Folder of the runs.")]
 ConfigName = Annotated[str, typer.Option(help=f"Sizes: {', '.join(CONFIGS)}.")]
-Seeds = Annotated[int, typer.Option(help="How many, from 0.")]
+Seeds = Annotated[int, typer.Option(help="How many, from 0.", min=1)]
 
 
 def register(commands: typer.Typer) -> None:
@@ -72,7 +72,7 @@ def make_dataset(
 @app.command()
 def rehearse(
     dataset: Annotated[str, typer.Argument(help="Whose size it has: ntu.")],
-    clips: Annotated[int, typer.Option(help="How many; NTU has 56880.")] = 56880,
+    clips: Annotated[int, typer.Option(help="How many; NTU has 56880.", min=1)] = 56880,
     out: Annotated[Path | None, typer.Option(help="Store (default: data/prepared/...).")] = None,
     sensor: Annotated[
         str, typer.Option(help="inception-v3 (2048 features), or none.")
@@ -151,7 +151,7 @@ def table(
     sensor: options.Sensor = "inception-v3",
     weights: options.Weights = None,
     seeds: Seeds = 1,
-    epochs: Annotated[int | None, typer.Option(help="At most so many a stage: a trial.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Most of a stage: a trial.", min=1)] = None,
     workers: options.Workers = None,
     device: options.Device = "auto",
 ) -> None:
@@ -171,7 +171,7 @@ def table(
     typer.echo(check.format_report(check.check_dataset(data, read=False)))
     if sensor != "none" and not any(sample.video for sample in data.samples):
         typer.echo("no video here: pose only")
-        sensor = "none"
+        sensor, weights = "none", None
     plan = options.Plan(name, root, sensor, weights, device)
     cells = (base, how, out, list(comparisons.OURS.values()), data.protocols, range(seeds))
     grid.check(plan, *cells, pretrained=source)

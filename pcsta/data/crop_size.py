@@ -36,10 +36,8 @@ def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
     """
     if isinstance(size, int):
         return np.full(len(HANDS), size)
-    joints = [
-        [clip.skeleton.index(f"{s} {j}") for s in ("left", "right")] for j in ("shoulder", "hip")
-    ]
-    shoulders, hips = (clip.pixels[:, :, pair] for pair in joints)  # (T, P, 2, 2)
+    at = [[clip.skeleton.index(f"{s} {j}") for s in ("left", "right")] for j in ("shoulder", "hip")]
+    shoulders, hips = (clip.pixels[:, :, pair] for pair in at)  # (T, P, 2, 2)
     torsos = np.linalg.norm(shoulders - hips, axis=-1).mean(-1).T  # (P, T)
     known = [torso[np.isfinite(torso)] for torso in torsos]
     lengths = np.array([np.median(torso) if torso.size else 0 for torso in known])

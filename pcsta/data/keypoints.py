@@ -27,6 +27,8 @@ from pcsta.files import read_json
 from pcsta.skeletons import ESTIMATED
 
 LAYOUTS = {len(joints): name for name, joints in ESTIMATED.items()}  # by number of joints
+AGAIN = "let that program write it again"
+FAR = 100_000  # pixels or metres: a place that is none
 MOST = 6  # people who are kept, those in most frames: as many as a Kinect follows
 
 Person = Float[np.ndarray, "K C"]  # x, y, confidence; and perhaps x, y, z in metres
@@ -41,9 +43,10 @@ def read_keypoints(path: Path, length: int) -> Pose:
     """
     people: dict[int, list[Person]] = defaultdict(list)
     for frame, found, file in _one_a_frame(path) if path.is_dir() else _list(path):
-        people[frame] += [
-            p for p in (_person(*p, file, frame) for p in found) if (p[:, 2] > 0).any()
-        ]
+        there = [_person(*each, file, frame) for each in found]
+        people[frame] += [person for person in there if (person[:, 2] > 0).any()]
+        if len({person.tobytes() for person in people[frame]}) < len(people[frame]):
+            raise _wrong("somebody is in it twice, at the same places", file, frame)
     if min(people, default=0) > 0 and max(people) == length:
         people = {frame - 1: found for frame, found in people.items()}
     shapes = {person.shape for found in people.values() for person in found}
@@ -69,7 +72,7 @@ def _one_a_frame(folder: Path) -> Results:
     for frame, number in enumerate(range(min(files), max(files) + 1)):
         if number not in files:
             raise _wrong("it has no file", folder, frame)
-        said = read_json(files[number])
+        said = read_json(files[number], AGAIN)
         try:
             people = [dict(person) for person in said["people"]]
             found = [(p["pose_keypoints_2d"], p.get("pose_keypoints_3d")) for p in people]
@@ -79,11 +82,11 @@ def _one_a_frame(folder: Path) -> Results:
 
 
 def _list(file: Path) -> Results:
-    said = read_json(file)
+    said = read_json(file, AGAIN)
     for result in said if isinstance(said, list) else [said]:
         if not isinstance(result, dict) or not {"image_id", "keypoints"} <= result.keys():
             raise _wrong("it is no list of results with image_id and keypoints", file)
-        frame = _number(str(result["image_id"]), file)
+        frame = _number(result["image_id"], file)
         yield frame, [(result["keypoints"], result.get("keypoints_3d"))], file
 
 
@@ -91,25 +94,30 @@ def _person(flat: Any, deep: Any, file: Path, frame: int) -> Person:
     try:
         image = np.array(flat, float).reshape(-1, 3)
         world = np.array(deep or [], float).reshape(len(image), -1)[:, :3]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _wrong("its keypoints are no x, y, confidence for each joint", file, frame) from None
     if len(image) not in LAYOUTS or world.shape[1] not in (0, 3):
         known = ", ".join(f"{K} ({name})" for K, name in LAYOUTS.items())
         raise _wrong(f"a person of {len(image)} keypoints; known are {known}", file, frame)
     if 0 < np.abs(image[..., :2]).max() <= 1:
         raise _wrong("its keypoints are shares of the image, not pixels", file, frame)
-    return np.concatenate([image, world], 1)
+    person = np.concatenate([image, world], 1)
+    if (np.abs(person[image[:, 2] > 0]) > FAR).any():  # not found is NaN, which compares false
+        raise _wrong(f"a keypoint is more than {FAR:,} pixels away", file, frame)
+    return person
 
 
-def _number(name: str, file: Path) -> int:
-    """The last number in a name."""
-    if not (numbers := re.findall(r"\d+", name)):
+def _number(name: Any, file: Path) -> int:
+    """The last number in a name, its ending (mp4) left out; or the number that it is."""
+    whole = isinstance(name, int) and name >= 0
+    text = str(name) if whole else re.sub(r"\.[a-z]\w*$", "", name) if isinstance(name, str) else ""
+    if not (numbers := re.findall(r"\d+", text)):
         raise _wrong(f"no number of a frame in {name!r}", file)
     return int(numbers[-1])
 
 
 def _wrong(problem: str, path: Path, frame: int | None = None) -> DataError:
-    return DataError(problem, path=path, frame=frame, advice="Let that program write it again")
+    return DataError(problem, path=path, frame=frame, advice=AGAIN.capitalize())
 
 
 def _follow(people: Mapping[int, list[Person]]) -> list[dict[int, Person]]:

@@ -176,7 +176,8 @@ def _described(path: Path) -> dict[str, Any]:
     """What `dataset.json` says, if it is there. Raises DataError when it is damaged."""
     if not path.exists():
         return {}
-    own = read_json(path)
+    advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
+    own = read_json(path, advice[:1].lower() + advice[1:])
     try:
         actions = own.get("actions", (1,))
         classes = own.get("classes") or [ACTION_NAMES[a - 1] for a in actions]
@@ -187,7 +188,6 @@ def _described(path: Path) -> dict[str, Any]:
     except (AttributeError, IndexError, KeyError, TypeError):
         whole = False
     if not whole:
-        advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
         raise DataError("does not describe a dataset in NTU's layout", path=path, advice=advice)
     return {**own, "named": dict(zip(own.get("actions", ()), classes, strict=False))}
 

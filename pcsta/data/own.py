@@ -17,6 +17,7 @@ import codecs
 import csv
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import zip_longest
@@ -31,6 +32,7 @@ from pcsta.skeletons import KINECT_V2
 
 TABLE = "recordings.csv"
 NEEDED = ("skeleton", "action", "subject")
+PERHAPS = ("video", "side")
 SIDES = ("train", "test")
 CROP_SHARE = 1 / 30  # side of a crop as a share of the image's width; NTU's 50 of 1920 is 1 / 38
 
@@ -156,6 +158,11 @@ def _read(table: Path) -> dict[str, Row]:
         problem = f"no column {', '.join(missing)}; it has: {', '.join(columns) or 'none'}"
         advice = "The first line names the columns, with commas, semicolons or tabs between them"
         raise _wrong(table, problem, advice, head)
+    if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
+        raise _wrong(table, f"two columns {twice[0]}", "Take one out", head)
+    if other := sorted({*columns} - {"", *NEEDED, *PERHAPS}):
+        said = f"only {', '.join((*NEEDED, *PERHAPS))} are read, not {', '.join(other)}"
+        warnings.warn(f"{table}, line {head}: {said}", stacklevel=1)
     rows: dict[str, Row] = {}
     first: dict[tuple[str, str], Row] = {}
     for line, cells in lines:

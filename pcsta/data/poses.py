@@ -31,6 +31,7 @@ from pcsta.data.own import TABLE
 from pcsta.data.video import read_frames, video_info
 from pcsta.files import atomic
 
+OTHER = "Name that of the keypoints with --video"
 VIDEO = re.compile(rf".*\.{FILM}", re.I)
 NAME = re.compile(r"([^_]+)_([^_]*[^\W\d_][^_]*)(_.*)?")  # IMG_0012 names nobody
 
@@ -93,9 +94,7 @@ def _folder(films: list[Path], out: Path, estimator: Estimator) -> Iterator[str]
                 rows.append((skeleton.name, film.absolute().as_posix(), name[1], name[2]))
             else:
                 said = f"{film}: no action and person in its name, so {TABLE} leaves it out"
-                warnings.warn(
-                    f"{said}. Name it ACTION_PERSON, such as pour_ann_1.mp4", stacklevel=1
-                )
+                warnings.warn(f"{said}. Name it ACTION_PERSON, as pour_ann_1.mp4", stacklevel=1)
         except DataError as error:
             failed += 1
             warnings.warn(str(error), stacklevel=1)
@@ -124,13 +123,18 @@ def _imported(source: Path, path: Path, video: Path | None) -> str:
     if there := _there(path):
         return there
     if video is not None and not (video.is_file() and VIDEO.fullmatch(video.name)):
-        raise DataError("no video", path=video, advice="Name that of the keypoints with --video")
+        raise DataError("no video", path=video, advice=OTHER)
     beside = sorted(source.absolute().parent.glob(f"{glob.escape(source.stem)}.*"))
     if not (video := next((p for p in (video, *beside) if p and VIDEO.fullmatch(p.name)), None)):
         advice = f"Name it with --video, or put it beside them as {source.stem}.mp4"
         raise DataError("the video of these keypoints is not known", path=source, advice=advice)
     info = video_info(video)
     image, world = read_keypoints(source, info.frames)
+    seen = image[..., 2] > 0
+    outside = ((image[..., :2] < 0) | (image[..., :2] > info.size)).any(-1)
+    if 2 * (seen & outside).sum() > seen.sum():
+        size = "{} x {} pixels of {}".format(*info.size, video)
+        raise DataError(f"most of its keypoints are outside the {size}", path=source, advice=OTHER)
     return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
 
 

@@ -67,9 +67,8 @@ def reasons(skipped: Mapping[str, str]) -> list[str]:
     """
     alike = defaultdict(list)
     for name, why in skipped.items():
-        reason = re.sub(
-            r"\S*[/\\][^\s:,]*|\d+(\.\d+)?", "…", re.sub(rf"\b{re.escape(name)}\b", "…", why)
-        )
+        unnamed = re.sub(rf"\b{re.escape(name)}\b", "…", why)
+        reason = re.sub(r"\S*[/\\][^\s:,]*|\d+(\.\d+)?", "…", unnamed)
         alike[reason.removeprefix("…: ")].append(name)
     most = sorted(alike.items(), key=lambda item: -len(item[1]))
     return [

@@ -110,7 +110,8 @@ def read_settings(path: Path) -> Settings:
     settings: Any = None
     with suppress(ValueError):
         settings = read_json(path / "settings.json")
-    if not conforms(settings, Settings) or settings["skeleton"] not in SKELETONS:
+    whole = conforms(settings, Settings) and settings["splits"]
+    if not whole or settings["skeleton"] not in SKELETONS:
         raise StoreError(
             f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
             "same `pcsta prepare`"
@@ -156,6 +157,8 @@ def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
 def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
     """Which file of a shard is missing, cut or too long for its index; "" where none is."""
     frames = sum(line.length for line in lines)
+    if any(line.label not in range(len(settings["classes"])) for line in lines):
+        return f"{shard / 'index.jsonl'} has the label of no class"
     for name, empty in empty_arrays(settings).items():
         file = shard / f"{name}.npy"
         whole = HEADER + frames * empty.itemsize * prod(empty.shape[1:])

@@ -42,10 +42,7 @@ def examine(store: Store) -> dict[str, Finding]:
     found |= {protocol: _sides(store, protocol) for protocol in parted}
     if len(actions) == len(store) and store.settings["dataset"].startswith("ntu"):
         found["second person"] = _second(store, {i: actions[i] for i in looked})
-    film = store.settings["dataset"] in (
-        "jhmdb",
-        "own",
-    )  # a Kinect's pictures are mirrored, film is not
+    film = store.settings["dataset"] in ("jhmdb", "own")  # a Kinect's pictures are mirrored
     firsts = [joints[joints.any((1, 2))] for joints in (store.joints(i)[:, 0] for i in looked)]
     firsts = [joints for joints in firsts if len(joints)]
     bodies = [Body((1,), np.arange(len(j)), j, j[..., :2]) for j in firsts]

@@ -179,12 +179,8 @@ def _memory_map(path: Path) -> np.ndarray:
 
     try:
         array = np.load(path, mmap_mode="r")
-    except (
-        Exception
-    ) as error:  # numpy reads the header as Python's own reader does, with its errors
-        raise StoreError(
-            f"{path} is damaged ({error}); delete its folder and prepare again"
-        ) from error
+    except Exception as error:  # numpy reads the header as Python does, with all its errors
+        raise StoreError(f"{path} is damaged ({error}): delete its folder, prepare again") from None
     size = path.stat().st_size
     data = torch.from_file(str(path), size=size, dtype=torch.uint8).numpy()
     data.flags.writeable = False

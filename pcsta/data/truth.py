@@ -55,9 +55,8 @@ def _meant(
     distance = np.linalg.norm(hands[:, :, None] - true[:, None], axis=-1)  # (T, 4, A)
     distance = np.minimum(np.nan_to_num(distance, nan=np.inf), NEAR + 1)
     slots = np.array(list(permutations(range(hands.shape[1]), A)))  # (pairings, A)
-    best = slots[
-        distance[:, slots, np.arange(A)].sum(-1).argmin(1)
-    ]  # (T, A) slot of each true hand
+    # (T, A) slot of each true hand
+    best = slots[distance[:, slots, np.arange(A)].sum(-1).argmin(1)]
     meant = np.full(hands.shape[:2], -1)
     t, hand = np.indices((T, A))
     meant[t, best] = np.where(distance[t, best, hand] <= NEAR, hand, -1)

@@ -169,9 +169,7 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
 
 
 def read_frames(
-    path: Path | str,
-    frames: Iterable[int] | None = None,
-    size: tuple[int, int] | None = None,
+    path: Path | str, frames: Iterable[int] | None = None, size: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, Image]]:
     """(index, image) of the wanted frames in rising order, each once; all frames by default.
 

@@ -66,6 +66,15 @@ def text(name, said):
     return lambda here: (here / "run" / name).write_text(said)
 
 
+def one_class(here):
+    path = here / "run/record.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"classes": ["stir"]}))
+
+
+def gone(name):
+    return lambda here: (here / "run" / name).unlink()
+
+
 def unfinished(here):
     for name in ("model.safetensors", "record.json"):
         (here / "run" / name).unlink()
@@ -87,6 +96,10 @@ def nobody_to_train(here):
 
 def file_in_the_way(here):
     (here / "new").write_text("")
+
+
+def file_as_dataset(here):
+    (here / "file").write_text("")
 
 
 def nothing(here):
@@ -130,6 +143,21 @@ def nothing(here):
         (nothing, PREDICT[:2], ["name a video, or a skeleton file with --skeleton"]),
         (nothing, (*PREDICT[:2], "gone.mp4"), ["gone.mp4: no such video"]),
         (nothing, ("pose", "gone.mp4", "--out", "new"), ["gone.mp4: no such file"]),
+        (nothing, (*PREDICT, "--weights", "any.pth"), ["run reads poses alone: leave --weights out"]),
+        (nothing, (*NEW, "--weights", "any.pth"), ["no glimpse sensor", "leave --weights out"]),
+        (nothing, (*NEW, "--rate-share", "0"), ["above 0, such as 0.1: not 0.0"]),
+        (nothing, (*NEW, "--rate-share", "-1"), ["above 0, such as 0.1: not -1.0"]),
+        (nothing, (*NEW, "--rate-share", "nan"), ["above 0, such as 0.1: not nan"]),
+        (nothing, (*NEW, "--rate-share", "inf"), ["above 0, such as 0.1: not inf"]),
+        (nothing, ("export", "run", "--out", "new"), ["a file such as model.onnx: not new"]),
+        (nothing, ("export", "run", "--out", "run/config.json"), ["such as model.onnx: not run/config"]),
+        (file_as_dataset, ("export", "run", "--out", "file/a.onnx"), ["file: Not a directory"]),
+        (gone("model.safetensors"), PREDICT, ["run/model.safetensors is", "gone", "put it back, or"]),
+        (gone("model.safetensors"), ("evaluate", "run"), ["train the same again"]),
+        (one_class, PREDICT, ["names 1 classes", "train it again"]),
+        (text("log.csv", ""), ("evaluate", "run"), ["run/log.csv is damaged", "delete it"]),
+        (text("log.csv", "rate,loss\n1,2\n"), ("evaluate", "run"), ["run/log.csv is damaged"]),
+        (text("record.json", "[" * 100_000), ("evaluate", "run"), ["record.json is damaged"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_and_what_to_do(here, said, spoil, arguments, words):
@@ -143,6 +171,26 @@ def test_what_is_wrong_and_what_to_do(here, said, spoil, arguments, words):
     assert "Traceback" not in told.err and last.startswith("pcsta: ")
     assert len(re.findall(r"[.;:] ", last)) <= 4
     assert (here / "new").exists() == there, "nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*NEW, "--seed", "-1"), ["--seed", "0"]),
+        ((*NEW, "--seed", "99999999999999999999"), ["--seed", "4294967295"]),
+        ((*NEW, "--workers", "-1"), ["--workers", "0"]),
+        ((*NEW, "--root", "file"), ["--root", "file"]),
+        (("check", "own", "--root", "file"), ["--root", "is a file"]),
+        (("ablate", "own", "--root", "own", "--out", "new", "--seeds", "0"), ["--seeds", "1"]),
+        (("table", "1", "--out", "new", "--epochs", "0"), ["--epochs", "1"]),
+        (("rehearse", "ntu", "--out", "new", "--clips", "-5"), ["--clips", "1"]),
+    ],
+)  # fmt: skip
+def test_absurd_numbers_and_a_file_for_a_folder_are_refused_first(here, said, arguments, words):
+    file_as_dataset(here)
+    told = said(*arguments)
+    assert told.rc == 2 and "Traceback" not in told.err and not (here / "new").exists()
+    assert all(word in told.err.splitlines()[-1] for word in words)
 
 
 def test_a_system_library_that_opencv_lacks_is_named(said, monkeypatch):
@@ -288,6 +336,25 @@ def test_ctrl_c_ends_what_a_library_computes():
             process.kill()
     assert process.returncode == 130 and "computed" not in out
     assert err.count("pcsta: stopped; to go on: ") == 1
+
+
+def test_a_finished_run_without_its_model_is_trained_again(here, said):
+    whole = (here / "run/model.safetensors").read_bytes()
+    gone("model.safetensors")(here)
+    assert said(*AGAIN).rc == 0
+    assert (here / "run/model.safetensors").read_bytes() == whole
+
+
+def test_a_finished_run_without_its_settings_is_tested(here, said):
+    gone("config.json")(here)
+    assert said("evaluate", "run").rc == 0
+
+
+def test_a_run_that_is_older_than_an_option_is_tested(here, said):
+    record = json.loads((here / "run/record.json").read_text("utf-8"))
+    del record["recipe"]["sampling"]
+    (here / "run/record.json").write_text(json.dumps(record))
+    assert said("evaluate", "run").rc == 0 and said(*PREDICT).rc == 0
 
 
 def test_json_is_json(here, said):

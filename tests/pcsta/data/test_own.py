@@ -74,6 +74,7 @@ def test_without_sides_every_second_person_trains(own):
         (["skeleton,action,subject", "a.skeleton,wave,ann", "A.skeleton,wave,bob"], 3, "a second"),
         (["skeleton,action,subject", "a.skeleton,wave,ann", "a.skeleton,wave,ann"], 3, "a second"),
         (["skeleton,subject", "a.skeleton,ann"], 1, "no column action"),
+        (["skeleton,action,subject,Action", "a.skeleton,wave,ann,stir"], 1, "two columns action"),
         (["skeleton,action,subject", "a.skeleton,,ann"], 2, "no action"),
         ([HEAD.strip(), "a.skeleton,,wave,ann,left"], 2, "side is 'left'"),
         ([HEAD.strip(), "a.skeleton,,wave,ann,train", "", "b.skeleton,,stir,ann,test"], 4, "both sides"),
@@ -88,6 +89,14 @@ def test_a_table_that_cannot_be_used_is_named_by_line(tmp_path, lines, line, pro
         OwnRecordings(table(tmp_path, "\n".join(lines)))
     assert error.value.line == line and error.value.advice
     assert error.value.path == tmp_path / "recordings.csv"
+
+
+def test_a_column_that_nobody_reads_is_named_and_may_stay(own):
+    text = (own / "recordings.csv").read_text()
+    with pytest.warns(
+        UserWarning, match=r"recordings.csv, line 1: only .*side are read, not sides$"
+    ):
+        OwnRecordings(table(own, text.replace("side", "sides", 1)))
 
 
 def test_without_a_table_one_hears_what_to_write(tmp_path):

@@ -192,6 +192,15 @@ GOOD = {"image_id": 3, "keypoints": body().ravel().tolist()}
         ([GOOD | {"keypoints": [0.5] * 51}], "frame 3: its keypoints are shares of the image"),
         ([GOOD | {"keypoints_3d": [1] * 34}], "frame 3: a person of 17 keypoints"),
         ([GOOD, GOOD | {"keypoints": body(26).ravel().tolist()}], "other joints than others"),
+        ([GOOD | {"image_id": -3}], "no number of a frame in -3"),
+        ([GOOD | {"image_id": 3.5}], "no number of a frame in 3.5"),
+        ([GOOD | {"image_id": [1, 2]}], r"no number of a frame in \[1, 2\]"),
+        ([GOOD, GOOD], "frame 3: somebody is in it twice"),
+        ([GOOD | {"keypoints": [10**400] * 51}], "frame 3: its keypoints are no x, y, confidence"),
+        ([GOOD | {"keypoints": [1e300] * 51}], "frame 3: a keypoint is more than 100,000 pixels away"),
+        ([GOOD | {"keypoints": [float("inf")] * 51}], "frame 3: a keypoint is more than 100,000"),
+        ("[" * 100_000, "a.json is damaged.*let that program write it again"),
+        ("", "a.json is damaged.*let that program write it again"),
         ([GOOD | {"image_id": 99}], "frame 99: its video ends after 10 frames"),
     ],
 )  # fmt: skip
@@ -202,11 +211,29 @@ def test_keypoints_that_are_none(tmp_path, content, said):
         read_keypoints(path, 10)
 
 
+def test_the_ending_of_a_frames_name_is_no_number(tmp_path):
+    people = [GOOD | {"image_id": f"film/{t:06}.mp4"} for t in range(4)]
+    (tmp_path / "a.json").write_text(json.dumps(people))
+    assert np.isfinite(read_keypoints(tmp_path / "a.json", 4).image).all()
+
+
+def test_keypoints_of_a_film_of_another_size_are_refused(tmp_path):
+    film = write_video(tmp_path / "clip.mp4", images(4, (48, 64)))
+    path = write(tmp_path / "clip.json", [[body(17)]] * 4)
+    with pytest.raises(
+        DataError, match=r"clip.json: most of its .* outside the 64 x 48 pixels of .*clip.mp4"
+    ):
+        list(make_skeletons(path, tmp_path / "out", film))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_keypoints_that_lacks_a_frame_or_its_people(tmp_path):
     path = write(tmp_path / "clip", [[body(25)]] * 4, openpose=True, first=7)
     with pytest.raises(DataError, match=r"clip: the video .* not known.*--video"):
         list(make_skeletons(path, tmp_path))
-    assert list(make_skeletons(path, tmp_path, write_video(tmp_path / "v.mp4", images(4))))
+    assert list(
+        make_skeletons(path, tmp_path, write_video(tmp_path / "v.mp4", images(4, (240, 320))))
+    )
     twin = path / "other_000000000008_keypoints.json"
     twin.write_text("{}")
     with pytest.raises(DataError, match="clip: two of its files have the same number"):

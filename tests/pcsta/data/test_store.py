@@ -305,6 +305,23 @@ def test_a_damaged_shard_is_named(tmp_path):
         Store(tmp_path / "s")
 
 
+@pytest.mark.parametrize("label", [-1, 99])
+def test_a_label_of_no_class_is_damage(tmp_path, label):
+    fill(tmp_path / "s", 2)
+    index = tmp_path / "s/shards/000000/index.jsonl"
+    first, _, others = index.read_text().partition("\n")
+    index.write_text(f"{json.dumps(json.loads(first) | {'label': label})}\n{others}")
+    with pytest.raises(StoreError, match=r"index.jsonl has the label of no class; run the same"):
+        Store(tmp_path / "s")
+
+
+def test_settings_without_a_split_are_damage(tmp_path):
+    fill(tmp_path / "s", 2)
+    (tmp_path / "s/settings.json").write_text(json.dumps(settings(2) | {"splits": {}}))
+    with pytest.raises(StoreError, match=r"settings.json is damaged"):
+        Store(tmp_path / "s")
+
+
 def test_skipped_clips_keep_their_reason_and_leave_the_split(tmp_path):
     seen = {"skeleton": {"files": 1, "size": 12, "modified": 5, "digest": "ab"}}
     with StoreWriter(tmp_path / "s", settings(2)) as writer:
