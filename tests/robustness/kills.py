@@ -83,7 +83,8 @@ def start(name: str, folder: Path, data: Path) -> subprocess.Popen:
         **os.environ, "PCSTA_DATA": str(folder / "data"), "OMP_NUM_THREADS": "1",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'book'}",
     }  # fmt: skip
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; inherited
+    # a script's background ignores Ctrl-C, and whoever starts there inherits that
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     python = ["-c", FEW] if name == "data make" else ["-m", *RANKS * ("ranks" in name), "pcsta"]
     with (folder / "said").open("w") as said:  # a pipe would be held by whoever lives on
