@@ -119,13 +119,13 @@ def begun(run: Path, settings: RunSettings) -> bool:
 
 
 def read_record(run: Path) -> RunRecord:
-    """The record of a finished run.
+    """The record of a finished run; options that are younger than the run have their defaults.
 
     Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
     """
     if (run / "record.json").exists():
         record: RunRecord = read_run(run / "record.json", RunRecord)
-        return record
+        return record | {"recipe": asdict(TrainConfig()) | record["recipe"]}
     if run.is_file():
         raise FileNotFoundError(f"{run} is a file; the folder of a run is named first")
     if not (run / "config.json").exists():

@@ -216,8 +216,8 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     opened = Store(store or str(read_run(run / "store.json", Whereabouts)["path"]))
     if opened.fingerprint != settings["store"]["fingerprint"]:
         raise ValueError(f"{run} was trained on another store than {opened.path}; see --store")
-    where, protocol = next(model.parameters()).device, settings["protocol"]
-    sampling, both = settings["recipe"].get("sampling", "segments"), model.config.streams == "both"
+    where, sampling = next(model.parameters()).device, settings["recipe"]["sampling"]
+    protocol, both = settings["protocol"], model.config.streams == "both"
     test = opened.split(protocol)[1]
     if not len(test):
         why = f"`pcsta check {opened.settings['dataset']}` says which clips are left out and why"
@@ -294,6 +294,6 @@ def predict(
         at = sensor.input_size
         crops = glimpse_crops(clip, size, at) if size else frame_crops(clip, at)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
-    said = predict_clip(model, clip, glimpses, record["recipe"].get("sampling", "segments"))
+    said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
     sides = crop_sides(size, clip) if size and glimpses is not None else None
     return FilePrediction(clip, said, tuple(record["classes"]), sides)

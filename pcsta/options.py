@@ -28,7 +28,7 @@ DatasetName = Annotated[
     str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
 ]
 DatasetOrStore = Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")]
-Root = Annotated[Path | None, typer.Option(file_okay=False, help="Its place (default: data/NAME).")]
+Root = Annotated[Path | None, typer.Option(file_okay=False, help="Folder (default: data/NAME).")]
 Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
 RunOrFilm = Annotated[
     Path | None,

@@ -151,7 +151,7 @@ def table(
     sensor: options.Sensor = "inception-v3",
     weights: options.Weights = None,
     seeds: Seeds = 1,
-    epochs: Annotated[int | None, typer.Option(help="Most of a stage: a trial.", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Most epochs a stage.", min=1)] = None,
     workers: options.Workers = None,
     device: options.Device = "auto",
 ) -> None:
@@ -189,7 +189,7 @@ def transfer(
     large: Annotated[str, typer.Argument(help="Dataset to pretrain on: ntu or synthetic.")],
     small: Annotated[str, typer.Argument(help="Dataset to fine-tune on: sbu or msr-daily.")],
     out: Out,
-    large_root: Annotated[Path | None, typer.Option(help="Folder of the large dataset.")] = None,
+    large_root: Annotated[Path | None, typer.Option(file_okay=False, help="Its folder.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the small dataset.")] = None,
     row: Annotated[str, typer.Option(help="Row of Table 6: A, G or K.")] = "A",
     config: ConfigName = "narrow",

@@ -45,7 +45,7 @@ class DataError(ValueError):
         places = (("", self.path), ("frame ", self.frame), ("line ", self.line))
         where = ", ".join(f"{what}{value}" for what, value in places if value is not None)
         said = f"{where}: {self.problem}" if where else self.problem
-        return f"{said}. {self.advice}" if self.advice else said
+        return f"{said}. {self.advice[:1].upper()}{self.advice[1:]}" if self.advice else said
 
 
 @dataclass(frozen=True)

@@ -109,15 +109,15 @@ def _person(flat: Any, deep: Any, file: Path, frame: int) -> Person:
 
 def _number(name: Any, file: Path) -> int:
     """The last number in a name, its ending (mp4) left out; or the number that it is."""
-    whole = isinstance(name, int) and name >= 0
-    text = str(name) if whole else re.sub(r"\.[a-z]\w*$", "", name) if isinstance(name, str) else ""
-    if not (numbers := re.findall(r"\d+", text)):
+    text = str(name) if type(name) is int and name >= 0 else name
+    numbers = re.findall(r"\d+", re.sub(r"\.[a-z]\w*$", "", text)) if isinstance(text, str) else []
+    if not numbers:
         raise _wrong(f"no number of a frame in {name!r}", file)
     return int(numbers[-1])
 
 
 def _wrong(problem: str, path: Path, frame: int | None = None) -> DataError:
-    return DataError(problem, path=path, frame=frame, advice=AGAIN.capitalize())
+    return DataError(problem, path=path, frame=frame, advice=AGAIN)
 
 
 def _follow(people: Mapping[int, list[Person]]) -> list[dict[int, Person]]:

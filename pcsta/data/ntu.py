@@ -176,8 +176,8 @@ def _described(path: Path) -> dict[str, Any]:
     """What `dataset.json` says, if it is there. Raises DataError when it is damaged."""
     if not path.exists():
         return {}
-    advice = "Make the dataset again, or take the file away if these are NTU's own recordings"
-    own = read_json(path, advice[:1].lower() + advice[1:])
+    advice = "make the dataset again, or take the file away if these are NTU's own recordings"
+    own = read_json(path, advice)
     try:
         actions = own.get("actions", (1,))
         classes = own.get("classes") or [ACTION_NAMES[a - 1] for a in actions]
