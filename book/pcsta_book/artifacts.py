@@ -167,8 +167,8 @@ def frames(clip: Clip) -> np.ndarray:
 
 def everything() -> None:
     """Make all that the chapters use, so that none of them waits; models side by side."""
-    run("A")  # every other row takes over its pose stream
-    missing = [letter for letter in ROWS if not (folder(letter) / "record.json").exists()]
+    # A first, whose pose stream others take over; B beside it, which takes none
+    missing = [letter for letter in ("A", *ROWS) if not (folder(letter) / "record.json").exists()]
     if missing:
         with pool(min(os.cpu_count() or 1, len(missing))) as trainers:
             list(trainers.map(run, missing))
