@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
+from itertools import islice, starmap
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 
 from pcsta.data.bodies import People, choose_people
 from pcsta.data.clip import HANDS, Clip
-from pcsta.data.finder import ARCHIVE, CONVERTED, IGNORED, Found, Names, find, reason_and_example
+from pcsta.data.finder import NO_SAMPLE, Found, Names, by_reason, find, reason_and_example
 from pcsta.data.tracks import Tracks
 from pcsta.skeletons import Skeleton
 
@@ -159,15 +159,12 @@ class Dataset(ABC):
                 # a sample's files are there, those of the others may not be
                 sure = name in samples and not self.complete
                 files[kind] += path is not None and (sure or path.exists())
-        ignored = sum(reason in (IGNORED, ARCHIVE, CONVERTED) for reason in unusable.values())
+        ignored = sum(reason in NO_SAMPLE for reason in unusable.values())
         files |= {"ignored": ignored} if ignored else {}
         if not samples:
             problem = f"no usable {self.name} sample in this folder"
-            left_out: dict[str, list[str]] = defaultdict(list)
-            for name, said in (unusable | others).items():
-                reason, example = reason_and_example(name, said)
-                left_out[reason].append(example)
-            for reason, found in sorted(left_out.items(), key=lambda item: -len(item[1]))[:REASONS]:
+            left_out = by_reason(starmap(reason_and_example, (unusable | others).items()))
+            for reason, found in islice(left_out.items(), REASONS):
                 problem += f"; {len(found)} left out, such as {found[0]}: {reason}"
             raise DataError(problem, path=self.root, advice=advice)
         return samples, unusable, files

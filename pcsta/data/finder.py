@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ KINDS = ("skeleton", "converted", "video", "images")
 IGNORED = "neither a skeleton nor a video by its name"
 CONVERTED = "a converted file beside its original"
 ARCHIVE = "an archive that is not unpacked"
+NO_SAMPLE = (IGNORED, CONVERTED, ARCHIVE)  # reasons of files, where others are of samples
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz")
 SEVERAL = "several files of this name, keep one"
 
@@ -100,6 +101,21 @@ def reason_and_example(name: str, said: str) -> tuple[str, str]:
     """What a reason says after a colon is of this sample alone and goes to the example."""
     reason, _, detail = said.partition(": ")
     return reason, f"{name} ({detail})" if detail else name
+
+
+def in_general(why: str, name: str) -> str:
+    """Why a sample is left out, without what is its own: name, places, quotes, numbers."""
+    unnamed = re.sub(rf"\b{re.escape(name)}\b", "…", why)
+    placeless = re.sub(r"\S*[/\\][^\s:,]*|(?<!\w)'[^']*'", "…", unnamed)
+    return re.sub(r"\d+(\.\d+)?", "N", placeless).removeprefix("…: ")
+
+
+def by_reason(left_out: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Reason -> the examples that stand beside it, of (reason, example); the most frequent first."""
+    found = defaultdict(list)
+    for reason, example in left_out:
+        found[reason].append(example)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
 def _raise(error: OSError) -> None:
