@@ -77,7 +77,7 @@ def find(root: Path, names: Names) -> Iterator[Found]:
             if len(same) > 1 and len(set(map(os.path.realpath, same))) > 1:
                 listed = " and ".join(_relative(path, root) for path in sorted(same))
                 several = f"{SEVERAL}: {listed}"
-        yield Found(name, *(next(iter(paths), None) for paths in (skeletons, videos)), several)
+        yield Found(name, next(iter(skeletons), None), next(iter(videos), None), several)
 
 
 def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[str]]]:
