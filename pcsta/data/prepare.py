@@ -126,19 +126,10 @@ def _read(
 ) -> Iterator[Prepared]:
     """What is missing in a part of the shards, in order, as worker processes read it ahead."""
     workers = min(workers, sum(map(len, writer.missing(part))))
-    loader = torch.utils.data.DataLoader(
+    yield from torch.utils.data.DataLoader(
         clips, sampler=writer.claim(part, wait), batch_size=None, collate_fn=tuple,
         num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
     )  # fmt: skip
-    try:
-        yield from loader
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise ChildProcessError(
-            "a process that reads was ended, perhaps for want of memory; what is whole is "
-            "kept: run the same command again, with fewer --workers if memory is short"
-        ) from error
 
 
 def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands") -> Settings:
@@ -206,8 +197,8 @@ def prepare(
     The ranks of `torchrun` share the work, and return when all of it is done. Samples that cannot be
     read are recorded with their reason. Those whose files have changed since, and shards that are
     damaged, are made anew.
-    Raises StoreError for a folder made with other settings, OSError (disk full, a worker ended) with
-    all whole shards kept.
+    Raises StoreError for a folder made with other settings, OSError (disk full) or
+    RuntimeError (a worker was killed) with all whole shards kept.
 
     >>> from pcsta import open_dataset, prepare
     >>> store = prepare(open_dataset("ntu", folder), folder / "store", workers=0, progress=False)
