@@ -69,7 +69,12 @@ class Prediction:
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Share of clips whose largest logit is the label's, in [0, 1]; logits of NaN are wrong."""
-    return float(((logits.argmax(-1) == labels) & answered(logits)).mean())
+    return float(correct(logits, labels).mean())
+
+
+def correct(logits: np.ndarray, labels: np.ndarray) -> Bool[np.ndarray, "*C"]:
+    """Which clips `accuracy` counts."""
+    return np.asarray((logits.argmax(-1) == labels) & answered(logits))
 
 
 def answered(logits: np.ndarray) -> Bool[np.ndarray, "*C"]:
