@@ -22,6 +22,7 @@ from pcsta.skeletons import Skeleton
 ORPHAN = "video without skeleton"  # the reason why such a sample is unusable
 REASONS = 3  # given where no sample is usable
 
+KINECT_V1_IMAGE = (640, 480)  # pixels
 CropSize = int | str  # pixels, or torsos such as "0.75torso": see `crop_size`
 
 
@@ -132,7 +133,7 @@ class Dataset(ABC):
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         """(width, height) of the colour image that a sample's pixels refer to."""
-        return 640, 480  # Kinect v1
+        return KINECT_V1_IMAGE
 
     @cached_property
     def _inventory(self) -> tuple[dict[str, Sample], dict[str, str], dict[str, int]]:

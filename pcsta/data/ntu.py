@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -26,7 +25,7 @@ from pcsta.data.splits import NTU120_TRAIN_SUBJECTS, NTU_TRAIN_CAMERAS, NTU_TRAI
 from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
 from pcsta.data.tracks import Body, Tracks, gather
 from pcsta.data.truth import read_truth
-from pcsta.data.video import video_info
+from pcsta.data.video import video_size
 from pcsta.files import atomic, read_json
 from pcsta.skeletons import KINECT_V2
 
@@ -234,10 +233,9 @@ class NTU(Dataset):
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         """NTU's is 1920 x 1080. That of a file under another name is its video's."""
-        if self._size is None and sample.video is not None and not NAME.fullmatch(sample.name):
-            with suppress(DataError):  # whoever decodes that video will hear of it
-                return video_info(sample.video).size
-        return self._size or (1920, 1080)
+        size = self._size or (1920, 1080)
+        own = self._size is None and not NAME.fullmatch(sample.name)
+        return video_size(sample.video, size) if own else size
 
     def _label(self, name: str, action: int, subject: str) -> int | str | None:
         if action not in self.actions:
