@@ -66,10 +66,6 @@ class StoreWriter:
     def _shard(self, first: int) -> Path:
         return self.path / "shards" / f"{first:06d}"
 
-    def shards(self) -> list[Path]:
-        """Those that are there, by their first sample."""
-        return sorted(p for p in (self.path / "shards").glob("*") if p.name.isdigit())
-
     def _whole(self, first: int) -> bool:
         """Whether a shard is there, and is not one of those to make anew."""
         there = self._shard(first).exists()
