@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pcsta.data import ntu
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import FILM, Found, Names
+from pcsta.data.ntu import read_skeleton
 from pcsta.data.text import damaged, read_lines
 from pcsta.data.tracks import Tracks
 from pcsta.data.video import video_size
@@ -95,7 +95,7 @@ class JHMDB(Dataset):
         if not path.exists():
             advice = "Estimate it with `pcsta pose`; a tested clip without one is an error"
             raise DataError("no skeleton", path=path, advice=advice)
-        return ntu.tracks(path)
+        return read_skeleton(path).tracks
 
 
 def read_splits(folder: Path, action: str) -> dict[str, list[bool]]:

@@ -9,7 +9,6 @@ x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -89,11 +88,6 @@ def read_skeleton(path: Path | str) -> Recording:
                 raise damaged(problem, path, text.at, frame)
             text.take_body()
     return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
-
-
-def tracks(path: Path) -> Tracks:
-    """The bodies of a `.skeleton` file."""
-    return read_skeleton(path).tracks
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
@@ -194,12 +188,12 @@ def _described(path: Path) -> dict[str, Any]:
 class NTU(Dataset):
     """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
 
-    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`, with or without
-             folders in them
-    actions: action numbers to keep, labelled 0, 1, ... in this order; all by default
+    root: holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`, with or without
+          folders in them
 
     A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
-    actions it holds and how it names them, the size of its images and of its crops. The embedded dataset does.
+    actions it holds (labelled 0, 1, ... in that order) and how it names them, the size of its images
+    and of its crops. The embedded dataset does.
 
     Samples of NTU RGB+D 120 may lie in the same folders; they are left out here. Samples whose
     skeletons the dataset's authors call missing or incomplete are unusable.
@@ -221,11 +215,11 @@ class NTU(Dataset):
         skip=re.compile(r"\.|nturgb\+d_(truth|depth|ir)", re.I),
     )
 
-    def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
+    def __init__(self, root: Path | str):
         super().__init__(root)
         own = _described(self.root / OWN)
         self.name = own.get("name", self.name)
-        self.actions = tuple(actions or own.get("actions") or self.numbers)
+        self.actions = tuple(own.get("actions") or self.numbers)
         named = dict(enumerate(ACTION_NAMES, 1)) | own.get("named", {})
         self.classes = tuple(named[a] for a in self.actions)
         self.crop_size = own.get("crop_size", 50)
@@ -252,7 +246,7 @@ class NTU(Dataset):
         return int(sample.subject) in NTU_TRAIN_SUBJECTS
 
     def tracks(self, path: Path) -> Tracks:
-        return tracks(path)
+        return read_skeleton(path).tracks
 
     def read(self, sample: Sample | str) -> Clip:
         clip = super().read(sample)

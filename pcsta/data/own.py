@@ -23,9 +23,9 @@ from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
-from pcsta.data import ntu
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import Found
+from pcsta.data.ntu import read_skeleton
 from pcsta.data.tracks import Tracks
 from pcsta.data.video import video_info, video_size
 from pcsta.skeletons import KINECT_V2
@@ -103,7 +103,7 @@ class OwnRecordings(Dataset):
         return self._side[sample.subject] == "train"
 
     def tracks(self, path: Path) -> Tracks:
-        return ntu.tracks(path)
+        return read_skeleton(path).tracks
 
 
 def _wrong(table: Path, problem: str, advice: str, line: int | None = None) -> DataError:
