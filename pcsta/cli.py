@@ -136,17 +136,19 @@ def train(
     if rate_share is None:
         rate_share = 1.0 if source is None else checkpoint.RATE_SHARE
     how = options.choice(RECIPES, recipe, "recipe").at(rate_share)
-    plan = options.to_train_on(dataset, model, root, sensor, crop_size, weights, device)
-    protocols = options.expand_protocols(list(plan.settings["splits"]), protocol)
+    made, usable, store_of = options.to_train_on(
+        dataset, model, root, sensor, crop_size, weights, device
+    )
+    protocols = options.expand_protocols(list(made["splits"]), protocol)
     folders = [out / name if len(protocols) > 1 else out for name in protocols]
     for name, folder in zip(protocols, folders, strict=True):
         _, settings = preflight.settle(
-            plan.settings, plan.usable, model, how, name, seed, source, skeleton, precision=products
+            made, usable, model, how, name, seed, source, skeleton, precision=products
         )
         if not checkpoint.begun(folder, settings):
             options.writable(folder)
     with common.distributed_session():
-        store = plan.store(workers)
+        store = store_of(workers)
         if workers is None:  # on a CPU they would take the cores that compute
             workers = 2 * (common.resolve_device(device).type != "cpu")
         for name, folder in zip(protocols, folders, strict=True):

@@ -22,8 +22,10 @@ def command_line() -> str:
 
 _ADVICE = {
     errno.ENOSPC: "make room and run the same command again, and it continues",
-    errno.EACCES: "choose another place, or change who may read and write there",
-    errno.EROFS: "choose another place",
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "choose another place, or change who may read and write there",
+    ),
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.EEXIST), "check the name"),
     errno.EISDIR: "name a file in it",
 }

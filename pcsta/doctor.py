@@ -13,7 +13,7 @@ import torch
 from torchvision.models import Inception_V3_Weights
 
 from pcsta.data import DATASETS, DataError, data_root, open_dataset
-from pcsta.data.check import format_findings
+from pcsta.data.check import Finding, format_findings
 from pcsta.glimpse import GlimpseSensor, MissingWeights
 
 _PACKAGES = (
@@ -21,20 +21,15 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-Finding = tuple[bool, str, str]  # whether it is there, what was found, what to do if it is not
-
-
 def examine() -> dict[str, dict[str, Any]]:
     """Everything `pcsta doctor` says, as data: "versions", and "findings" with ok, what and do."""
     packages = {name: _version(name) for name in _PACKAGES}
-    found = {"device": (True, _device(), ""), "data folder": _data()}
+    found = {"device": Finding(ok=True, what=_device(), do=""), "data folder": _data()}
     found |= {name: _dataset(name) for name in DATASETS}
     found |= {"efficientnet-lite0": _lite0(), "inception-v3": _inception()}
     found["browser for tests"] = _browser()
-    return {
-        "versions": {"python": platform.python_version(), **packages},
-        "findings": {k: {"ok": ok, "what": what, "do": do} for k, (ok, what, do) in found.items()},
-    }
+    versions = {"python": platform.python_version(), **packages}
+    return {"versions": versions, "findings": found}
 
 
 def format_report(found: dict[str, dict[str, Any]]) -> str:
@@ -65,7 +60,7 @@ def _data() -> Finding:
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(there).free / 2**30
     do = "the embedded dataset needs 1 GiB; set PCSTA_DATA to a folder with room"
-    return free > 1, f"{root}, {free:.0f} GiB free", do
+    return Finding(ok=free > 1, what=f"{root}, {free:.0f} GiB free", do=do)
 
 
 def _dataset(name: str) -> Finding:
@@ -76,29 +71,35 @@ def _dataset(name: str) -> Finding:
     }.get(name, f"data/README.md says how to get it; then put it under {root}")
     try:
         data = open_dataset(name)
-        return True, f"{len(data.samples)} clips in {data.root}", ""
+        return Finding(ok=True, what=f"{len(data.samples)} clips in {data.root}", do="")
     except DataError as error:
-        return False, error.problem, do
+        return Finding(ok=False, what=error.problem, do=do)
 
 
 def _lite0() -> Finding:
     try:
         GlimpseSensor("efficientnet-lite0")
-        return True, "ImageNet weights found", ""
-    except MissingWeights as error:
-        return False, "no weights", str(error)
+        return Finding(ok=True, what="ImageNet weights found", do="")
+    except (ImportError, MissingWeights) as error:
+        return Finding(ok=False, what=str(error), do="install the requirements again")
 
 
 def _inception() -> Finding:
     """Only looks: examining a machine must not download 100 MB."""
     file = Path(Inception_V3_Weights.IMAGENET1K_V1.url).name
     cached = Path(torch.hub.get_dir()) / "checkpoints" / file
-    none = "not downloaded (only the paper's sizes need them)"
+    found = cached.exists()
+    said = (
+        f"ImageNet weights in {cached}"
+        if found
+        else "not downloaded (only the paper's sizes need them)"
+    )
     do = f"the first use downloads them (104 MB); without network name a copy of {file} with --weights"
-    return cached.exists(), f"ImageNet weights in {cached}" if cached.exists() else none, do
+    return Finding(ok=found, what=said, do=do)
 
 
 def _browser() -> Finding:
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     path = next(filter(None, map(shutil.which, names)), None)
-    return path is not None, path or "no Chromium", "the browser tests will be skipped"
+    do = "the browser tests will be skipped"
+    return Finding(ok=path is not None, what=path or "no Chromium", do=do)

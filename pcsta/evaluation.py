@@ -22,7 +22,7 @@ from pcsta.data import Clip, read_clip
 from pcsta.data.crop_size import crop_sides
 from pcsta.data.features import glimpse_features
 from pcsta.data.poses import read_film
-from pcsta.data.prepare import frame_crops, glimpse_crops, sensor_for
+from pcsta.data.prepare import glimpse_crops, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store
 from pcsta.files import write_json
@@ -67,20 +67,20 @@ class Prediction:
         return [(classes[i], float(self.probabilities[i])) for i in order]
 
 
+def correct(logits: np.ndarray, labels: np.ndarray) -> Bool[np.ndarray, "*C"]:
+    """Which clips have their largest logit where their label is; logits of NaN are wrong."""
+    return np.asarray((logits.argmax(-1) == labels) & ~np.isnan(logits).any(-1))
+
+
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of clips whose largest logit is the label's, in [0, 1]; logits of NaN are wrong."""
-    return float(((logits.argmax(-1) == labels) & answered(logits)).mean())
-
-
-def answered(logits: np.ndarray) -> Bool[np.ndarray, "*C"]:
-    """Where there are logits and not NaN."""
-    return np.asarray(~np.isnan(logits).any(-1))
+    """Share of clips that are `correct`, in [0, 1]."""
+    return float(correct(logits, labels).mean())
 
 
 def confusion(logits: Float[np.ndarray, "C K"], labels: np.ndarray) -> Int[np.ndarray, "K K"]:
     """Numbers of clips: rows are the truth, columns the class of the largest logit; NaN are in none."""
     K, cells = logits.shape[1], labels * logits.shape[1] + logits.argmax(-1)
-    return np.bincount(cells[answered(logits)], minlength=K * K).reshape(K, K)
+    return np.bincount(cells[~np.isnan(logits).any(-1)], minlength=K * K).reshape(K, K)
 
 
 class ModelInput(NamedTuple):
@@ -291,8 +291,7 @@ def predict(
             raise ValueError(
                 f"{run} was trained with other weights of {sensor.name}; name them with --weights"
             )
-        at = sensor.input_size
-        crops = glimpse_crops(clip, size, at) if size else frame_crops(clip, at)
+        crops = glimpse_crops(clip, size, sensor.input_size)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])
     sides = crop_sides(size, clip) if size and glimpses is not None else None

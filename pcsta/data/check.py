@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 from pcsta.data.dataset import ORPHAN, DataError, Dataset
-from pcsta.data.finder import reason_and_example
+from pcsta.data.finder import by_reason, in_general, reason_and_example
 from pcsta.data.pairing import pair
 
 EXAMPLES = 3  # given of each kind
@@ -46,7 +45,7 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
         try:
             clip = dataset.read(sample)
         except DataError as error:
-            unusable[sample.name] = (_without_numbers(error.problem), str(error))
+            unusable[sample.name] = (in_general(error.problem, sample.name), str(error))
             continue
         lengths.append(len(clip))
         repaired += bool(clip.repairs)
@@ -58,9 +57,6 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
             except DataError as error:
                 videos["refused"].append(str(error))
 
-    reasons = defaultdict(list)
-    for reason, example in unusable.values():
-        reasons[reason].append(example)
     usable = Counter(s.label for s in dataset if s.name not in unusable)
     facts: Facts = {
         "dataset": dataset.name,
@@ -71,8 +67,7 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
             ORPHAN: sum(reason == ORPHAN for reason in dataset.unusable.values()),
         },
         "usable": usable.total(),
-        # by reason, the most frequent first
-        "unusable": _some(dict(sorted(reasons.items(), key=lambda item: -len(item[1])))),
+        "unusable": _some(by_reason(unusable.values())),
         "splits": {protocol: {} for protocol in dataset.protocols},
         "classes": {name: usable[label] for label, name in enumerate(dataset.classes)},
     }
@@ -94,11 +89,6 @@ def _some(kinds: Mapping[str, list[str]]) -> dict[str, Some]:
         kind: {"count": len(found), "examples": sorted(filter(None, found))[:EXAMPLES]}
         for kind, found in kinds.items()
     }
-
-
-def _without_numbers(problem: str) -> str:
-    """A problem without its numbers and quotes, so that like cases are counted together."""
-    return re.sub(r"\d+", "N", re.sub(r"'[^']*'", "…", problem))
 
 
 def format_report(facts: Facts) -> str:

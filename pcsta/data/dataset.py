@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
+from itertools import islice, starmap
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +15,14 @@ import numpy as np
 
 from pcsta.data.bodies import People, choose_people
 from pcsta.data.clip import HANDS, Clip
-from pcsta.data.finder import ARCHIVE, CONVERTED, IGNORED, Found, Names, find, reason_and_example
+from pcsta.data.finder import NO_SAMPLE, Found, Names, by_reason, find, reason_and_example
 from pcsta.data.tracks import Tracks
 from pcsta.skeletons import Skeleton
 
 ORPHAN = "video without skeleton"  # the reason why such a sample is unusable
 REASONS = 3  # given where no sample is usable
 
+KINECT_V1_IMAGE = (640, 480)  # pixels
 CropSize = int | str  # pixels, or torsos such as "0.75torso": see `crop_size`
 
 
@@ -132,7 +133,7 @@ class Dataset(ABC):
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         """(width, height) of the colour image that a sample's pixels refer to."""
-        return 640, 480  # Kinect v1
+        return KINECT_V1_IMAGE
 
     @cached_property
     def _inventory(self) -> tuple[dict[str, Sample], dict[str, str], dict[str, int]]:
@@ -159,15 +160,12 @@ class Dataset(ABC):
                 # a sample's files are there, those of the others may not be
                 sure = name in samples and not self.complete
                 files[kind] += path is not None and (sure or path.exists())
-        ignored = sum(reason in (IGNORED, ARCHIVE, CONVERTED) for reason in unusable.values())
+        ignored = sum(reason in NO_SAMPLE for reason in unusable.values())
         files |= {"ignored": ignored} if ignored else {}
         if not samples:
             problem = f"no usable {self.name} sample in this folder"
-            left_out: dict[str, list[str]] = defaultdict(list)
-            for name, said in (unusable | others).items():
-                reason, example = reason_and_example(name, said)
-                left_out[reason].append(example)
-            for reason, found in sorted(left_out.items(), key=lambda item: -len(item[1]))[:REASONS]:
+            left_out = by_reason(starmap(reason_and_example, (unusable | others).items()))
+            for reason, found in islice(left_out.items(), REASONS):
                 problem += f"; {len(found)} left out, such as {found[0]}: {reason}"
             raise DataError(problem, path=self.root, advice=advice)
         return samples, unusable, files

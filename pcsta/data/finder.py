@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ KINDS = ("skeleton", "converted", "video", "images")
 IGNORED = "neither a skeleton nor a video by its name"
 CONVERTED = "a converted file beside its original"
 ARCHIVE = "an archive that is not unpacked"
+NO_SAMPLE = (IGNORED, CONVERTED, ARCHIVE)  # reasons of files, where others are of samples
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz")
 SEVERAL = "several files of this name, keep one"
 
@@ -52,8 +53,7 @@ def find(root: Path, names: Names) -> Iterator[Found]:
 
     Two files that would be the same one of a sample make it unusable: nobody guesses.
     """
-    places: dict[str, dict[str, Path]] = {kind: {} for kind in KINDS}  # the first of a name
-    more: dict[str, list[tuple[str, Path]]] = defaultdict(list)  # the others, by name
+    samples: dict[str, dict[str, list[Path]]] = defaultdict(lambda: {kind: [] for kind in KINDS})
     for folder, files in files_under(root, names.skip):
         here = folder.as_posix()
         for file in files:
@@ -62,30 +62,22 @@ def find(root: Path, names: Names) -> Iterator[Found]:
                 reason = ARCHIVE if file.lower().endswith(ARCHIVES) else IGNORED
                 yield Found(_relative(folder / file, root), reason=reason)
             elif (kind := match.lastgroup) in KINDS:
-                name = names.spell(match["name"])
+                paths = samples[names.spell(match["name"])][kind]
                 path = folder if kind == "images" else folder / file
-                if places[kind].setdefault(name, path) is not path:
-                    more[name].append((kind, path))
+                if path not in paths:
+                    paths.append(path)
 
-    def called(name: str, *kinds: str) -> set[Path]:
-        """All files of a sample, of the first of these kinds that it has."""
-        kind = next((kind for kind in kinds if name in places[kind]), "")
-        others = [path for of, path in more[name] if of == kind]
-        return {places[kind][name], *others} if kind else set()
-
-    for name in places["converted"].keys() & places["skeleton"].keys():
-        for path in sorted(called(name, "converted")):
-            yield Found(_relative(path, root), reason=CONVERTED)
-    skeletons = places["converted"] | places["skeleton"]
-    videos = places["images"] | places["video"]
-    for name in skeletons.keys() | videos.keys():
+    for name, of in samples.items():
+        if of["skeleton"]:
+            for path in sorted(of["converted"]):
+                yield Found(_relative(path, root), reason=CONVERTED)
+        skeletons, videos = of["skeleton"] or of["converted"], of["video"] or of["images"]
         several = None
-        for kinds in (("skeleton", "converted"), ("video", "images")) if name in more else ():
-            paths = sorted(called(name, *kinds))
-            if len(set(map(os.path.realpath, paths))) > 1:
-                listed = " and ".join(_relative(path, root) for path in paths)
+        for same in (skeletons, videos):
+            if len(same) > 1 and len(set(map(os.path.realpath, same))) > 1:
+                listed = " and ".join(_relative(path, root) for path in sorted(same))
                 several = f"{SEVERAL}: {listed}"
-        yield Found(name, skeletons.get(name), videos.get(name), several)
+        yield Found(name, next(iter(skeletons), None), next(iter(videos), None), several)
 
 
 def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[str]]]:
@@ -109,6 +101,21 @@ def reason_and_example(name: str, said: str) -> tuple[str, str]:
     """What a reason says after a colon is of this sample alone and goes to the example."""
     reason, _, detail = said.partition(": ")
     return reason, f"{name} ({detail})" if detail else name
+
+
+def in_general(why: str, name: str) -> str:
+    """Why a sample is left out, without what is its own: name, places, quotes, numbers."""
+    unnamed = re.sub(rf"\b{re.escape(name)}\b", "…", why)
+    placeless = re.sub(r"\S*[/\\][^\s:,]*|(?<!\w)'[^']*'", "…", unnamed)
+    return re.sub(r"\d+(\.\d+)?", "N", placeless).removeprefix("…: ")
+
+
+def by_reason(left_out: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Reason -> the examples that stand beside it, of (reason, example); the most frequent first."""
+    found = defaultdict(list)
+    for reason, example in left_out:
+        found[reason].append(example)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
 def _raise(error: OSError) -> None:

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-from pcsta.data import ntu
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import FILM, Found, Names
+from pcsta.data.ntu import read_skeleton
 from pcsta.data.text import damaged, read_lines
 from pcsta.data.tracks import Tracks
-from pcsta.data.video import video_info
+from pcsta.data.video import video_size
 from pcsta.skeletons import KINECT_V2
 
 CLASSES = (
@@ -87,10 +86,7 @@ class JHMDB(Dataset):
         )  # fmt: skip
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
-        with suppress(DataError):  # whoever decodes that video will hear of it
-            if sample.video is not None:  # HMDB51's have such names and other sizes
-                return video_info(sample.video).size
-        return 320, 240
+        return video_size(sample.video, (320, 240))  # HMDB51's have such names and other sizes
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         return self._trains_in[sample.name][self.protocols.index(protocol)]
@@ -99,7 +95,7 @@ class JHMDB(Dataset):
         if not path.exists():
             advice = "Estimate it with `pcsta pose`; a tested clip without one is an error"
             raise DataError("no skeleton", path=path, advice=advice)
-        return ntu.tracks(path)
+        return read_skeleton(path).tracks
 
 
 def read_splits(folder: Path, action: str) -> dict[str, list[bool]]:

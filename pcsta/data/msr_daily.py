@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pcsta.data.dataset import Dataset, Sample
+from pcsta.data.dataset import KINECT_V1_IMAGE, Dataset, Sample
 from pcsta.data.finder import FILM, Names
 from pcsta.data.splits import MSR_TRAIN_SUBJECTS
 from pcsta.data.text import FrameLines, damaged, parse_table, read_lines, whole_number
@@ -28,7 +28,6 @@ CLASSES = (
     "lie down on sofa", "walk", "play guitar", "stand up", "sit down",
 )  # fmt: skip
 
-IMAGE = (640, 480)
 LONGEST = 100_000  # frames, an hour: a number beyond it is damage, and would fill the memory
 FOCAL = 571.26  # pixels at 640 x 480, nominal for Kinect v1's skeleton space
 JOINTS = len(KINECT_V1)
@@ -69,7 +68,7 @@ def _original(path: Path, lines: list[str]) -> Tracks:
             ids.append(place + 1)
             text.take_body()
     blocks = text.table(4).reshape(-1, JOINTS, 2, 4)
-    world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(IMAGE, np.float32)
+    world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(KINECT_V1_IMAGE, np.float32)
     bodies, notes = gather(ids, np.array(text.frames, int), world, image)
     return Tracks(bodies, text.length, notes=tuple(notes))
 
@@ -90,7 +89,7 @@ def _converted(path: Path, lines: list[str]) -> Tracks:
         raise damaged(problem, path, row + 1, row // JOINTS)
     world = blocks[..., 2:]
     depth = np.where(world[..., 2:] > 0, world[..., 2:], np.nan)
-    centre = np.array(IMAGE, np.float32) / 2
+    centre = np.array(KINECT_V1_IMAGE, np.float32) / 2
     image = (centre + FOCAL * world[..., :2] * (1, -1) / depth).astype(np.float32)
     numbers = frames.astype(int)
     bodies, notes = gather([1] * len(numbers), numbers, world, image)

@@ -9,8 +9,6 @@ x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -26,7 +24,7 @@ from pcsta.data.splits import NTU120_TRAIN_SUBJECTS, NTU_TRAIN_CAMERAS, NTU_TRAI
 from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
 from pcsta.data.tracks import Body, Tracks, gather
 from pcsta.data.truth import read_truth
-from pcsta.data.video import video_info
+from pcsta.data.video import video_size
 from pcsta.files import atomic, read_json
 from pcsta.skeletons import KINECT_V2
 
@@ -90,11 +88,6 @@ def read_skeleton(path: Path | str) -> Recording:
                 raise damaged(problem, path, text.at, frame)
             text.take_body()
     return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
-
-
-def tracks(path: Path) -> Tracks:
-    """The bodies of a `.skeleton` file."""
-    return read_skeleton(path).tracks
 
 
 # x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
@@ -195,12 +188,12 @@ def _described(path: Path) -> dict[str, Any]:
 class NTU(Dataset):
     """NTU RGB+D: 60 actions, 40 subjects, 3 cameras, Kinect v2.
 
-    root:    holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`, with or without
-             folders in them
-    actions: action numbers to keep, labelled 0, 1, ... in this order; all by default
+    root: holds `nturgb+d_skeletons/` and, for the RGB stream, `nturgb+d_rgb/`, with or without
+          folders in them
 
     A dataset of other films in NTU's layout says what is its own in `dataset.json`: its name, which
-    actions it holds and how it names them, the size of its images and of its crops. The embedded dataset does.
+    actions it holds (labelled 0, 1, ... in that order) and how it names them, the size of its images
+    and of its crops. The embedded dataset does.
 
     Samples of NTU RGB+D 120 may lie in the same folders; they are left out here. Samples whose
     skeletons the dataset's authors call missing or incomplete are unusable.
@@ -222,11 +215,11 @@ class NTU(Dataset):
         skip=re.compile(r"\.|nturgb\+d_(truth|depth|ir)", re.I),
     )
 
-    def __init__(self, root: Path | str, actions: Sequence[int] | None = None):
+    def __init__(self, root: Path | str):
         super().__init__(root)
         own = _described(self.root / OWN)
         self.name = own.get("name", self.name)
-        self.actions = tuple(actions or own.get("actions") or self.numbers)
+        self.actions = tuple(own.get("actions") or self.numbers)
         named = dict(enumerate(ACTION_NAMES, 1)) | own.get("named", {})
         self.classes = tuple(named[a] for a in self.actions)
         self.crop_size = own.get("crop_size", 50)
@@ -234,10 +227,9 @@ class NTU(Dataset):
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         """NTU's is 1920 x 1080. That of a file under another name is its video's."""
-        if self._size is None and sample.video is not None and not NAME.fullmatch(sample.name):
-            with suppress(DataError):  # whoever decodes that video will hear of it
-                return video_info(sample.video).size
-        return self._size or (1920, 1080)
+        size = self._size or (1920, 1080)
+        own = self._size is None and not NAME.fullmatch(sample.name)
+        return video_size(sample.video, size) if own else size
 
     def _label(self, name: str, action: int, subject: str) -> int | str | None:
         if action not in self.actions:
@@ -254,7 +246,7 @@ class NTU(Dataset):
         return int(sample.subject) in NTU_TRAIN_SUBJECTS
 
     def tracks(self, path: Path) -> Tracks:
-        return tracks(path)
+        return read_skeleton(path).tracks
 
     def read(self, sample: Sample | str) -> Clip:
         clip = super().read(sample)

@@ -23,11 +23,11 @@ from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
-from pcsta.data import ntu
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import Found
+from pcsta.data.ntu import read_skeleton
 from pcsta.data.tracks import Tracks
-from pcsta.data.video import video_info
+from pcsta.data.video import video_info, video_size
 from pcsta.skeletons import KINECT_V2
 
 TABLE = "recordings.csv"
@@ -77,10 +77,7 @@ class OwnRecordings(Dataset):
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         """Of the sample's video, upright. Raises DataError when the videos have several sizes."""
-        size = self._size
-        if sample.video is not None:
-            with suppress(DataError):  # poses need no video; whoever decodes it will hear of it
-                size = video_info(sample.video).size
+        size = video_size(sample.video, self._size)
         if size != self._size:
             (w, h), (width, height) = size, self._size
             raise DataError(
@@ -106,7 +103,7 @@ class OwnRecordings(Dataset):
         return self._side[sample.subject] == "train"
 
     def tracks(self, path: Path) -> Tracks:
-        return ntu.tracks(path)
+        return read_skeleton(path).tracks
 
 
 def _wrong(table: Path, problem: str, advice: str, line: int | None = None) -> DataError:

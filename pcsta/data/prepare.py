@@ -43,16 +43,20 @@ def sensor_for(
 
 
 def glimpse_crops(
-    clip: Clip, size: CropSize, input_size: int = 64
+    clip: Clip, size: CropSize | None, input_size: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Crops of the hands that are there, in one pass over the clip's video.
+    """Crops of the hands that are there, or whole frames, in one pass over the clip's video.
 
-    size: side in pixels; or in torsos, and every crop is then squeezed to the sensor's `input_size`
+    size: side in pixels; or in torsos, and every crop is then squeezed to the sensor's `input_size`;
+          None for whole frames, squeezed likewise: each is the one glimpse of its time
 
     Returns (crops (K, 3, side, side) uint8, where (K, 2) the frame and hand of each crop).
     Raises DataError when the video is missing, unreadable or not of this skeleton (see `pairing`), and
     as `crop_sides`.
     """
+    if size is None:
+        whole = np.stack([squeeze(image, input_size) for _, image in clip_frames(clip)])
+        return whole, np.argwhere(np.ones((len(clip), 1), bool))
     hands, sides = clip.hands, crop_sides(size, clip)  # (T, 4, 2), (4,)
     there = np.isfinite(hands).all(-1)  # (T, 4)
     side = size if isinstance(size, int) else input_size
@@ -62,15 +66,6 @@ def glimpse_crops(
         (cut,) = crop(image, hands[t, i, None], int(sides[i]))  # (3, h, w)
         crops[k] = cut if isinstance(size, int) else squeeze(cut.transpose(1, 2, 0), side)
     return crops, np.argwhere(there)
-
-
-def frame_crops(clip: Clip, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every whole frame of a clip as its one glimpse, squeezed to `size` pixels a side.
-
-    Returns and raises as `glimpse_crops` does; K is the number of frames.
-    """
-    crops = np.stack([squeeze(image, size) for _, image in clip_frames(clip)])
-    return crops, np.argwhere(np.ones((len(clip), 1), bool))
 
 
 class _Clips(torch.utils.data.Dataset[Prepared]):
@@ -106,11 +101,9 @@ class _Clips(torch.utils.data.Dataset[Prepared]):
             clip = paired(clip) if self.seen else clip
             deciding = clip.truth.deciding if clip.truth else np.full((len(clip), 4), -1)
             arrays = {"joints": clip.joints, "hands": clip.hands, "deciding": deciding}
-            if self.seen and self.crops == "hands":
-                size = self.dataset.crop_size
+            if self.seen:
+                size = self.dataset.crop_size if self.crops == "hands" else None
                 arrays["crops"], arrays["where"] = glimpse_crops(clip, size, self.seen)
-            elif self.seen:
-                arrays["crops"], arrays["where"] = frame_crops(clip, self.seen)
         except (DataError, OSError) as error:
             passing = isinstance(error, OSError) or isinstance(error.__context__, OSError)
             return replace(stored, skipped=str(error), passing=passing), {}
@@ -126,19 +119,10 @@ def _read(
 ) -> Iterator[Prepared]:
     """What is missing in a part of the shards, in order, as worker processes read it ahead."""
     workers = min(workers, sum(map(len, writer.missing(part))))
-    loader = torch.utils.data.DataLoader(
+    yield from torch.utils.data.DataLoader(
         clips, sampler=writer.claim(part, wait), batch_size=None, collate_fn=tuple,
         num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
     )  # fmt: skip
-    try:
-        yield from loader
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise ChildProcessError(
-            "a process that reads was ended, perhaps for want of memory; what is whole is "
-            "kept: run the same command again, with fewer --workers if memory is short"
-        ) from error
 
 
 def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands") -> Settings:
@@ -206,8 +190,8 @@ def prepare(
     The ranks of `torchrun` share the work, and return when all of it is done. Samples that cannot be
     read are recorded with their reason. Those whose files have changed since, and shards that are
     damaged, are made anew.
-    Raises StoreError for a folder made with other settings, OSError (disk full, a worker ended) with
-    all whole shards kept.
+    Raises StoreError for a folder made with other settings, OSError (disk full) or
+    RuntimeError (a worker was killed) with all whole shards kept.
 
     >>> from pcsta import open_dataset, prepare
     >>> store = prepare(open_dataset("ntu", folder), folder / "store", workers=0, progress=False)

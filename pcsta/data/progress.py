@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
+
+from pcsta.data.finder import by_reason, in_general
 
 T = TypeVar("T")
 EXAMPLES = 3  # named of each reason
@@ -62,16 +63,10 @@ class Progress:
 def reasons(skipped: Mapping[str, str]) -> list[str]:
     """Why samples were skipped: a line for each reason with the first few names, the most frequent first.
 
-    skipped: name -> reason, as in `Store.skipped`; what differs from sample to sample (places, numbers)
-             is left out
+    skipped: name -> reason, as in `Store.skipped`
     """
-    alike = defaultdict(list)
-    for name, why in skipped.items():
-        unnamed = re.sub(rf"\b{re.escape(name)}\b", "…", why)
-        reason = re.sub(r"\S*[/\\][^\s:,]*|\d+(\.\d+)?", "…", unnamed)
-        alike[reason.removeprefix("…: ")].append(name)
-    most = sorted(alike.items(), key=lambda item: -len(item[1]))
+    alike = by_reason((in_general(why, name), name) for name, why in skipped.items())
     return [
         f"{len(names):>6}  {reason} ({', '.join(names[:EXAMPLES])}{', …' * (len(names) > EXAMPLES)})"
-        for reason, names in most
+        for reason, names in alike.items()
     ]

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pcsta.data.bodies import People, left_first
-from pcsta.data.dataset import Dataset, Sample
+from pcsta.data.dataset import KINECT_V1_IMAGE, Dataset, Sample
 from pcsta.data.finder import Names
 from pcsta.data.splits import SBU_FOLDS
 from pcsta.data.text import damaged, parse_table, read_lines
@@ -34,8 +34,6 @@ CLASSES = (
     "approaching", "departing", "kicking", "pushing", "shaking hands", "hugging", "exchanging",
     "punching",
 )  # fmt: skip
-
-IMAGE = (640, 480)
 
 
 def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
@@ -64,7 +62,7 @@ def read_skeleton(path: Path) -> Tracks:
     fractions = table[:, 1:].reshape(-1, len(SBU), 3)  # (T * 2, J, 3)
     joints = metres(fractions)
     joints[~fractions.any(-1)] = 0
-    pixels = fractions[..., :2] * np.array(IMAGE, np.float32)
+    pixels = fractions[..., :2] * np.array(KINECT_V1_IMAGE, np.float32)
     bodies, found = gather((1, 2) * length, np.repeat(np.arange(length), 2), joints, pixels)
     return Tracks(bodies, length, notes=(*notes, *found))
 

@@ -98,6 +98,11 @@ def crops_of(settings: Settings) -> Crops:
     return "frame" if settings["crop_size"] is None else "hands"
 
 
+def shards(path: Path) -> list[Path]:
+    """Those of the store at `path` that are there, by their first sample."""
+    return sorted(p for p in (path / "shards").glob("*") if p.name.isdigit())
+
+
 def read_settings(path: Path) -> Settings:
     """What made the store at `path`. Raises StoreError where there is none, or an older form."""
     if (path / "index.jsonl").exists():

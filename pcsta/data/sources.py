@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pcsta.data.dataset import Sample
-from pcsta.data.shard import Source, StoredClip, StoreError, damage, read_index
+from pcsta.data.shard import Source, StoredClip, StoreError, damage, read_index, shards
 from pcsta.data.store_writer import StoreWriter, written
 
 
@@ -65,7 +65,7 @@ class Review(NamedTuple):
 def review(writer: StoreWriter, samples: Sequence[Sample], video: bool) -> Review:
     """Compare the shards of a store with their own index, and with the files that they came from."""
     found, others = Review({}, {}, []), []
-    for shard in writer.shards():
+    for shard in shards(writer.path):
         first = int(shard.name)
         try:
             lines = read_index(shard)

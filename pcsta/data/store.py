@@ -20,6 +20,7 @@ from pcsta.data.shard import (
     damage,
     read_index,
     read_settings,
+    shards,
 )
 from pcsta.files import fingerprint
 from pcsta.skeletons import SKELETONS, Skeleton
@@ -37,7 +38,7 @@ class Store:
     def __init__(self, path: Path | str, unfinished: bool = False):
         self.path = Path(path)
         self.settings = read_settings(self.path)
-        self._shards = sorted(p for p in (self.path / "shards").glob("*") if p.name.isdigit())
+        self._shards = shards(self.path)
         self.samples: list[StoredClip] = []
         starts = [0]
         for shard in self._shards:

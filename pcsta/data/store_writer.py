@@ -7,13 +7,12 @@ these, so that nobody makes what another is making; the locks of a killed writer
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -46,12 +45,11 @@ class StoreWriter:
         self.samples = settings["samples"]
         self.renew: dict[int, int] = {}
         if not any((path / name).exists() for name in ("settings.json", "index.jsonl")):
-            with _writable(path):
-                (path / "shards").mkdir(parents=True, exist_ok=True)
-                lock = hold(path / ".lock")
-                if not (path / "settings.json").exists():
-                    write_json(path / "settings.json", settings)
-                lock.release()
+            (path / "shards").mkdir(parents=True, exist_ok=True)
+            lock = hold(path / ".lock")
+            if not (path / "settings.json").exists():
+                write_json(path / "settings.json", settings)
+            lock.release()
         if fingerprint(read_settings(path)) != fingerprint(settings):
             raise StoreError(f"{path} was prepared with other settings; choose another folder")
         self._empty = empty_arrays(settings)
@@ -67,10 +65,6 @@ class StoreWriter:
 
     def _shard(self, first: int) -> Path:
         return self.path / "shards" / f"{first:06d}"
-
-    def shards(self) -> list[Path]:
-        """Those that are there, by their first sample."""
-        return sorted(p for p in (self.path / "shards").glob("*") if p.name.isdigit())
 
     def _whole(self, first: int) -> bool:
         """Whether a shard is there, and is not one of those to make anew."""
@@ -96,8 +90,7 @@ class StoreWriter:
         """
         for block in self.missing(part):
             try:
-                with _writable(self.path):
-                    lock = hold(self._shard(block[0]).with_suffix(".lock"), wait)
+                lock = hold(self._shard(block[0]).with_suffix(".lock"), wait)
             except BlockingIOError:
                 continue
             self._locks[block[0]] = lock
@@ -151,12 +144,8 @@ class StoreWriter:
             part.rename(shard)
         except OSError as error:
             if not self._whole(first):  # else another was first, where locks do not reach
-                raise OSError(
-                    error.errno,
-                    f"{error.strerror} while writing a shard; the whole ones are kept: make room and "
-                    "run the same command again",
-                    str(self.path),
-                ) from error
+                # a full disk does not say where
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
         finally:
             for left in (part, old):
                 shutil.rmtree(left, ignore_errors=True)
@@ -167,20 +156,6 @@ def written(shard: Path) -> int:
     """When a shard was written, in nanoseconds; 0 where its index is missing."""
     index = shard / "index.jsonl"
     return index.stat().st_mtime_ns if index.exists() else 0
-
-
-@contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    """Say what to do about a folder that is not ours to write to."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        raise StoreError(
-            f"{path} cannot be written to ({error.strerror}): let its owner run this command, or "
-            "name another folder with --out"
-        ) from error
 
 
 def _write(path: Path, data: bytes | memoryview) -> None:

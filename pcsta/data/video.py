@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
@@ -136,6 +136,17 @@ def _info(path: Path, _: tuple[int, int] | None) -> VideoInfo:
             len(stamps), size, rate, stream.codec_context.name, stream.frames,
             TURNS.get(turn, "and mirrored"), times - times[0],
         )  # fmt: skip
+
+
+def video_size(path: Path | None, otherwise: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of a video; `otherwise` where there is none, or a damaged one.
+
+    Poses need no video, and whoever decodes it will hear of the damage.
+    """
+    with suppress(DataError):
+        if path is not None:
+            return video_info(path).size
+    return otherwise
 
 
 def _turn(frame: VideoFrame, path: Path) -> Turn:

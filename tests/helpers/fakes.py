@@ -23,7 +23,7 @@ BLOCK = 10  # clips a shard: most stores have several
 def cores(count: int):
     """As on a machine of so many cores: with one, nothing is computed in other processes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.cpu_count", lambda: count)
+        patch.setattr("os.sched_getaffinity", lambda _: range(count), raising=False)
         yield
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from pcsta import cli, console, options, tensors
 from pcsta.config import RECIPES
-from pcsta.data.ntu import NTU
+from pcsta.data.own import OwnRecordings
 from pcsta.files import exclusive
 from recordings import write_own
 
@@ -255,8 +255,7 @@ def test_a_disk_that_takes_nothing(here, said, monkeypatch, number):
 
 def test_a_killed_reader(here, said, monkeypatch):
     monkeypatch.setenv("PCSTA_DATA", str(here / "data"))
-    monkeypatch.setattr(NTU, "tracks", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    monkeypatch.setattr("pcsta.data.ntu.tracks", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(OwnRecordings, "tracks", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     told = said("prepare", "own", "--root", "own", "--sensor", "none", "--workers", "1")
     assert told.rc == 1 and "fewer --workers" in told.err
     assert "Traceback" not in told.err

@@ -25,7 +25,7 @@ def opened(monkeypatch):
 def small(opened, monkeypatch, tmp_path):
     """A store, a network and a recipe that train at once."""
     store = make_store(tmp_path / "store", clips=12)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)  # no pool
     monkeypatch.setattr(options, "Plan", lambda *_: plan_of(store))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, batch=8, validation=0.2)

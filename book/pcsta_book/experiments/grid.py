@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,10 +16,10 @@ from tqdm.auto import tqdm
 
 from pcsta.batches import SubSequences
 from pcsta.checkpoint import begun, load
-from pcsta.common import resolve_device
+from pcsta.common import cores, resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.data.store import Store
-from pcsta.evaluation import accuracy, answered, confusion, predict_clips, with_unread
+from pcsta.evaluation import accuracy, confusion, correct, predict_clips, with_unread
 from pcsta.files import atomic, read_json, write_json
 from pcsta.options import writable
 from pcsta.preflight import settle
@@ -120,7 +119,7 @@ def run_grid(experiment: Experiment) -> dict[str, Any]:
     cells = [(name, p, seed) for p, seed, name in product(e.protocols, e.seeds, trained)]
     gpus = torch.cuda.device_count() if resolve_device(e.device).type == "cuda" else 0
     devices = [f"cuda:{i}" for i in range(gpus)] if gpus > 1 else [e.device]
-    processes = min(gpus or os.cpu_count() or 1, len(cells))
+    processes = min(gpus or cores(), len(cells))
     with ExitStack() as stack, tqdm(total=len(cells), unit="model") as bar:
         compute: Any = map
         if processes > 1:
@@ -186,12 +185,12 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
             if any(part["clips"].tolist() != tested for part in parts):
                 raise ValueError(f"{name}, {protocol}: tested on other clips than the record's")
             logits.append(np.sum([part["logits"] for part in parts], 0))
-            right = (logits[-1].argmax(-1) == labels) & answered(logits[-1])
+            right = correct(logits[-1], labels)
             one: dict[str, object] = {
                 "seed": seed, "clips": len(labels), "accuracy": float(right.mean()),
                 "right": np.packbits(right).tobytes().hex(),
             }  # fmt: skip
-            if unread := int((~answered(logits[-1])).sum()):
+            if unread := len(e.store.unread(protocol)):
                 one["unread"] = unread
             if not variant.adds:
                 one |= read_json(folders[0] / "result.json")

@@ -7,7 +7,6 @@ nothing: `Executed` hands it what was kept, or a page as text where nothing is t
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
@@ -23,6 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from pcsta.common import cores
 from pcsta.data import data_root
 from pcsta.files import atomic, read_json, write_json
 from pcsta_book.site import state
@@ -68,7 +68,7 @@ def run_all(paths: Iterable[Path], done: Callable[[Path], None] = lambda _: None
     known = folder.parent / "seconds.json"
     seconds: dict[str, float] = read_json(known) if known.exists() else {}
     waiting.sort(key=lambda path: -seconds.get(path.stem, len(path.read_bytes()) / 1e4))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         running = {pool.submit(run, path): path for path in waiting}
         for one in as_completed(running):
             if one.exception() is None:

@@ -109,7 +109,9 @@ def test_the_reasons_are_given_where_nothing_is_usable(tmp_path):
     with pytest.raises(DataError, match=r"such as s01s02\.zip: an archive that is not unpacked"):
         len(SBUInteraction(tmp_path / "sbu"))
     touch(tmp_path / "of", f"{NAME}.skeleton")
+    own = '{"actions": [7], "image_size": [96, 64]}'
+    (tmp_path / "of/dataset.json").write_text(own)
     with pytest.raises(
         DataError, match=r"1 left out, such as S001.*: of an action that was not asked"
     ):
-        len(NTU(tmp_path / "of", actions=[7]))
+        len(NTU(tmp_path / "of"))

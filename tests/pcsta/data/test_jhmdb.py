@@ -103,7 +103,7 @@ def test_what_no_split_lists_is_told(root, tmp_path):
 def test_unread_clips_are_errors_from_raw_files_to_figures(root, tmp_path, monkeypatch):
     """In evaluate and in ablate; accuracies against a count of the answers."""
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path))
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, batch=9, validation=0.2)
     monkeypatch.setitem(RECIPES, "laptop", recipe)

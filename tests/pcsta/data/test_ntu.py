@@ -373,7 +373,9 @@ def test_published_facts():
 def test_a_subset_of_actions_is_relabelled(tmp_path):
     for action in (1, 23, 56):
         write_ntu(tmp_path, f"S001C001P001R001A{action:03}", "")
-    dataset = NTU(tmp_path, actions=(56, 1))
+    own = {"name": "some", "actions": [56, 1], "image_size": [96, 64]}
+    (tmp_path / "dataset.json").write_text(json.dumps(own))
+    dataset = NTU(tmp_path)
     assert dataset.classes == ("give object", "drink water")
     assert {s.name[-3:]: s.label for s in dataset} == {"056": 0, "001": 1}
     assert dataset.unusable == {}

@@ -15,7 +15,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from pcsta import common
+from pcsta import common, console
 from pcsta.data import features, store_writer
 from pcsta.data import prepare as preparation
 from pcsta.data.features import glimpse_features
@@ -338,9 +338,9 @@ def test_a_full_disk_says_what_to_do_and_keeps_what_was_done(tmp_path, monkeypat
         write(path, content)
 
     monkeypatch.setattr(store_writer, "_write", full)
-    with pytest.raises(OSError, match="make room and run the same command again") as caught:
+    with pytest.raises(OSError, match="No space left") as caught:
         prepare(data, tmp_path / "s", MeanColour(), 0, progress=False)
-    assert caught.value.errno == errno.ENOSPC
+    assert "make room and run the same command again" in console.words(caught.value)
     assert len(Store(tmp_path / "s", unfinished=True)) == 2
     monkeypatch.setattr(store_writer, "_write", write)
     sensor = MeanColour()
@@ -587,7 +587,7 @@ def test_a_whole_store_is_only_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store_writer, "hold", no_writing)
     assert len(prepare(data, path, None, 0, progress=False)) == 2
-    with pytest.raises(StoreError, match=r"cannot be written to .Permission denied.*--out"):
+    with pytest.raises(PermissionError):
         prepare(data, tmp_path / "other", None, 0, progress=False)
 
 
@@ -602,10 +602,9 @@ class Killed(NTU):
 
 def test_a_worker_that_is_killed_says_what_to_do(tmp_path):
     dataset(tmp_path / "raw", clips=3)
-    with pytest.raises(
-        ChildProcessError, match=r"run the same command again, with fewer --workers"
-    ):
+    with pytest.raises(RuntimeError, match="DataLoader worker") as caught:
         prepare(Killed(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)
+    assert "run the same command again with fewer --workers" in console.words(caught.value)
     assert len(prepare(NTU(tmp_path / "raw"), tmp_path / "s", None, 2, progress=False)) == 3
 
 
@@ -641,7 +640,7 @@ def test_skipped_samples_are_told_by_reason():
     skipped = {f"S{i:03d}": f"/data/S{i:03d}_rgb.avi: its video has {i} frames" for i in range(5)}
     skipped |= {"S007": "S007 has no video. Fetch it", "S008": "S008 has no video. Fetch it"}
     assert reasons(skipped) == [
-        "     5  its video has … frames (S000, S001, S002, …)",
+        "     5  its video has N frames (S000, S001, S002, …)",
         "     2  … has no video. Fetch it (S007, S008)",
     ]
 

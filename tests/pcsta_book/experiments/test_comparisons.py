@@ -106,7 +106,7 @@ def test_results_that_started_elsewhere_are_refused(compared):
 
 # --- the command ----------------------------------------------------------------------------------
 def test_table_2_without_images_is_pose_only(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)  # no pool
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     from pcsta.skeletons import SBU
 
@@ -147,7 +147,7 @@ def test_table_1_at_the_papers_sizes(tmp_path, monkeypatch):
     import torch
     from torchvision.models import inception_v3
 
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)  # no pool
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     root = tmp_path / "ntu"
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)

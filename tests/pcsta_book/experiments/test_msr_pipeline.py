@@ -100,7 +100,7 @@ def test_train_evaluate_predict(raw, runs):
 
 def test_table_3_from_raw_files(raw, tmp_path, monkeypatch):
     """All rows by one command (Table 3); again, and it only prints."""
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no pool
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)  # no pool
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     command = [
         "table", 3, "--root", raw, "--config", "laptop", "--recipe", "laptop", "--epochs", 2,
