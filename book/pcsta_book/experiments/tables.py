@@ -222,10 +222,8 @@ def format_table(record: Record) -> str:
     columns = records.columns(record)
     text = [f"{'':<22}" + "".join(f"{column:>22}" for column in columns)]
     for name, line in record["lines"].items():
-        cells = (spread(records.accuracies(record, name, p)) for p in columns.values())
-        text.append(
-            f"{name:<22}{''.join(f'{cell:>22}' for cell in cells)}   {in_words(name, line)}"
-        )
+        cells = (f"{spread(records.accuracies(record, name, p)):>22}" for p in columns.values())
+        text.append(f"{name:<22}{''.join(cells)}   {in_words(name, line)}")
     return "\n".join([*text, *filter(None, [records.unread(record)])])
 
 
