@@ -44,9 +44,7 @@ def deletion_orders(said: Prediction, store: Store) -> dict[str, Float[np.ndarra
 
 
 def deleted(
-    importance: Float[np.ndarray, "C S T N"],
-    there: Bool[np.ndarray, "C S T N"],
-    share: float,
+    importance: Float[np.ndarray, "C S T N"], there: Bool[np.ndarray, "C S T N"], share: float
 ) -> Bool[np.ndarray, "C S T N"]:
     """The `share` of the frame-hands that are there, in each sub-sequence, that goes first."""
     keys = np.where(there, importance, -np.inf).reshape(*importance.shape[:2], -1)

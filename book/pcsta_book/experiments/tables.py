@@ -21,7 +21,7 @@ from pcsta_book import artifacts
 from pcsta_book.experiments import paper, records
 from pcsta_book.experiments.bootstrap import grouped_mean
 from pcsta_book.experiments.records import Record
-from pcsta_book.experiments.variants import VARIANTS
+from pcsta_book.experiments.variants import VARIANTS, in_words
 
 SCORES = {  # of attention: where `attention_scores` has them
     "top hand, one person": ("spatial", "one_person"),
@@ -92,7 +92,7 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
     varied = any(VARIANTS[v].against for v in variants if v in VARIANTS)
     rows = []
     for variant in variants:
-        cells = {"what": f"`{variant}` {record['lines'][variant]['says']}"}
+        cells = {"what": f"`{variant}` {in_words(variant, record['lines'][variant])}"}
         for column, protocol in columns.items():
             cells[column] = spread(records.accuracies(record, variant, protocol))
         for column, protocol in columns.items() if varied else ():
@@ -222,8 +222,8 @@ def format_table(record: Record) -> str:
     columns = records.columns(record)
     text = [f"{'':<22}" + "".join(f"{column:>22}" for column in columns)]
     for name, line in record["lines"].items():
-        figures = (spread(records.accuracies(record, name, p)) for p in columns.values())
-        text.append(f"{name:<22}{''.join(f'{figure:>22}' for figure in figures)}   {line['says']}")
+        cells = (f"{spread(records.accuracies(record, name, p)):>22}" for p in columns.values())
+        text.append(f"{name:<22}{''.join(cells)}   {in_words(name, line)}")
     return "\n".join([*text, *filter(None, [records.unread(record)])])
 
 

@@ -19,10 +19,7 @@ from pcsta_book.experiments import baselines  # noqa: F401  their names become k
 Fields = Mapping[str, object]  # of ModelConfig or TrainConfig, with the values that they take
 
 # The two values of switches that a variant turns to the other one; all others are False or True.
-_PAIRS: Mapping[str, tuple[object, object]] = {
-    "view": ("camera", "people"),
-    "coordinates": ("columns", "channels"),
-}
+_PAIRS = {"view": ("camera", "people"), "coordinates": ("columns", "channels")}
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Variant:
         """
         values = base.to_dict() | dict(self.model)
         for name in (name for name, value in self.model.items() if value == "other"):
-            pair = _PAIRS.get(name, (False, True))
+            pair: tuple[object, object] = _PAIRS.get(name, (False, True))
             values[name] = pair[1 - pair.index(getattr(base, name))]
         if "pose_widths" in self.model:
             first, second, third = base.pose_widths
@@ -83,6 +80,14 @@ def _read(path: Path) -> dict[str, Variant]:
 
 
 VARIANTS = _read(Path(__file__).with_suffix(".toml"))
+
+
+def in_words(name: str, line: Mapping[str, Any]) -> str:
+    """What a line of a record is, in words; of a variant that turns a switch, also which way."""
+    changes = VARIANTS[name].model if name in VARIANTS else {}
+    ways = [line["changes"].get(k) for k, value in changes.items() if value == "other"]
+    says = VARIANTS[name].says if ways else line["says"]
+    return ": ".join([says, *({True: "on", False: "off"}.get(way, way) for way in ways)])
 
 
 def changed_fields(before: Any, after: Any) -> dict[str, object]:

@@ -23,9 +23,7 @@ DPI = 150  # sharp on a phone
 
 
 def walk_player(
-    pose_tensor: Float[np.ndarray, "C T W"],
-    skeleton: Skeleton,
-    order: Sequence[int],
+    pose_tensor: Float[np.ndarray, "C T W"], skeleton: Skeleton, order: Sequence[int]
 ) -> ipywidgets.VBox:
     """The walk over the joints, step by step, beside the columns of X that it has filled so far.
 

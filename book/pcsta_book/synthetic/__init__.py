@@ -1,4 +1,4 @@
-"""The embedded dataset: actors perform twenty-two actions, most of them NTU's, before three cameras.
+"""The embedded dataset: actors perform 22 actions, 14 of them modelled on NTU's, before three cameras.
 
 It is written in NTU's own files and read by NTU's reader.  Beside each clip lies what NTU cannot
 tell: which hands decide, in which frames, and what every hand holds.

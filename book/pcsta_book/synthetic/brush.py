@@ -72,12 +72,7 @@ class Brush:
         cv2.polylines(self.image, line, False, bgr(colour, light), width, cv2.LINE_AA, _SHIFT)
 
     def capsule(
-        self,
-        ends: Points,
-        radii: Points,
-        colour: Colour,
-        light: float = 1,
-        by: Points = HERE,
+        self, ends: Points, radii: Points, colour: Colour, light: float = 1, by: Points = HERE
     ) -> None:
         """Two circles about `ends` (2, 2), and what lies between them."""
         a, b = (complex(*end) for end in self.move(ends, by).tolist())

@@ -6,7 +6,7 @@ import pytest
 
 from fakes import tiny
 from pcsta.config import RECIPES, ModelConfig, TrainConfig, laptop, modern, paper
-from pcsta_book.experiments.variants import VARIANTS, changed_fields, select
+from pcsta_book.experiments.variants import VARIANTS, changed_fields, in_words, select
 
 RECIPE = TrainConfig(name="test", pose_epochs=2, rgb_epochs=2, rate=1e-2, batch=8, validation=0.2)
 
@@ -55,6 +55,10 @@ def test_the_other_value_of_a_switch_is_the_other_one():
             name = f"{field.replace('_', '-')}-other"
             config, _ = VARIANTS[name].configure(base, RECIPE, seed=0)
             assert getattr(config, field) != getattr(base, field)
+            changes = changed_fields(base, config)
+            ways = {True: ": on", False: ": off"}
+            told = in_words(name, {"says": "as an old record says it", "changes": changes})
+            assert told.endswith(ways.get(changes[field], f": {changes[field]}"))
 
 
 def test_every_switch_of_the_model_is_a_field(monkeypatch):
