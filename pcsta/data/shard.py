@@ -14,10 +14,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
@@ -98,6 +100,11 @@ def crops_of(settings: Settings) -> Crops:
     return "frame" if settings["crop_size"] is None else "hands"
 
 
+def hash_names(names: Iterable[str]) -> str:
+    """That of a store's samples, in their order: `Settings` keep it."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
 def read_settings(path: Path) -> Settings:
     """What made the store at `path`. Raises StoreError where there is none, or an older form."""
     if (path / "index.jsonl").exists():
@@ -110,8 +117,8 @@ def read_settings(path: Path) -> Settings:
     settings: Any = None
     with suppress(ValueError):
         settings = read_json(path / "settings.json")
-    whole = conforms(settings, Settings) and settings["splits"]
-    if not whole or settings["skeleton"] not in SKELETONS:
+    whole = conforms(settings, Settings) and settings["splits"] and settings["image_width"] > 0
+    if not whole or settings["skeleton"] not in SKELETONS or settings["glimpse_features"] < 0:
         raise StoreError(
             f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
             "same `pcsta prepare`"
@@ -132,6 +139,8 @@ def read_index(shard: Path) -> list[StoredClip]:
                 raise ValueError("a line does not describe a sample")
             tuples = {name: tuple(values[name]) for name in ("repairs", "faults")}
             found.append(StoredClip(**values | tuples))
+            if (found[-1].length < 1) != (found[-1].skipped is not None):
+                raise ValueError(f"{found[-1].name} has {found[-1].length} frames")
             if found[-1].start != frames:
                 raise ValueError(f"{found[-1].name} does not begin at frame {frames}")
             frames += found[-1].length
@@ -155,7 +164,7 @@ def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
 
 
 def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
-    """Which file of a shard is missing, cut or too long for its index; "" where none is."""
+    """Which file of a shard is missing, or does not hold what its index says; "" where none is."""
     frames = sum(line.length for line in lines)
     if any(line.label not in range(len(settings["classes"])) for line in lines):
         return f"{shard / 'index.jsonl'} has the label of no class"
@@ -165,4 +174,10 @@ def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
         size = file.stat().st_size if file.exists() else 0
         if size != whole:
             return f"{file} has {size:,} bytes, whole it has {whole:,}"
+        shape, kind = (frames, *empty.shape[1:]), np.lib.format.dtype_to_descr(empty.dtype)
+        start, said = BytesIO(), {"descr": kind, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(start, said)
+        with file.open("rb") as opened:
+            if opened.read(HEADER) != start.getvalue():
+                return f"{file} is no array of {kind} of the shape {shape}, as its index says"
     return ""

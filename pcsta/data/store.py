@@ -13,16 +13,21 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from pcsta.data.shard import (
+    HEADER,
     Settings,
     StoredClip,
     StoreError,
     crops_of,
     damage,
+    empty_arrays,
+    hash_names,
     read_index,
     read_settings,
 )
 from pcsta.files import fingerprint
 from pcsta.skeletons import SKELETONS, Skeleton
+
+AGAIN = "run the same `pcsta prepare` again, which mends it"
 
 
 class Store:
@@ -43,7 +48,12 @@ class Store:
         for shard in self._shards:
             lines = read_index(shard)
             if fault := damage(shard, lines, self.settings):
-                raise StoreError(f"{fault}; run the same `pcsta prepare` again, which mends it")
+                raise StoreError(f"{fault}; {AGAIN}")
+            here = range(int(shard.name), int(shard.name) + len(lines))
+            if here.start < len(self.samples) or here.stop > self.settings["samples"]:
+                raise StoreError(
+                    f"{shard} is no part of this store: delete that folder, and {AGAIN}"
+                )
             self.samples += [replace(s, start=starts[-1] + s.start) for s in lines]
             starts.append(starts[-1] + sum(s.length for s in lines))
         self._starts = np.array(starts)  # (shards + 1,) frames before each
@@ -53,6 +63,9 @@ class Store:
                 f"{self.path} is unfinished ({self.missing} clips to go); "
                 "run the same `pcsta prepare` again and it continues"
             )
+        names = hash_names(s.name for s in self.samples)
+        if not self.missing and names != self.settings.get("names", names):
+            raise StoreError(f"{self.path} has shards of other samples than its own; {AGAIN}")
         self.clips = [s for s in self.samples if s.skipped is None]
         self.skipped = {s.name: s.skipped for s in self.samples if s.skipped is not None}
         self.labels = np.array([clip.label for clip in self.clips], np.int64)
@@ -91,7 +104,9 @@ class Store:
         if (name, shard) not in self._arrays:
             if name == "glimpses" and not self.glimpse_features:
                 raise StoreError(f"{self.path} holds poses alone (prepared without a sensor)")
-            self._arrays[name, shard] = _memory_map(self._shards[shard] / f"{name}.npy")
+            like = empty_arrays(self.settings)[name]
+            array = _memory_map(self._shards[shard] / f"{name}.npy").view(like.dtype)
+            self._arrays[name, shard] = array.reshape(-1, *like.shape[1:])
         return self._arrays[name, shard]
 
     def take(self, name: str, rows: Int[np.ndarray, "*rows"]) -> np.ndarray:
@@ -174,14 +189,10 @@ def split_names(settings: Settings, protocol: str) -> tuple[list[str], list[str]
 
 
 def _memory_map(path: Path) -> np.ndarray:
-    """An .npy file, mapped. numpy's own map keeps its file open: thousands of shards forbid that."""
+    """The numbers of an .npy file, mapped as bytes. numpy's own map keeps its file open: thousands of
+    shards forbid that."""
     import torch  # late: `pcsta --help` comes by here and does without
 
-    try:
-        array = np.load(path, mmap_mode="r")
-    except Exception as error:  # numpy reads the header as Python does, with all its errors
-        raise StoreError(f"{path} is damaged ({error}): delete its folder, prepare again") from None
-    size = path.stat().st_size
-    data = torch.from_file(str(path), size=size, dtype=torch.uint8).numpy()
+    data = torch.from_file(str(path), size=path.stat().st_size, dtype=torch.uint8).numpy()
     data.flags.writeable = False
-    return np.asarray(data[array.offset :].view(array.dtype).reshape(array.shape))
+    return np.asarray(data[HEADER:])
