@@ -166,20 +166,23 @@ def evaluate(
     as_json: options.Json = False,
 ) -> None:
     """Test a run by its protocol: accuracy, how training went, each class; with --json the confusion."""
-    from pcsta import checkpoint, course, evaluation
+    from pcsta import checkpoint, course
 
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json")) or [run]
-    found = {r.name: evaluation.evaluate(r, store, device) for r in runs}
-    models = [checkpoint.read_record(run)["model"] for run in runs]
+    found, refused = course.evaluate_all(runs, store, device)
+    folders = {r.name: r for r in runs if r.name in found}
+    models = [checkpoint.read_record(run)["model"] for run in folders.values()]
     shares = [result.accuracy for result in found.values()]
-    mean = sum(shares) / len(shares) if models.count(models[0]) == len(models) else None  # of folds
+    folds = not refused and models.count(models[0]) == len(models)
+    mean = sum(shares) / len(shares) if folds else None
     results = {name: asdict(result) for name, result in found.items()}
-    folders = {r.name: r for r in runs}
     options.show(
         {"runs": results, "mean": mean}, as_json,
         lambda _: course.format_report(found, folders, mean),
     )  # fmt: skip
+    if refused:
+        raise ValueError(f"{len(refused)} of {len(runs)} cannot be tested; " + "; ".join(refused))
 
 
 @app.command()

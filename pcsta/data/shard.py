@@ -113,7 +113,7 @@ def read_settings(path: Path) -> Settings:
             "the same `pcsta prepare`"
         )
     if not (path / "settings.json").exists():
-        raise StoreError(f"{path} holds no prepared data; make it with `pcsta prepare`")
+        raise StoreError(f"{path} holds no prepared data: `pcsta prepare` makes it, or see --store")
     settings: Any = None
     with suppress(ValueError):
         settings = read_json(path / "settings.json")

@@ -104,9 +104,13 @@ class Store:
         if (name, shard) not in self._arrays:
             if name == "glimpses" and not self.glimpse_features:
                 raise StoreError(f"{self.path} holds poses alone (prepared without a sensor)")
-            like = empty_arrays(self.settings)[name]
-            array = _memory_map(self._shards[shard] / f"{name}.npy").view(like.dtype)
-            self._arrays[name, shard] = array.reshape(-1, *like.shape[1:])
+            import torch  # late: `pcsta --help` comes by here and does without
+
+            file, like = self._shards[shard] / f"{name}.npy", empty_arrays(self.settings)[name]
+            # numpy's own map keeps its file open: thousands of shards forbid that
+            data = torch.from_file(str(file), size=file.stat().st_size, dtype=torch.uint8).numpy()
+            data.flags.writeable = False
+            self._arrays[name, shard] = data[HEADER:].view(like.dtype).reshape(-1, *like.shape[1:])
         return self._arrays[name, shard]
 
     def take(self, name: str, rows: Int[np.ndarray, "*rows"]) -> np.ndarray:
@@ -186,13 +190,3 @@ def split_names(settings: Settings, protocol: str) -> tuple[list[str], list[str]
         held = set(test)
         train, test = [n for n in train if n not in held], [n for n in train if n in held]
     return list(train), list(test)
-
-
-def _memory_map(path: Path) -> np.ndarray:
-    """The numbers of an .npy file, mapped as bytes. numpy's own map keeps its file open: thousands of
-    shards forbid that."""
-    import torch  # late: `pcsta --help` comes by here and does without
-
-    data = torch.from_file(str(path), size=path.stat().st_size, dtype=torch.uint8).numpy()
-    data.flags.writeable = False
-    return np.asarray(data[HEADER:])

@@ -133,6 +133,10 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
     assert set(found["runs"]) == {"fold-1", "fold-2"}
     assert found["mean"] == pytest.approx(np.mean([r["accuracy"] for r in found["runs"].values()]))
     assert "mean" in call("evaluate", tmp_path / "run").output
+    (tmp_path / "run/fold-1/model.safetensors").write_bytes(b"half")
+    result = call("evaluate", tmp_path / "run", ok=False)
+    assert "fold-2           accuracy" in result.output and "mean" not in result.output
+    assert "1 of 2 cannot be tested; fold-1: " in str(result.exception)
 
 
 @pytest.mark.real
