@@ -166,23 +166,26 @@ def evaluate(
     as_json: options.Json = False,
 ) -> None:
     """Test a run by its protocol: accuracy, how training went, each class; with --json the confusion."""
-    from pcsta import checkpoint, course
+    from pcsta import checkpoint, course, evaluation
 
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json")) or [run]
-    found, refused = course.evaluate_all(runs, store, device)
-    folders = {r.name: r for r in runs if r.name in found}
-    models = [checkpoint.read_record(run)["model"] for run in folders.values()]
-    shares = [result.accuracy for result in found.values()]
-    folds = not refused and models.count(models[0]) == len(models)
-    mean = sum(shares) / len(shares) if folds else None
-    results = {name: asdict(result) for name, result in found.items()}
-    options.show(
-        {"runs": results, "mean": mean}, as_json,
-        lambda _: course.format_report(found, folders, mean),
-    )  # fmt: skip
+    found, refused = {}, []
+    for r in runs:
+        try:
+            found[r.name] = evaluation.evaluate(r, store, device)
+        except (ValueError, OSError) as error:
+            if len(runs) == 1:
+                raise
+            refused.append(f"{r.name}: {console.words(error)}")
+    folders = {r.name: r for r in runs}
+    kinds = {json.dumps(checkpoint.read_record(folders[name])["model"]) for name in found}
+    folds = len(kinds) == 1 and not refused
+    mean = sum(result.accuracy for result in found.values()) / len(found) if folds else None
+    told = {"runs": {name: asdict(result) for name, result in found.items()}, "mean": mean}
+    options.show(told, as_json, lambda _: course.format_report(found, folders, mean))
     if refused:
-        raise ValueError(f"{len(refused)} of {len(runs)} cannot be tested; " + "; ".join(refused))
+        raise ValueError(f"{len(refused)} of {len(runs)} cannot be tested; {'; '.join(refused)}")
 
 
 @app.command()

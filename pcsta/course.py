@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from pcsta.checkpoint import read_record
-from pcsta.console import words
 from pcsta.data.check import Finding, format_findings
-from pcsta.evaluation import Evaluation, evaluate
+from pcsta.evaluation import Evaluation
 
 KNOWS = 0.9  # of log K, the loss of a model that knows nothing of its K classes
 FALLS = 0.03  # share by which, in the last tenth of the epochs, a loss still falls
-
-
-def evaluate_all(runs: Sequence[Path], *how: Any) -> tuple[dict[str, Evaluation], list[str]]:
-    """What `evaluate` says of each run, by its name; and a line for each that cannot be tested."""
-    found, refused = {}, []
-    for run in runs:
-        try:
-            found[run.name] = evaluate(run, *how)
-        except (ValueError, OSError) as error:
-            if len(runs) == 1:
-                raise
-            refused.append(f"{run.name}: {words(error)}")
-    return found, refused
 
 
 def findings(run: Path, result: Evaluation) -> dict[str, Finding]:

@@ -109,8 +109,7 @@ def note_json(path: Path, value: Any) -> None:
 def refuse_others(folder: Path, *own: str) -> None:
     """Raise ValueError where a folder that is to be filled holds more than these and hidden files."""
     if others := [path.name for path in folder.glob("[!.]*") if path.name not in own]:
-        said = f"{folder} holds other files, such as {min(others)}"
-        raise ValueError(f"{said}: name a new folder with --out")
+        raise ValueError(f"{folder} holds other files, such as {min(others)}: name another --out")
 
 
 def read_json(path: Path, do: str = "put it back, or delete its folder and make it again") -> Any:

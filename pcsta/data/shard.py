@@ -32,6 +32,7 @@ from pcsta.skeletons import SKELETONS
 
 Crops = Literal["hands", "frame"]
 GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
+AGAIN = "run the same `pcsta prepare` again, which mends it"
 HEADER = 128  # bytes before the numbers in the files of np.save
 
 
@@ -146,9 +147,7 @@ def read_index(shard: Path) -> list[StoredClip]:
             frames += found[-1].length
         return found
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StoreError(
-            f"{path} is damaged ({error}); run the same `pcsta prepare` again, which mends it"
-        ) from error
+        raise StoreError(f"{path} is damaged ({error}); {AGAIN}") from error
 
 
 def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:

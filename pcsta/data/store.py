@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from pcsta.data.shard import (
+    AGAIN,
     HEADER,
     Settings,
     StoredClip,
@@ -26,8 +27,6 @@ from pcsta.data.shard import (
 )
 from pcsta.files import fingerprint
 from pcsta.skeletons import SKELETONS, Skeleton
-
-AGAIN = "run the same `pcsta prepare` again, which mends it"
 
 
 class Store:
@@ -49,8 +48,7 @@ class Store:
             lines = read_index(shard)
             if fault := damage(shard, lines, self.settings):
                 raise StoreError(f"{fault}; {AGAIN}")
-            here = range(int(shard.name), int(shard.name) + len(lines))
-            if here.start < len(self.samples) or here.stop > self.settings["samples"]:
+            if not len(self.samples) <= int(shard.name) <= self.settings["samples"] - len(lines):
                 raise StoreError(
                     f"{shard} is no part of this store: delete that folder, and {AGAIN}"
                 )

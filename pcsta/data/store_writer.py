@@ -38,8 +38,7 @@ class StoreWriter:
 
     block: samples a shard
     renew: shards to make anew, by their first sample: when the one was `written` that is there now
-    Raises StoreError if `path` holds a store of an older form, or one made with other settings, and
-    ValueError if it holds other files.
+    Raises StoreError if `path` holds a store of an older form or other settings; as `refuse_others`.
     """
 
     def __init__(self, path: Path, settings: Settings, block: int = BLOCK):

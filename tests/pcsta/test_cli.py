@@ -90,6 +90,11 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
     assert not found["findings"]["synthetic"]["ok"]
     assert "pcsta data make" in found["findings"]["synthetic"]["do"]
     assert "pcsta data make" in call("doctor").output
+    assert found["findings"]["data folder"]["ok"]
+    monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    found = json.loads(call("doctor", "--json").output)["findings"]["data folder"]
+    assert not found["ok"] and "set PCSTA_DATA to a folder of your own" in found["do"]
 
 
 def test_nested_holds_every_fold_out_inside_every_other():
