@@ -33,7 +33,7 @@ from pcsta import tensors
 from pcsta.common import resolve_device
 from pcsta.config import ModelConfig, TrainConfig
 from pcsta.conforms import conforms
-from pcsta.files import fingerprint, read_json, write_json
+from pcsta.files import fingerprint, read_json, refuse_others, write_json
 from pcsta.skeletons import SKELETONS
 from pcsta.two_stream import TwoStream
 
@@ -95,12 +95,13 @@ class RunRecord(RunSettings):
 
 
 def begun(run: Path, settings: RunSettings) -> bool:
-    """Whether the folder holds this run. Raises ValueError when it holds another.
+    """Whether the folder holds this run. Raises ValueError when it holds another, or other files.
 
     An option younger than the run has its default there, which changes nothing; what the settings do
     not tell of the store is not asked.
     """
     if not (run / "config.json").exists():
+        refuse_others(run, "config.json", "store.json")  # what another process may write meanwhile
         return False
     found: RunSettings = read_run(run / "config.json", RunSettings)
     found["model"] = configuration(run, found).to_dict()

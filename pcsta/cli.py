@@ -172,16 +172,21 @@ def evaluate(
 
     alone = (run / "config.json").exists()
     runs = [run] if alone else sorted(p.parent for p in run.glob("*/config.json")) or [run]
-    found = {r.name: evaluation.evaluate(r, store, device) for r in runs}
-    models = [checkpoint.read_record(run)["model"] for run in runs]
-    shares = [result.accuracy for result in found.values()]
-    mean = sum(shares) / len(shares) if models.count(models[0]) == len(models) else None  # of folds
-    results = {name: asdict(result) for name, result in found.items()}
-    folders = {r.name: r for r in runs}
-    options.show(
-        {"runs": results, "mean": mean}, as_json,
-        lambda _: course.format_report(found, folders, mean),
-    )  # fmt: skip
+    folders, found, refused = {r.name: r for r in runs}, {}, []
+    for name, folder in folders.items():
+        try:
+            found[name] = evaluation.evaluate(folder, store, device)
+        except (ValueError, OSError) as error:
+            if len(runs) == 1:
+                raise
+            refused.append(f"{name}: {console.words(error)}")
+    kinds = {json.dumps(checkpoint.read_record(folders[name])["model"]) for name in found}
+    folds = len(kinds) == 1 and not refused
+    mean = sum(result.accuracy for result in found.values()) / len(found) if folds else None
+    told = {"runs": {name: asdict(result) for name, result in found.items()}, "mean": mean}
+    options.show(told, as_json, lambda _: course.format_report(found, folders, mean))
+    if refused:
+        raise ValueError(f"{len(refused)} of {len(runs)} cannot be tested; {'; '.join(refused)}")
 
 
 @app.command()

@@ -59,8 +59,9 @@ def _data() -> Finding:
     root = data_root().absolute()
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(there).free / 2**30
-    do = "the embedded dataset needs 1 GiB; set PCSTA_DATA to a folder with room"
-    return Finding(ok=free > 1, what=f"{root}, {free:.0f} GiB free", do=do)
+    do = "the embedded dataset needs 1 GiB; set PCSTA_DATA to a folder of your own with room"
+    fit = free > 1 and there.is_dir() and os.access(there, os.W_OK)
+    return Finding(ok=fit, what=f"{root}, {free:.0f} GiB free", do=do)
 
 
 def _dataset(name: str) -> Finding:

@@ -25,7 +25,7 @@ from pcsta.data.poses import read_film
 from pcsta.data.prepare import glimpse_crops, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store
-from pcsta.files import write_json
+from pcsta.files import note_json
 from pcsta.skeletons import KINECT_V2
 from pcsta.subsequences import Sampling
 from pcsta.symmetries import exchanges, mean_of_exchanges
@@ -233,7 +233,7 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     streams = {k: read * accuracy(a, said.labels) for k, a in alone.items() if a is not None}
     counts, unread, seed = matrix.tolist(), len(labels) - len(test), settings["seed"]
     result = Evaluation(share, len(labels), of_class, counts, streams, protocol, seed, unread)
-    write_json(run / "evaluation.json", asdict(result))
+    note_json(run / "evaluation.json", asdict(result))
     return result
 
 

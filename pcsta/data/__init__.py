@@ -80,7 +80,7 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     if read_lines(path)[0].strip().isdecimal():  # NTU's text: tables of one's own name any file
         return NTU(path.parent), path.stem
     raise DataError(
-        "not a skeleton file of a known dataset", path=path,
+        "neither a video nor a skeleton file of a known dataset", path=path,
         advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",
     )  # fmt: skip
 

@@ -109,7 +109,7 @@ def format_report(facts: Facts) -> str:
     """The same for people to read, one fact a line."""
     rows: list[tuple[str, object]] = [("format", facts["format"]), ("frames", facts["frames"])]
     if "width" in facts:
-        stated = facts["frames_stated"]
+        stated = facts["frames_stated"] or facts["frames"]
         rows += [
             ("stated frames", f"{stated}, which is wrong" if stated != facts["frames"] else None),
             ("size", f"{facts['width']} x {facts['height']} pixels"),

@@ -101,6 +101,8 @@ def _person(flat: Any, deep: Any, file: Path, frame: int) -> Person:
         raise _wrong(f"a person of {len(image)} keypoints; known are {known}", file, frame)
     if 0 < np.abs(image[..., :2]).max() <= 1:
         raise _wrong("its keypoints are shares of the image, not pixels", file, frame)
+    if world.size and not world.any() and (image[:, 2] > 0).any():
+        raise _wrong("its keypoints in 3D are all zero", file, frame)
     person = np.concatenate([image, world], 1)
     if (np.abs(person[image[:, 2] > 0]) > FAR).any():  # not found is NaN, which compares false
         raise _wrong(f"a keypoint is more than {FAR:,} pixels away", file, frame)

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
+from unicodedata import normalize
 
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import Found
@@ -92,10 +93,10 @@ class OwnRecordings(Dataset):
             yield Found(name, self._path(row, "skeleton"), self._path(row, "video"))
 
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample | str | None:
-        for path, what in ((skeleton_file, "skeleton"), (video, "video")):
-            if path is not None and not path.exists():
-                return f"the table names a {what} file that is not there"
         row = self._rows[name]
+        for path, what in ((skeleton_file, "skeleton"), (video, "video")):
+            if path is not None and not (path.is_file() or path.is_dir()):  # a pipe never ends
+                return f"the table names a {what} that is not there: {path}, line {row['line']}"
         label = self.classes.index(row["action"])
         return Sample(name, skeleton_file, video, label, row["subject"], action=row["action"])
 
@@ -136,14 +137,16 @@ def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
         io.StringIO(text, newline=None), delimiter=max(",;\t", key=text.partition("\n")[0].count),
         skipinitialspace=True, strict=True,
     )  # fmt: skip
+    begins = 1  # the line where cells begin that have not ended
     try:
         for line in reader:
             cells = [cell.strip() for cell in line]
             if any(cells):
                 yield reader.line_num, cells
+            begins = reader.line_num + 1
     except csv.Error as error:
         problem = f"its quotes do not match ({error})"
-        raise _wrong(table, problem, "Write each quote twice, or none", reader.line_num) from None
+        raise _wrong(table, problem, "Write each quote twice, or none", begins) from None
 
 
 def _read(table: Path) -> dict[str, Row]:
@@ -170,6 +173,7 @@ def _read(table: Path) -> dict[str, Row]:
         if empty := [column for column in NEEDED if not row[column]]:
             advice = "Fill the cell, or take the line out"
             raise _wrong(table, f"no {' and no '.join(empty)}", advice, line)
+        row |= {c: normalize("NFC", row[c]) for c in ("action", "subject")}  # é is one sign or two
         row["name"] = Path(row["skeleton"].replace("\\", "/")).stem
         for column in ("name", "action", "subject"):
             # Ann and ann would be two people, one on either side of the split

@@ -23,7 +23,7 @@ from pcsta.data.dataset import CropSize, DataError, Dataset
 from pcsta.data.features import Prepared, add_glimpses, with_glimpses
 from pcsta.data.pairing import clip_frames, paired
 from pcsta.data.progress import Progress, reasons
-from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip
+from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip, hash_names
 from pcsta.data.sources import review, sources
 from pcsta.data.store import Store
 from pcsta.data.store_writer import Part, StoreWriter
@@ -127,12 +127,11 @@ def _read(
 
 def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "hands") -> Settings:
     """All that decides a store's content, as JSON."""
-    names = hashlib.sha256("\n".join(s.name for s in dataset.samples).encode()).hexdigest()
     made = dataset.root / "dataset.json"
     settings: Settings = {
         "dataset": dataset.name,
         "samples": len(dataset.samples),
-        "names": names,
+        "names": hash_names(s.name for s in dataset.samples),
         "made": hashlib.sha256(made.read_bytes()).hexdigest() if made.exists() else None,
         "skeleton": dataset.skeleton.name,
         "classes": list(dataset.classes),

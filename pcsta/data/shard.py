@@ -14,10 +14,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
@@ -30,6 +32,7 @@ from pcsta.skeletons import SKELETONS
 
 Crops = Literal["hands", "frame"]
 GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
+AGAIN = "run the same `pcsta prepare` again, which mends it"
 HEADER = 128  # bytes before the numbers in the files of np.save
 
 
@@ -103,6 +106,11 @@ def shards(path: Path) -> list[Path]:
     return sorted(p for p in (path / "shards").glob("*") if p.name.isdigit())
 
 
+def hash_names(names: Iterable[str]) -> str:
+    """That of a store's samples, in their order: `Settings` keep it."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
 def read_settings(path: Path) -> Settings:
     """What made the store at `path`. Raises StoreError where there is none, or an older form."""
     if (path / "index.jsonl").exists():
@@ -111,12 +119,12 @@ def read_settings(path: Path) -> Settings:
             "the same `pcsta prepare`"
         )
     if not (path / "settings.json").exists():
-        raise StoreError(f"{path} holds no prepared data; make it with `pcsta prepare`")
+        raise StoreError(f"{path} holds no prepared data: `pcsta prepare` makes it, or see --store")
     settings: Any = None
     with suppress(ValueError):
         settings = read_json(path / "settings.json")
-    whole = conforms(settings, Settings) and settings["splits"]
-    if not whole or settings["skeleton"] not in SKELETONS:
+    whole = conforms(settings, Settings) and settings["splits"] and settings["image_width"] > 0
+    if not whole or settings["skeleton"] not in SKELETONS or settings["glimpse_features"] < 0:
         raise StoreError(
             f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
             "same `pcsta prepare`"
@@ -137,14 +145,14 @@ def read_index(shard: Path) -> list[StoredClip]:
                 raise ValueError("a line does not describe a sample")
             tuples = {name: tuple(values[name]) for name in ("repairs", "faults")}
             found.append(StoredClip(**values | tuples))
+            if (found[-1].length < 1) != (found[-1].skipped is not None):
+                raise ValueError(f"{found[-1].name} has {found[-1].length} frames")
             if found[-1].start != frames:
                 raise ValueError(f"{found[-1].name} does not begin at frame {frames}")
             frames += found[-1].length
         return found
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StoreError(
-            f"{path} is damaged ({error}); run the same `pcsta prepare` again, which mends it"
-        ) from error
+        raise StoreError(f"{path} is damaged ({error}); {AGAIN}") from error
 
 
 def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
@@ -160,7 +168,7 @@ def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
 
 
 def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
-    """Which file of a shard is missing, cut or too long for its index; "" where none is."""
+    """Which file of a shard is missing, or does not hold what its index says; "" where none is."""
     frames = sum(line.length for line in lines)
     if any(line.label not in range(len(settings["classes"])) for line in lines):
         return f"{shard / 'index.jsonl'} has the label of no class"
@@ -170,4 +178,10 @@ def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
         size = file.stat().st_size if file.exists() else 0
         if size != whole:
             return f"{file} has {size:,} bytes, whole it has {whole:,}"
+        shape, kind = (frames, *empty.shape[1:]), np.lib.format.dtype_to_descr(empty.dtype)
+        start, said = BytesIO(), {"descr": kind, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(start, said)
+        with file.open("rb") as opened:
+            if opened.read(HEADER) != start.getvalue():
+                return f"{file} is no array of {kind} of the shape {shape}, as its index says"
     return ""

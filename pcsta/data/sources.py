@@ -76,6 +76,9 @@ def review(writer: StoreWriter, samples: Sequence[Sample], video: bool) -> Revie
         if not fault and len(lines) != end - first:
             fault = f"{shard} has {len(lines)} of {end - first} lines"
         here = list(zip(range(first, end), lines, strict=False))
+        strange = any((s.name, s.label) != (samples[i].name, samples[i].label) for i, s in here)
+        if strange and not fault:
+            fault = f"{shard} describes other samples than these"
         again = {i for i, line in here if changed(line, samples[i], video)}
         if fault:
             found.why.append(f"made anew: {fault}")

@@ -13,11 +13,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from pcsta.data.shard import (
+    AGAIN,
+    HEADER,
     Settings,
     StoredClip,
     StoreError,
     crops_of,
     damage,
+    empty_arrays,
+    hash_names,
     read_index,
     read_settings,
     shards,
@@ -44,7 +48,11 @@ class Store:
         for shard in self._shards:
             lines = read_index(shard)
             if fault := damage(shard, lines, self.settings):
-                raise StoreError(f"{fault}; run the same `pcsta prepare` again, which mends it")
+                raise StoreError(f"{fault}; {AGAIN}")
+            if not len(self.samples) <= int(shard.name) <= self.settings["samples"] - len(lines):
+                raise StoreError(
+                    f"{shard} is no part of this store: delete that folder, and {AGAIN}"
+                )
             self.samples += [replace(s, start=starts[-1] + s.start) for s in lines]
             starts.append(starts[-1] + sum(s.length for s in lines))
         self._starts = np.array(starts)  # (shards + 1,) frames before each
@@ -54,6 +62,9 @@ class Store:
                 f"{self.path} is unfinished ({self.missing} clips to go); "
                 "run the same `pcsta prepare` again and it continues"
             )
+        names = hash_names(s.name for s in self.samples)
+        if not self.missing and names != self.settings.get("names", names):
+            raise StoreError(f"{self.path} has shards of other samples than its own; {AGAIN}")
         self.clips = [s for s in self.samples if s.skipped is None]
         self.skipped = {s.name: s.skipped for s in self.samples if s.skipped is not None}
         self.labels = np.array([clip.label for clip in self.clips], np.int64)
@@ -92,7 +103,13 @@ class Store:
         if (name, shard) not in self._arrays:
             if name == "glimpses" and not self.glimpse_features:
                 raise StoreError(f"{self.path} holds poses alone (prepared without a sensor)")
-            self._arrays[name, shard] = _memory_map(self._shards[shard] / f"{name}.npy")
+            import torch  # late: `pcsta --help` comes by here and does without
+
+            file, like = self._shards[shard] / f"{name}.npy", empty_arrays(self.settings)[name]
+            # numpy's own map keeps its file open: thousands of shards forbid that
+            data = torch.from_file(str(file), size=file.stat().st_size, dtype=torch.uint8).numpy()
+            data.flags.writeable = False
+            self._arrays[name, shard] = data[HEADER:].view(like.dtype).reshape(-1, *like.shape[1:])
         return self._arrays[name, shard]
 
     def take(self, name: str, rows: Int[np.ndarray, "*rows"]) -> np.ndarray:
@@ -172,17 +189,3 @@ def split_names(settings: Settings, protocol: str) -> tuple[list[str], list[str]
         held = set(test)
         train, test = [n for n in train if n not in held], [n for n in train if n in held]
     return list(train), list(test)
-
-
-def _memory_map(path: Path) -> np.ndarray:
-    """An .npy file, mapped. numpy's own map keeps its file open: thousands of shards forbid that."""
-    import torch  # late: `pcsta --help` comes by here and does without
-
-    try:
-        array = np.load(path, mmap_mode="r")
-    except Exception as error:  # numpy reads the header as Python does, with all its errors
-        raise StoreError(f"{path} is damaged ({error}): delete its folder, prepare again") from None
-    size = path.stat().st_size
-    data = torch.from_file(str(path), size=size, dtype=torch.uint8).numpy()
-    data.flags.writeable = False
-    return np.asarray(data[array.offset :].view(array.dtype).reshape(array.shape))

@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock
 
 from pcsta.data.shard import Settings, StoredClip, StoreError, empty_arrays, read_settings
-from pcsta.files import fingerprint, hold, write_json
+from pcsta.files import fingerprint, hold, refuse_others, write_json
 
 BLOCK = 32  # samples a shard; all writers of a store must agree on it
 
@@ -37,7 +37,7 @@ class StoreWriter:
 
     block: samples a shard
     renew: shards to make anew, by their first sample: when the one was `written` that is there now
-    Raises StoreError if `path` holds a store of an older form, or one made with other settings.
+    Raises StoreError if `path` holds a store of an older form or other settings; as `refuse_others`.
     """
 
     def __init__(self, path: Path, settings: Settings, block: int = BLOCK):
@@ -45,6 +45,7 @@ class StoreWriter:
         self.samples = settings["samples"]
         self.renew: dict[int, int] = {}
         if not any((path / name).exists() for name in ("settings.json", "index.jsonl")):
+            refuse_others(path, "shards", "settings.json")
             (path / "shards").mkdir(parents=True, exist_ok=True)
             lock = hold(path / ".lock")
             if not (path / "settings.json").exists():

@@ -194,6 +194,8 @@ def read_frames(
     end = None if wanted is None else max({-1, *wanted}) + 1
     length = 0
     for length, frame in enumerate(islice(_decode(path), end), 1):
+        if frame.is_corrupt:  # FFmpeg has filled in what it could not read
+            raise DataError("it is damaged here", path=path, frame=length - 1, advice=LEAVE_OUT)
         if wanted is None or length - 1 in wanted:
             turn = _turn(frame, path)
             width, height = (size if turn[0] else size[::-1]) if size else (None, None)

@@ -90,6 +90,11 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
     assert not found["findings"]["synthetic"]["ok"]
     assert "pcsta data make" in found["findings"]["synthetic"]["do"]
     assert "pcsta data make" in call("doctor").output
+    assert found["findings"]["data folder"]["ok"]
+    monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    found = json.loads(call("doctor", "--json").output)["findings"]["data folder"]
+    assert not found["ok"] and "set PCSTA_DATA to a folder of your own" in found["do"]
 
 
 def test_nested_holds_every_fold_out_inside_every_other():
@@ -133,6 +138,10 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
     assert set(found["runs"]) == {"fold-1", "fold-2"}
     assert found["mean"] == pytest.approx(np.mean([r["accuracy"] for r in found["runs"].values()]))
     assert "mean" in call("evaluate", tmp_path / "run").output
+    (tmp_path / "run/fold-1/model.safetensors").write_bytes(b"half")
+    result = call("evaluate", tmp_path / "run", ok=False)
+    assert "fold-2           accuracy" in result.output and "mean" not in result.output
+    assert "1 of 2 cannot be tested; fold-1: " in str(result.exception)
 
 
 @pytest.mark.real

@@ -1,5 +1,6 @@
 """Evaluation and prediction: averages, one clip like a clip of a store, a run and its store."""
 
+import errno
 import json
 from dataclasses import asdict, replace
 
@@ -172,6 +173,27 @@ def test_a_run_finds_its_store(store, run):
     assert list(found.per_class) == ["rest", "raise"]
     assert found.per_class["rest"] == found.confusion[0][0] / sum(found.confusion[0])
     assert json.loads((run / "evaluation.json").read_text()) == asdict(found)
+
+
+def test_a_run_of_somebody_else_is_tested_without_a_note_in_it(run, monkeypatch):
+    def full(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pcsta.files.write_json", full)
+    with pytest.warns(UserWarning, match=r"evaluation.json is not written \(Permission denied\)"):
+        assert evaluate(run, device="cpu").clips == 5
+
+
+def test_a_store_that_has_moved_may_be_named(store, run, tmp_path):
+    where = run / "store.json"
+    kept = where.read_text()
+    where.write_text(json.dumps({"path": str(tmp_path / "gone")}))
+    try:
+        with pytest.raises(ValueError, match=r"gone holds no prepared data.*--store"):
+            evaluate(run, device="cpu")
+        assert evaluate(run, store.path, "cpu").clips == 5
+    finally:
+        where.write_text(kept)
 
 
 def test_the_packages_face_has_both_functions():

@@ -56,6 +56,7 @@ def here(made, tmp_path, monkeypatch):
 PREDICT = ("predict", "run", "--skeleton", "own/ann-stir.skeleton")
 AGAIN = ("train", "own", "--root", "own", *TRAIN, "--out", "run")
 NEW = (*AGAIN[:-1], "new")
+PREPARE = ("prepare", "own", "--root", "own", "--sensor", "none")
 
 
 def cut(name):
@@ -124,6 +125,9 @@ def nothing(here):
         (unfinished, (*NEW, "--from", "run", "--config", "narrow"), ["leave --config out"]),
         (nothing, ("evaluate", "nowhere"), ["nowhere holds no run", "pcsta train DATASET"]),
         (nothing, (*AGAIN, "--seed", "5"), ["run holds another run", "another --out"]),
+        (nothing, (*AGAIN[:-1], "own"), ["own holds other files, such as ann-stir.skeleton", "--out"]),
+        (nothing, (*PREPARE, "--out", "own"), ["own holds other files, such as ann-stir.skel", "--out"]),
+        (nothing, (*PREPARE, "--out", "run"), ["run holds other files, such as config.json", "--out"]),
         (nothing, (*NEW, "--row", "K"), ["no recording in own has a video", "train row A"]),
         (nothing, (*NEW, "--row", "K", "--sensor", "none"), ["poses alone", "train row A"]),
         (nothing, (*NEW, "--protocol", "folds"), ["no protocol 'folds'", "cross-subject"]),

@@ -132,6 +132,8 @@ def test_inspect_names_a_wrong_header_and_a_turn(tmp_path):
     assert (facts["frames"], facts["frames_stated"], facts["turned"]) == (5, 6, None)
     text = inspect.format_report(facts)
     assert "stated frames      6, which is wrong" in text and "turned" not in text
+    silent = inspect.inspect_file(write_video(tmp_path / "v.mkv", SMALL))  # it states no number
+    assert silent["frames_stated"] is None and "stated" not in inspect.format_report(silent)
 
     path = write_video(tmp_path / "v.mp4", SMALL)
     data = path.read_bytes()

@@ -419,7 +419,7 @@ def test_read_clip_of_any_name(tmp_path):
     clip = read_clip(path)
     assert (clip.name, clip.label, len(clip)) == ("mine", -1, 5)
     path.with_name("mine.json").write_text("{}")
-    with pytest.raises(DataError, match="not a skeleton file of a known dataset"):
+    with pytest.raises(DataError, match="neither a video nor a skeleton file"):
         read_clip(path.with_name("mine.json"))
 
 

@@ -1,6 +1,7 @@
 """Recordings of one's own: the table, the split by people, skeletons written and read again."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -68,6 +69,7 @@ def test_without_sides_every_second_person_trains(own):
         (["skeleton:action:subject"], 1, "no column skeleton"),
         ([], 1, "it has: none"),
         (["skeleton,action,subject", 'a.skeleton,"wave,ann'], 2, "quotes do not match"),
+        (["skeleton,action,subject", 'a.skeleton,"wave,ann', "b.skeleton,stir,bob"], 2, "quotes do not"),
         (["skeleton,action,subject", "a.skeleton,wave, slowly,ann"], 2, "4 cells under 3 columns"),
         (["skeleton,action,subject", "a.skeleton,wave,ann", "b.skeleton,wave,Ann"], 3, "'ann' in line 2"),
         (["skeleton,action,subject", "a.skeleton,wave,ann", "b.skeleton,Wave,bob"], 3, "'wave' in line 2"),
@@ -204,6 +206,23 @@ def test_a_damaged_first_video_costs_one_sample(own):
     assert len(prepare(data, own / "poses", None, 0, progress=False)) == 8
 
 
+def test_an_accent_is_one_sign_or_two(own):
+    """A Mac writes names of files the other way: these would be two actions."""
+    text = (own / "recordings.csv").read_text("utf-8").replace(",wave,", ",r\u00fchren,")
+    (own / "recordings.csv").write_text(
+        text.replace("r\u00fchren,ann", "ru\u0308hren,ann"), "utf-8"
+    )
+    assert OwnRecordings(own).classes == ("r\u00fchren", "stir")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
+def test_a_pipe_is_no_recording(own):
+    """Who reads it waits for ever."""
+    (own / "clips/ann-wave.skeleton").unlink()
+    os.mkfifo(own / "clips/ann-wave.skeleton")
+    assert list(OwnRecordings(own).unusable) == ["ann-wave"]
+
+
 def test_files_that_are_not_there_are_counted_and_left_out(own):
     rows = (own / "recordings.csv").read_text()
     named = rows.replace("ann-wave.skeleton,", "ann-wave.skeleton,clips/ann-wave.mp4")
@@ -212,7 +231,8 @@ def test_files_that_are_not_there_are_counted_and_left_out(own):
     (own / "clips" / "ann-wave.skeleton").unlink()
     facts = check.check_dataset(OwnRecordings(own), progress=False)
     assert facts["usable"] == 7 and facts["files"] == {"skeletons": 7, "videos": 1}
-    assert facts["unusable"]["the table names a skeleton file that is not there"]["count"] == 1
+    lost = facts["unusable"]["the table names a skeleton that is not there"]
+    assert lost["examples"] == [f"ann-wave ({own / 'clips/ann-wave.skeleton'}, line 2)"]
     assert facts["splits"] == {"cross-subject": {"train": 3, "test": 4}}
 
 

@@ -191,6 +191,7 @@ GOOD = {"image_id": 3, "keypoints": body().ravel().tolist()}
         ([GOOD | {"keypoints": [1] * 54}], "frame 3: a person of 18 keypoints; known are 17"),
         ([GOOD | {"keypoints": [0.5] * 51}], "frame 3: its keypoints are shares of the image"),
         ([GOOD | {"keypoints_3d": [1] * 34}], "frame 3: a person of 17 keypoints"),
+        ([GOOD | {"keypoints_3d": [0] * 51}], "frame 3: its keypoints in 3D are all zero"),
         ([GOOD, GOOD | {"keypoints": body(26).ravel().tolist()}], "other joints than others"),
         ([GOOD | {"image_id": -3}], "no number of a frame in -3"),
         ([GOOD | {"image_id": 3.5}], "no number of a frame in 3.5"),

@@ -3,6 +3,7 @@
 import errno
 import functools
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -659,3 +660,18 @@ def test_a_preparation_ends_with_the_reasons(tmp_path, capsys, two_a_shard):
     assert ", ".join(sample.name for sample in data.samples[1:4]) in others[0]
     prepare(data, tmp_path / "s", MeanColour(), 2)
     assert capsys.readouterr().out == "", "nothing was made"
+
+
+@pytest.mark.parametrize(
+    "change", [{"label": 1}, {"subject": "40"}, {"name": "S001C001P001R001A060"}]
+)
+def test_a_line_that_is_not_of_its_sample_is_mended(tmp_path, two_a_shard, change):
+    """An edited index, or a shard of another store copied in."""
+    data, path = dataset(tmp_path / "raw", clips=4), tmp_path / "s"
+    prepare(data, path, None, 0, progress=False)
+    prepare(data, tmp_path / "whole", None, 0, progress=False)
+    index = path / "shards/000002/index.jsonl"
+    first, _, others = index.read_text().partition("\n")
+    index.write_text(f"{json.dumps(json.loads(first) | change)}\n{others}")
+    prepare(data, path, None, 0, progress=False)
+    assert same_files(tmp_path / "whole", path)

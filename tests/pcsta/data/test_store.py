@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from fakes import BLOCK, clip_arrays, make_store, row, settings
 from pcsta.data import store_writer as module
-from pcsta.data.shard import StoredClip, StoreError
+from pcsta.data.shard import StoredClip, StoreError, hash_names
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 
@@ -308,16 +309,61 @@ def test_a_damaged_shard_is_named(tmp_path):
 @pytest.mark.parametrize("label", [-1, 99])
 def test_a_label_of_no_class_is_damage(tmp_path, label):
     fill(tmp_path / "s", 2)
-    index = tmp_path / "s/shards/000000/index.jsonl"
-    first, _, others = index.read_text().partition("\n")
-    index.write_text(f"{json.dumps(json.loads(first) | {'label': label})}\n{others}")
+    edit(tmp_path / "s/shards/000000", label=label)
     with pytest.raises(StoreError, match=r"index.jsonl has the label of no class; run the same"):
         Store(tmp_path / "s")
 
 
-def test_settings_without_a_split_are_damage(tmp_path):
+def other(array):
+    """The same bytes as other numbers, in files of the same size."""
+    flat, turned = array.reshape(len(array), -1), np.asfortranarray(array)
+    return [flat, turned, array.view(np.int32), array.astype(">f4")]
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_an_array_of_another_kind_than_its_index_says_is_damage(tmp_path, kind):
+    """Its header lies: read as it says, the joints would be other numbers."""
     fill(tmp_path / "s", 2)
-    (tmp_path / "s/settings.json").write_text(json.dumps(settings(2) | {"splits": {}}))
+    file = tmp_path / "s/shards/000000/joints.npy"
+    size = file.stat().st_size
+    np.save(file, other(np.load(file))[kind])
+    assert file.stat().st_size == size
+    with pytest.raises(
+        StoreError, match=r"000000/joints.npy is no array of <f4 of the shape \(48,"
+    ):
+        Store(tmp_path / "s")
+
+
+def edit(shard, **changes):
+    """Other values in the first line of an index."""
+    first, _, others = (shard / "index.jsonl").read_text().partition("\n")
+    (shard / "index.jsonl").write_text(f"{json.dumps(json.loads(first) | changes)}\n{others}")
+
+
+@pytest.mark.parametrize("change", [{"skipped": "why"}, {"length": -24}, {"name": "clip-007"}])
+def test_an_edited_line_is_damage(tmp_path, change):
+    names = hash_names(f"clip-{i:03d}" for i in range(2))
+    make_store(tmp_path / "s", 2, names=names)
+    edit(tmp_path / "s/shards/000000", **change)
+    with pytest.raises(StoreError, match="run the same `pcsta prepare` again"):
+        Store(tmp_path / "s")
+
+
+@pytest.mark.parametrize("place", ["000001", "000004", "000002"])
+def test_a_shard_of_another_place_is_named(tmp_path, place):
+    """Not a store with -2 clips to go."""
+    fill(tmp_path / "s", 3)
+    shards = tmp_path / "s/shards"
+    shutil.rmtree(shards / place, ignore_errors=True)
+    shutil.copytree(shards / "000000", shards / place)
+    with pytest.raises(StoreError, match=rf"shards/{place} is no part of this store: delete that"):
+        Store(tmp_path / "s")
+
+
+@pytest.mark.parametrize("change", [{"splits": {}}, {"image_width": 0}, {"glimpse_features": -1}])
+def test_settings_of_no_store_are_damage(tmp_path, change):
+    fill(tmp_path / "s", 2)
+    (tmp_path / "s/settings.json").write_text(json.dumps(settings(2) | change))
     with pytest.raises(StoreError, match=r"settings.json is damaged"):
         Store(tmp_path / "s")
 

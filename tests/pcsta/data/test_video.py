@@ -126,6 +126,18 @@ def test_corrupt_video(tmp_path, content):
             use(path)
 
 
+def test_a_damaged_frame_is_refused_and_named(tmp_path):
+    """FFmpeg would show grey, or parts of other frames, and say nothing."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    path = write_video(tmp_path / "v.mp4", [noise] * 5)
+    data = path.read_bytes()  # the first frame is most of it
+    path.write_bytes(data[:2000] + noise.tobytes()[:600] + data[2600:])
+    with pytest.raises(
+        DataError, match=r"v.mp4, frame 0: it is damaged here.*leave the sample out"
+    ):
+        list(read_frames(path))
+
+
 def test_sound_without_pictures(tmp_path):
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
