@@ -186,8 +186,8 @@ def table(
 
 @app.command()
 def transfer(
-    large: Annotated[str, typer.Argument(help="Dataset to pretrain on: ntu or synthetic.")],
-    small: Annotated[str, typer.Argument(help="Dataset to fine-tune on: sbu or msr-daily.")],
+    large: Annotated[str, typer.Argument(help="Dataset to pretrain on, such as ntu or sbu.")],
+    small: Annotated[str, typer.Argument(help="Dataset to fine-tune on, such as msr-daily.")],
     out: Out,
     large_root: Annotated[Path | None, typer.Option(file_okay=False, help="Its folder.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the small dataset.")] = None,
