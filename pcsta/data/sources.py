@@ -76,7 +76,7 @@ def review(writer: StoreWriter, samples: Sequence[Sample], video: bool) -> Revie
         if not fault and len(lines) != end - first:
             fault = f"{shard} has {len(lines)} of {end - first} lines"
         here = list(zip(range(first, end), lines, strict=False))
-        told = [(line.name, line.label, line.subject) for _, line in here]
+        told = [(line.name, line.label, line.subject) for line in lines]
         if not fault and told != [(s.name, s.label, s.subject) for s in samples[first:end]]:
             fault = f"{shard} describes other samples than these"
         again = {i for i, line in here if changed(line, samples[i], video)}

@@ -177,7 +177,7 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
     found |= {"results": {}, "confusion": {}, "ensemble": {}}
     for protocol in e.protocols:
         logits, found["results"][protocol] = [], []
-        tested = tested_names(e.store, protocol)
+        tested, unread = tested_names(e.store, protocol), len(e.store.unread(protocol))
         for seed in e.seeds:
             folders = [e.folder(n, protocol, seed) for n in variant.adds or (name,)]
             parts = [np.load(folder / "predictions.npz") for folder in folders]
@@ -190,7 +190,7 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
                 "seed": seed, "clips": len(labels), "accuracy": float(right.mean()),
                 "right": np.packbits(right).tobytes().hex(),
             }  # fmt: skip
-            if unread := len(e.store.unread(protocol)):
+            if unread:
                 one["unread"] = unread
             if not variant.adds:
                 one |= read_json(folders[0] / "result.json")
