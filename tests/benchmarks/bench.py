@@ -1,6 +1,6 @@
 """How fast the package is, each figure beside a naive form and a floor measured in the same run.
 
-    python tests/benchmarks/bench.py [--json] [--threads N] [--repeats N] [--only NAME ...]
+    python tests/benchmarks/bench.py [--record] [--threads N] [--repeats N] [--only NAME ...]
 
 naive:  the same mathematics, transcribed line by line
 floor:  what the arithmetic alone costs: the multiplications of the step at the best speed seen in
@@ -8,13 +8,15 @@ floor:  what the arithmetic alone costs: the multiplications of the step at the 
         converting the numbers alone (text)
 
 The forms take turns and the best time of each counts, so that a busy machine disturbs them alike.
-Not part of the test run.
+--record writes book/results/performance-cpu.json, which the page "How fast it is" shows. Not part of
+the test run.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import shlex
+import sys
 import tempfile
 import time
 import warnings
@@ -29,12 +31,17 @@ from torch import Tensor, nn
 
 from pcsta.config import ModelConfig, laptop, paper
 from pcsta.data.ntu import read_skeleton
+from pcsta.files import read_json, write_json
 from pcsta.glimpse import GlimpseSensor, crop
 from pcsta.pose_tensor import PoseTensor
 from pcsta.rgb_stream import RGBStream
 from pcsta.skeletons import KINECT_V2
 from pcsta.two_stream import TwoStream
+from pcsta_book.experiments.records import git_commit
+from pcsta_book.places import BOOK
+from pcsta_book.site.appendices import hardware
 
+RECORD = BOOK / "results" / "performance-cpu.json"
 BATCH, FRAMES, HANDS, SUB_SEQUENCES = 64, 20, 4, 10
 
 
@@ -55,6 +62,18 @@ class Result:
             "times its floor": self.seconds / self.floor,
             "rate": self.amount / self.seconds,
         }
+
+
+def add_to_record(part: str, found: dict) -> None:
+    """Put what one of these scripts found, and where, into the record of CPU figures."""
+    script = Path(sys.argv[0]).resolve().relative_to(BOOK.parent)
+    made = {
+        "command": shlex.join(["python", str(script), *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"), "commit": git_commit(),
+        "hardware": hardware(), "torch": torch.__version__,
+    }  # fmt: skip
+    record = read_json(RECORD) if RECORD.exists() else {}
+    write_json(RECORD, record | {part: made | found})
 
 
 def best(repeats: int, *forms: Callable[[], object]) -> list[float]:
@@ -294,7 +313,9 @@ def skeletons(repeats: int) -> Result:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument(
+        "--record", action="store_true", help="write the record that the book shows"
+    )
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument(
         "--repeats", type=int, default=5, help="rounds; the best counts (default 5)"
@@ -320,22 +341,18 @@ def main() -> None:
     if not chosen:
         parser.error(f"nothing is called that; there are: {', '.join(benchmarks)}")
     results = []
-    if not options.json:
-        print(f"{'':50}{'ms':>9}{'rate':>14}{'naive / ours':>15}{'ours / floor':>15}")
+    print(f"{'':50}{'ms':>9}{'rate':>14}{'naive / ours':>15}{'ours / floor':>15}")
     for run in chosen.values():
         r = run()
         d = r.describe()
         results.append(d)
-        if not options.json:
-            print(
-                f"{r.name:50}{1e3 * r.seconds:9.2f}{d['rate']:9.4g} {r.unit + '/s':<8}"
-                f"{d['times faster than naive']:11.2f}{d['times its floor']:15.2f}",
-                flush=True,
-            )
-    if options.json:
         print(
-            json.dumps({"threads": options.threads, "batch": BATCH, "results": results}, indent=2)
+            f"{r.name:50}{1e3 * r.seconds:9.2f}{d['rate']:9.4g} {r.unit + '/s':<8}"
+            f"{d['times faster than naive']:11.2f}{d['times its floor']:15.2f}",
+            flush=True,
         )
+    if options.record:
+        add_to_record("steps", {"threads": options.threads, "batch": BATCH, "results": results})
 
 
 if __name__ == "__main__":

@@ -131,11 +131,14 @@ def _another_protocol(store: Path, sound: Path, run: Path) -> None:
         write_json(run / name, read_json(run / name) | {"protocol": "cross-view"})
 
 
-def _dead(store: Path, sound: Path, run: Path) -> None:
-    shutil.copytree(sound, run)
-    weights = load_file(run / "model.safetensors")
-    dead = {name: t * 0 if name.startswith("rgb_head") else t for name, t in weights.items()}
-    save_file(dead, run / "model.safetensors")
+def _dead(head: str) -> Callable[[Path, Path, Path], None]:
+    def plant(store: Path, sound: Path, run: Path) -> None:
+        shutil.copytree(sound, run)
+        weights = load_file(run / "model.safetensors")
+        dead = {name: t * 0 if name.startswith(head) else t for name, t in weights.items()}
+        save_file(dead, run / "model.safetensors")
+
+    return plant
 
 
 IN_RUN: dict[str, Callable[[Path, Path, Path], object]] = {
@@ -149,5 +152,6 @@ IN_RUN: dict[str, Callable[[Path, Path, Path], object]] = {
     "There were too few epochs": lambda store, _, run: train(
         store, run, pose_epochs=10, schedule="constant"
     ),
-    "One stream is dead": _dead,
+    "The pose stream is dead": _dead("pose_head"),
+    "The RGB stream is dead": _dead("rgb_head"),
 }

@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -229,7 +230,7 @@ def main() -> None:
             print(f"{found['kills']} kills, faults: {found['faults']}", flush=True)
             if options.record:
                 write_json(options.record, {
-                    "command": f"python {HERE.relative_to(Path.cwd())} {' '.join(sys.argv[1:])}",
+                    "command": f"python {HERE.relative_to(Path.cwd())} {shlex.join(sys.argv[1:])}",
                     "date": time.strftime("%Y-%m-%d"), "commit": git_commit(),
                     "hardware": f"{os.cpu_count()} cores {platform.machine()}",
                     "seconds": round(time.perf_counter() - began), **found,
