@@ -3,7 +3,7 @@
     python tests/benchmarks/gpu.py                 # under 25 minutes on one H100; writes book/results/performance.json
     python tests/benchmarks/gpu.py --quick         # does it run? tiny sizes, also on a CPU; prints, and writes nothing
 
-Each figure stands beside a naive form, a floor or the paper's figure, in the same run. The naive form is
+Each figure stands beside a naive form, a floor, the step compiled (which the package does not do) or the paper's figure, in the same run. The naive form is
 the mathematics line by line in float32, a clip or a crop at a time, Adam not fused, the loss read at every
 step; the floor is the arithmetic at the speed of a large matrix product, measured here. The weights
 are random: they change no time. Not part of the test run.
@@ -228,14 +228,14 @@ def training(b: Bench, store: Any, workers: int) -> dict[str, Any]:
     clips, found = store.split("cross-subject")[0], {}
     config = replace(b.config, classes=60)
     for stage in ("pose", "rgb"):
-        for precision in b.precisions:
+        for precision, compiled in [*((p, False) for p in b.precisions), (b.precisions[-1], True)]:
             torch.manual_seed(0)
             model = TwoStream(row("A" if stage == "pose" else "K", config)).to(b.device)
             batches = SubSequences(store, model.config, b.device, workers=workers)
             with b.products(precision) as cast:
                 steps, turns = (2, 1) if b.quick else (100, 3)
-                rates = speeds(model, batches, clips, stage, steps, cast, turns)
-            found[f"{stage}, {precision}"] = {
+                rates = speeds(model, batches, clips, stage, steps, cast, turns, compiled)
+            found[f"{stage}, {precision}{', compiled' * compiled}"] = {
                 **{f"clips a second, {name}": rate for name, rate in rates.items()},
                 "seconds an epoch": EPOCH / rates["store"],
             }

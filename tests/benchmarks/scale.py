@@ -35,7 +35,7 @@ from pcsta import common
 from pcsta.batches import Batch, SubSequences
 from pcsta.config import CONFIGS, ModelConfig, row
 from pcsta.data.store import Store
-from pcsta.two_stream import TwoStream
+from pcsta.two_stream import Output, TwoStream
 
 BATCH = 64
 Step = Callable[[Batch], None]
@@ -46,15 +46,19 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def training_step(model: TwoStream, stage: str, precision: str) -> Step:
-    """What training does with a batch."""
+def training_step(model: TwoStream, stage: str, precision: str, compiled: bool = False) -> Step:
+    """What training does with a batch; or the same compiled: into CUDA graphs, or on a CPU captured only."""
     learning = [p for p in model.stage(stage).train().parameters() if p.requires_grad]
     device = learning[0].device
     adam = torch.optim.Adam(learning, 1e-4, fused=True)
+    forward: Callable[..., Output] = model
+    if compiled:
+        how = {"mode": "reduce-overhead"} if device.type == "cuda" else {"backend": "aot_eager"}
+        forward = torch.compile(model, **how)
 
     def step(batch: Batch) -> None:
         with torch.autocast(device.type, torch.bfloat16, precision == "bfloat16"):
-            out = model(batch.pose_tensor, batch.glimpses, batch.present)
+            out = forward(batch.pose_tensor, batch.glimpses, batch.present)
         logits = (out.pose_logits if stage == "pose" else out.rgb_logits).float()
         adam.zero_grad()
         cross_entropy(logits, batch.labels).backward()
@@ -79,10 +83,10 @@ def epochs(batches: SubSequences, clips: np.ndarray) -> Iterator[Batch]:
 
 def speeds(
     model: TwoStream, batches: SubSequences, clips: np.ndarray, stage: str, steps: int,
-    precision: str = "float32", turns: int = 3,
+    precision: str = "float32", turns: int = 3, compiled: bool = False,
 ) -> dict[str, float]:  # fmt: skip
     """Clips a second of training from the store, of training on one batch, and of reading."""
-    step, device = training_step(model, stage, precision), batches.device
+    step, device = training_step(model, stage, precision, compiled), batches.device
     endless = epochs(batches, clips)
     held = next(endless)
 

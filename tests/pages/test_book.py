@@ -12,6 +12,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WIDTHS = (1280, 390)
 PLAYERS = ".pcsta-player"
+PALETTE = "03-joint-ordered-tensor.html"  # its code stands for all: the colours are the same
+ONE_COLOUR = """() => document.querySelectorAll('.highlight pre').forEach(
+    pre => { pre.textContent = pre.textContent; })"""  # a tenth of the elements to look at
 AXE = {  # finds faults that shut readers out
     "axe-core@4.14.1": {
         "sha256": "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
@@ -95,8 +98,12 @@ def visits(request, browser, origin, names, axe):
             page.add_script_tag(path=axe)
             page.add_style_tag(content="* { transition: none !important }")  # colours at once
             if request.param == WIDTHS[0]:
-                visit.faults = faults(page, "light") + faults(page, "dark", "color-contrast")
+                visit.faults = faults(page, "light")
+                if name != PALETTE:
+                    page.evaluate(ONE_COLOUR)
+                visit.faults += faults(page, "dark", "color-contrast")
             else:  # the same colours; what differs is what scrolls
+                page.evaluate(ONE_COLOUR)
                 visit.faults = faults(page, "light", without="color-contrast")
         page.close()
     return found

@@ -38,8 +38,8 @@ def test_spoiled_files_are_taken_repaired_or_refused(name):
     "name", ["prepare", "train", "ablate", "data make", "rehearse", "train rehearsal, 2 ranks"]
 )
 def test_a_command_that_was_stopped_ends_with_the_same_bits(tmp_path, name):
-    *_, found = kills.trials(2, seed=1, names=[name], scratch=tmp_path)
-    assert found["kills"] >= 2 and found["faults"] == []
+    *_, found = kills.trials(1, seed=1, names=[name], scratch=tmp_path)
+    assert found["kills"] >= 1 and found["faults"] == []
 
 
 class Evil:
