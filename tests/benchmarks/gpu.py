@@ -3,10 +3,11 @@
     python tests/benchmarks/gpu.py                 # under 25 minutes on one H100; writes book/results/performance.json
     python tests/benchmarks/gpu.py --quick         # does it run? tiny sizes, also on a CPU; prints, and writes nothing
 
-Each figure stands beside a naive form, a floor, the step compiled (which the package does not do) or the paper's figure, in the same run. The naive form is
+Each figure stands beside a naive form, a floor or the paper's figure, in the same run. The naive form is
 the mathematics line by line in float32, a clip or a crop at a time, Adam not fused, the loss read at every
-step; the floor is the arithmetic at the speed of a large matrix product, measured here. The weights
-are random: they change no time. Not part of the test run.
+step; the floor is the arithmetic at the speed of a large matrix product, measured here. "compiled" is the
+step in CUDA graphs, by torch.compile, which the package does not use. The weights are random: they change
+no time. Not part of the test run.
 """
 
 from __future__ import annotations
