@@ -220,20 +220,25 @@ def format_table(record: Record) -> str:
 def forest(ax: Axes, lines: Mapping[str, Mapping[str, tuple[float, float]]]) -> None:
     """Differences in points, a line for each row of words, which stand above its marks.
 
+    Several marks are named above the axes, at the right.
+
     lines: words -> what a mark is of -> mean, and half its 95 % interval (0 for none)
     """
     for y, (words, marks) in enumerate(lines.items()):
         ax.axhline(y + 0.45, color="#E4E4E4", linewidth=1, zorder=0)
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        ax.text(0, y - 0.14, words, transform=ax.get_yaxis_transform(), va="bottom", bbox=box)
+        ax.text(0, y - 0.16, words, transform=ax.get_yaxis_transform(), va="bottom", bbox=box)
         for k, (name, (mean, half)) in enumerate(marks.items()):
             ax.errorbar(
-                mean, y + 0.03 + 0.17 * k, xerr=half or None, fmt="osD"[k], markersize=4, capsize=2,
+                mean, y + 0.07 + 0.17 * k, xerr=half or None, fmt="osD"[k], markersize=4, capsize=2,
                 color=(PLAIN, CHOSEN, INK)[k], label="" if y else name,
             )  # fmt: skip
     ax.axvline(0, color="grey", linewidth=0.8, zorder=0)
     ax.set(ylim=(len(lines) - 0.5, -0.6), yticks=[], xlabel="difference in accuracy, points")
     ax.spines["left"].set_visible(False)
+    if max(map(len, lines.values())) > 1:
+        near = {"borderaxespad": 0, "columnspacing": 1, "handletextpad": 0.3}
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **near)
 
 
 # --- cells ----------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def test_a_forest_has_a_mark_and_its_interval_where_there_is_one():
     assert np.allclose(drawn[0][1][0].get_segments()[0][:, 0], [-2.4, 22.4])
     assert not drawn[2][1]
     assert [text.get_text() for text in ax.texts] == ["origin", "of the paper"]
-    assert [text.get_text() for text in ax.legend().get_texts()] == ["CS", "CV"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["CS", "CV"]
     plt.close("all")
 
 
