@@ -22,6 +22,7 @@ from pcsta_book.experiments import paper, records
 from pcsta_book.experiments.bootstrap import grouped_mean
 from pcsta_book.experiments.records import Record
 from pcsta_book.experiments.variants import VARIANTS, in_words
+from pcsta_book.figures.style import CHOSEN, INK, PLAIN
 
 SCORES = {  # of attention: where `attention_scores` has them
     "top hand, one person": ("spatial", "one_person"),
@@ -34,6 +35,7 @@ SCORES = {  # of attention: where `attention_scores` has them
     "mass of p'": ("temporal",),
 }
 CONTROLS = ("uniform", "permuted", "other_clip", "best_constant")
+SOURCE = "Where these figures come from, and the command"
 NBSP = "\N{NO-BREAK SPACE}"  # a number and its spread stay on one line of a cell
 
 
@@ -80,7 +82,8 @@ def paper_table(number: int) -> Markdown:
 def result_table(name: str, variants: Iterable[str], caption: str, command: str = "") -> Markdown:
     """Lines of a record as a table: mean and spread over seeds for every protocol.
 
-    The difference to the variant that a line varies is paired by seed, with a 95 % t-interval.
+    The difference to the variant that a line varies is paired by seed, with a 95 % t-interval. Where it
+    all comes from is folded.
     command: what a reader would run, printed in place of figures when there is no record
     """
     try:
@@ -99,21 +102,19 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
             points = records.difference(record, variant, protocol)
             cells[f"difference, {column}"] = "" if points is None else interval(points)
         rows.append(cells)
-    text = _table(rows, 1, most=4)
-    return _markdown(f"**{caption}**\n\n{text}\n\n{provenance(record, variants)}")
+    text, said = _table(rows, 1, most=4), edition(record) + records.unread(record)
+    source = fold(SOURCE, provenance(record, variants))
+    return _markdown(f"**{caption}**\n\n{said}\n\n{text}\n\n{source}")
 
 
 def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -> Markdown:
-    """Attention against the truth, in %: mean and spread over seeds; folded below, all controls.
+    """Attention against the truth and all controls, in %: mean and spread over seeds.
 
     The distances are paired by seed, with a 95 % t-interval over seeds; where the record has them over
-    performances too, that of `ahead` follows, and stands alone in the table that is not folded.
-    scores:   of SCORES; what the record does not hold is left out
-    variants: the distances that are not folded are the first one's
+    performances too, that of `ahead` follows.
+    scores: of SCORES; what the record does not hold is left out
     """
-    record, first = records.read(name), ""
-    short: dict[tuple[str, str], dict[str, str]] = {}
-    rows = []
+    record, rows = records.read(name), []
     for score, protocol, variant in product(scores, record["protocols"], variants):
         found = records.attention(record, variant, protocol, *SCORES[score])
         if not found:
@@ -124,27 +125,16 @@ def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -
         for control in CONTROLS:
             values = figures[control]  # one that no seed moves has no spread
             cells[control.replace("_", " ")] = spread(values if values.std() > 0.05 else values[:1])
-        first = first or variant
-        line = short.setdefault((score, protocol), {"score": f"{score}, {protocol}"})
-        line[variant] = cells["model"]
         for control in ("other_clip", "best_constant"):
-            over = f"over {control.replace('_', ' ')}"
-            cell = cells[over] = interval(figures[own] - figures[control])
+            cell = interval(figures[own] - figures[control])
             if "ahead" in found[0]:
-                cell = _interval(*ahead(found, control))
-                cells[over] += f"; with clips {cell}"
-            if variant == first:
-                line[f"{first} {over}"] = cell
+                cell += f"; with clips {written(*ahead(found, control))}"
+            cells[f"over {control.replace('_', ' ')}"] = cell
         rows.append(cells)
     if not rows:
         return _markdown("Not run.")
-    head = list(dict.fromkeys(column for line in short.values() for column in line))
-    head.sort(key=lambda column: " over " in column)  # the figures, then the distances
-    brief = [{column: line.get(column, "") for column in head} for line in short.values()]
-    return _markdown(
-        f'{edition(record)}\n\n<div class="pcsta-words">\n\n{_table(brief, 1, most=4)}\n\n<details><summary>'
-        f"All controls and intervals</summary>\n\n{_table(rows, 1, most=4)}\n\n</details>\n\n</div>\n"
-    )
+    words = f'<div class="pcsta-words">\n\n{_table(rows, 1, most=4)}\n\n</div>\n'
+    return _markdown(f"{edition(record)}\n\n{words}")
 
 
 def ahead(found: Sequence[Mapping[str, Any]], control: str) -> tuple[float, float]:
@@ -227,24 +217,28 @@ def format_table(record: Record) -> str:
     return "\n".join([*text, *filter(None, [records.unread(record)])])
 
 
-def effects(ax: Axes, name: str, variants: Iterable[str], protocol: str = "") -> None:
-    """Paired differences of variants to what they vary, in points, with 95 % intervals.
+def forest(ax: Axes, lines: Mapping[str, Mapping[str, tuple[float, float]]]) -> None:
+    """Differences in points, a line for each row of words, which stand above its marks.
 
-    protocol: one of the record's, or the mean of its folds by default
+    Several marks are named above the axes, at the right.
+
+    lines: words -> what a mark is of -> mean, and half its 95 % interval (0 for none)
     """
-    record = records.read(name)
-    protocol = protocol or next(iter(records.columns(record).values()))
-    differences = {v: records.difference(record, v, protocol) for v in variants}
-    found = {v: points for v, points in differences.items() if points is not None}
-    for y, points in enumerate(found.values()):
-        half = half_width(points)
-        ax.errorbar(points.mean(), y, xerr=half, fmt="o", color="#222222", capsize=3)
-        ax.scatter(points, [y + 0.2] * len(points), s=12, color="#56738F", marker="|")
-    ax.axvline(0, color="grey", linewidth=0.8)
-    ax.set_yticks(range(len(found)), list(found))
-    ax.set_ylim(len(found) - 0.5, -0.5)
-    old = "\nearlier edition of the embedded dataset" if edition(record) else ""
-    ax.set_xlabel(f"difference in accuracy, points{old}")
+    for y, (words, marks) in enumerate(lines.items()):
+        ax.axhline(y + 0.45, color="#E4E4E4", linewidth=1, zorder=0)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        ax.text(0, y - 0.16, words, transform=ax.get_yaxis_transform(), va="bottom", bbox=box)
+        for k, (name, (mean, half)) in enumerate(marks.items()):
+            ax.errorbar(
+                mean, y + 0.07 + 0.17 * k, xerr=half or None, fmt="osD"[k], markersize=4, capsize=2,
+                color=(PLAIN, CHOSEN, INK)[k], label="" if y else name,
+            )  # fmt: skip
+    ax.axvline(0, color="grey", linewidth=0.8, zorder=0)
+    ax.set(ylim=(len(lines) - 0.5, -0.6), yticks=[], xlabel="difference in accuracy, points")
+    ax.spines["left"].set_visible(False)
+    if max(map(len, lines.values())) > 1:
+        near = {"borderaxespad": 0, "columnspacing": 1, "handletextpad": 0.3}
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **near)
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -255,11 +249,12 @@ def spread(values: np.ndarray) -> str:
 
 
 def interval(values: np.ndarray) -> str:
-    """Mean and its 95 % interval by Student's t; bold when zero lies outside."""
-    return _interval(values.mean(), half_width(values))
+    """Mean and its 95 % interval by Student's t, `written`."""
+    return written(values.mean(), half_width(values))
 
 
-def _interval(mean: float, half: float) -> str:
+def written(mean: float, half: float) -> str:
+    """A mean and its interval; bold when zero lies outside."""
     text = f"{mean:+.1f} ({mean - half:+.1f}{NBSP}to{NBSP}{mean + half:+.1f})"
     return f"**{text}**" if abs(mean) > half else text
 
@@ -285,6 +280,11 @@ def markdown_table(lines: Iterable[Iterable[object]], tight: bool = False) -> st
     """Lines of cells as a Markdown table, the second its rule; tight: smaller, for many columns."""
     text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
     return f'<div class="pcsta-tight">\n\n{text}\n\n</div>\n' if tight else text
+
+
+def fold(title: str, text: str) -> str:
+    """Markdown that a reader unfolds."""
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>\n"
 
 
 def _folded(command: str, width: int = 76) -> str:
