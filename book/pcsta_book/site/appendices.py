@@ -100,11 +100,16 @@ def equations(book: Path) -> str:
                 (f"({number}) " if number != one.key else "") + one.says,
                 one.section,
                 ", ".join(f"[{chapter_number(name)}](#{label})" for name in chapters),
-                "<br>".join(f"`{name}`" for name in code),
-                "<br>".join(f"`{name.replace('::', '`<br>`')}`" for name in tests),
+                "<br>".join(map(breakable, code)),
+                "<br>".join(breakable(part) for name in tests for part in name.split("::")),
             )
         )
     return table(("equation or step", "section", "chapter", "code", "test"), lines, "pcsta-map")
+
+
+def breakable(name: str) -> str:
+    """A name as code that a narrow cell breaks between its words."""
+    return '<code class="literal">' + re.sub(r"([._])", r"\1<wbr>", name) + "</code>"
 
 
 def chapter_number(name: str) -> str:
@@ -231,15 +236,9 @@ def hardware() -> str:
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
-    "axes": axes,
-    "symbols": symbols,
-    "hands": hands,
-    "equations": equations,
-    "solutions": solutions,
-    "compared": compared,
-    "changelog": changelog,
-    "how-long": how_long,
-}
+    "axes": axes, "symbols": symbols, "hands": hands, "equations": equations,
+    "solutions": solutions, "compared": compared, "changelog": changelog, "how-long": how_long,
+}  # fmt: skip
 
 
 # --- the Sphinx extension -------------------------------------------------------------------------
