@@ -1,8 +1,7 @@
-"""A confusion matrix: a plain one, and one whose cells are buttons.
+"""A confusion matrix: a plain one, and one whose cells are buttons that show a clip of the cell.
 
-Choosing a button shows a clip that fell into the cell. The matrix is a table, its cells are radio
-buttons, and the style sheet that comes with it displays the picture of the chosen one. So it needs
-neither a kernel nor a script, and the keyboard works as in any form.
+The second is a table of radio buttons; the style sheet that comes with it displays the picture of
+the chosen one. It needs neither a kernel nor a script, and the keyboard works as in any form.
 """
 
 from __future__ import annotations

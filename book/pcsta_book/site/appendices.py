@@ -30,7 +30,6 @@ HINT = re.compile(r"^:::|^\*Hint", re.M)
 SHAPES = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle"}
 LINES = {"-": "solid", "--": "dashed", "-.": "dash and dot", ":": "dotted"}
 CHANGELOG = ROOT / ".github" / "CHANGELOG.md"
-NAMED = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]], style: str = "") -> str:
@@ -165,7 +164,7 @@ def solutions(book: Path) -> str:
 
 
 def with_labels(chapter: str, notebook: str) -> str:
-    """The notebook with a label before every exercise, and a name on every folded solution.
+    """The notebook with a label before every exercise, a name on every folded check and solution.
 
     The labels are for links from the solutions. Without the name, a solution would look like any
     other folded cell.
@@ -173,11 +172,14 @@ def with_labels(chapter: str, notebook: str) -> str:
     document = nbformat.reads(notebook, 4)
     for cell in document.cells:
         if cell.cell_type == "markdown":
-            cell.source = EXERCISE.sub(
-                lambda m: f"({exercise_label(chapter, m[1])})=\n\n{m[0]}", cell.source
-            )
-        elif "solution" in cell.metadata.get("tags", []):
-            cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | NAMED
+            label = exercise_label(chapter, r"\1")
+            cell.source = EXERCISE.sub(rf"({label})=\n\n\g<0>", cell.source)
+            continue
+        solution = "solution" in cell.metadata.get("tags", [])
+        if solution or "\n@exercise" in f"\n{cell.source}":
+            what = "the solution" if solution else "the check"
+            names = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
+            cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | names
     return nbformat.writes(document)
 
 
