@@ -7,7 +7,7 @@ the book's look. Players return a widget.
 from IPython import get_ipython
 
 from pcsta.data.clip import Clip
-from pcsta_book.figures.arrays import attention_heatmap, class_bars, temporal_bar, tensor_image
+from pcsta_book.figures.arrays import answer_bars, attention_heatmap, temporal_bar, tensor_image
 from pcsta_book.figures.body import card, contact_sheet, rest_pose, skeleton, tour
 from pcsta_book.figures.confusion_cells import confusion, confusion_cells
 from pcsta_book.figures.joint_orders import receptive_field_player, seen_joints, walk_player
@@ -20,8 +20,8 @@ from pcsta_book.figures.style import CHOSEN, HAND_COLOURS, PLAIN, hand_style, la
 from pcsta_book.figures.system import system
 
 __all__ = [
-    "CHOSEN", "HAND_COLOURS", "PLAIN", "attention_heatmap", "attention_per_frame", "attention_picture",
-    "attention_player", "blank", "card", "class_bars", "compare_attention", "confusion",
+    "CHOSEN", "HAND_COLOURS", "PLAIN", "answer_bars", "attention_heatmap", "attention_per_frame",
+    "attention_picture", "attention_player", "blank", "card", "compare_attention", "confusion",
     "confusion_cells", "contact_sheet", "encode", "hand_style", "label_hands", "overlay", "paint",
     "people_window", "player", "receptive_field_player", "rest_pose", "seen_joints", "skeleton",
     "source", "system", "temporal_bar", "tensor_image", "tour", "use", "walk_player",

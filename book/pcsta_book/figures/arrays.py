@@ -80,8 +80,8 @@ def attention_heatmap(
     ax.set_xlabel("step t")
 
 
-def class_bars(
-    axes: Sequence[Axes],
+def answer_bars(
+    axes: Sequence[Axes] | np.ndarray,
     opinions: Mapping[str, Float[np.ndarray, "C"]],
     classes: Sequence[str],
     label: int,
