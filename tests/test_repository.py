@@ -49,6 +49,11 @@ def test_only_tagged_cells_keep_an_output(notebook):
         assert cell["execution_count"] is None, f"cell {number} keeps its execution count"
 
 
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_page_does_not_open_on_its_imports(notebook):
+    assert "hide-input" in code_cells(notebook)[0]["metadata"].get("tags", [])
+
+
 def test_no_code_stands_in_two_notebooks():
     """Longer blocks that chapters share belong in the package."""
     places = defaultdict(set)

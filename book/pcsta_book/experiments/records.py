@@ -70,28 +70,18 @@ def describe(
     e, where = experiment, resolve_device(experiment.device)
     cores = f"{os.cpu_count()} cores {platform.machine()}"
     cells = [r for one in found.values() for rows in one["results"].values() for r in rows]
+    versions = {"torch": torch.__version__, "pcsta": version("pcsta")}
     return {
-        "title": title,
-        "command": command,
-        "data": describe_store(e.store),
-        "model": e.config.to_dict(),
-        "recipe": asdict(e.recipe),
-        "protocols": list(e.protocols),
+        "title": title, "command": command,
+        "data": describe_store(e.store), "model": e.config.to_dict(), "recipe": asdict(e.recipe),
+        "protocols": list(e.protocols), "seeds": list(e.seeds),
         "tested": {protocol: _tested(e.store, protocol) for protocol in e.protocols},
-        "seeds": list(e.seeds),
-        "lines": found,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "pcsta": version("pcsta"),
-        },
-        "commit": git_commit(),
+        "lines": found, "commit": git_commit(), "date": time.strftime("%Y-%m-%d"),
+        "versions": {"python": platform.python_version(), **versions},
         "precision": resolve_precision("auto", where),  # of the products in training
         "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
-        "date": time.strftime("%Y-%m-%d"),
-        "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
-        **more,
-    }
+        "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1), **more,
+    }  # fmt: skip
 
 
 def _tested(store: Store, protocol: str) -> dict[str, list[int]]:

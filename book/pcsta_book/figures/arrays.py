@@ -1,8 +1,8 @@
-"""Arrays as pictures: the pose tensor, attention over time and hands, a confusion matrix."""
+"""Arrays as pictures: the pose tensor, attention over time and hands, probabilities of classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pcsta.data.clip import PEOPLE
 from pcsta.skeletons import Skeleton
-from pcsta_book.figures.style import INFORMATIVE, INK, PLAIN, label_hands
+from pcsta_book.figures.style import DECIDING, INFORMATIVE, INK, PLAIN, label_hands
 
 CHANNELS = ("position", "velocity", "acceleration")
 
@@ -74,30 +74,29 @@ def attention_heatmap(
     ax.imshow(np.asarray(spatial_attention).T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for t, hand in [] if deciding is None else np.argwhere(deciding):
         corner = t - 0.5, hand - 0.5
-        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=DECIDING, linewidth=2))
     label_hands(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step t")
 
 
-def confusion(
-    ax: Axes, matrix: Float[np.ndarray, "C C"] | np.ndarray, classes: Sequence[str]
+def answer_bars(
+    axes: Sequence[Axes] | np.ndarray,
+    opinions: Mapping[str, Float[np.ndarray, "C"]],
+    classes: Sequence[str],
+    label: int,
 ) -> None:
-    """Confusion matrix: rows true classes, columns predicted ones, shares of the row in per cent.
+    """Probabilities of the classes, one panel for each opinion; the name of the true class is bold.
 
-    matrix: (C, C) counts. A class without clips keeps an empty row.
+    opinions: title of a panel -> probabilities; classes below 2 % in all of them share one bar
     """
-    matrix = np.asarray(matrix, float)
-    if matrix.shape != (len(classes), len(classes)):
-        raise ValueError(f"matrix {matrix.shape} does not fit {len(classes)} classes")
-    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
-    if len(classes) <= 20:  # beyond that the numbers would not be readable
-        for row, column in zip(*np.nonzero(share >= 0.5), strict=True):
-            ax.text(
-                column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=7,
-                color="white" if share[row, column] > 55 else INK,
-            )  # fmt: skip
-    ax.set_xticks(range(len(classes)), classes, rotation=90)
-    ax.set_yticks(range(len(classes)), classes)
-    ax.set(xlabel="predicted", ylabel="true")
+    table = np.stack(list(opinions.values()))  # (opinions, C)
+    shown = [k for k in range(len(classes)) if k == label or table[:, k].max() >= 0.02]
+    names = [*(classes[k] for k in shown), f"{len(classes) - len(shown)} others"]
+    for ax, title, bars in zip(axes, opinions, table[:, shown], strict=True):
+        ax.barh(range(len(names)), [*bars, 1 - bars.sum()], color=PLAIN)
+        ax.set(title=title, xlabel="probability", xlim=(0, 1), yticks=[])
+        ax.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
+        ax.invert_yaxis()
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].get_yticklabels()[shown.index(label)].set_fontweight("bold")

@@ -1,8 +1,7 @@
-"""A confusion matrix whose cells are buttons: choosing one shows a clip that fell into it.
+"""A confusion matrix: a plain one, and one whose cells are buttons that show a clip of the cell.
 
-The matrix is a table, its cells are radio buttons, and the style sheet that comes with it displays
-the picture of the chosen one. So it needs neither a kernel nor a script, and the keyboard works as
-in any form: Tab reaches the matrix, the arrow keys go from cell to cell.
+The second is a table of radio buttons; the style sheet that comes with it displays the picture of
+the chosen one. It needs neither a kernel nor a script, and the keyboard works as in any form.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from typing import Any
 
 import numpy as np
 from IPython.display import HTML
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from pcsta_book import assets
@@ -23,6 +23,29 @@ from pcsta_book.figures.style import CHOSEN, INK
 
 Cell = tuple[int, int]  # true class, said class
 DARKEST = 0.5  # of the colour map: dark letters stay legible on it
+
+
+def confusion(
+    ax: Axes, matrix: Float[np.ndarray, "C C"] | np.ndarray, classes: Sequence[str]
+) -> None:
+    """Confusion matrix: rows true classes, columns predicted ones, shares of the row in per cent.
+
+    matrix: (C, C) counts. A class without clips keeps an empty row.
+    """
+    matrix = np.asarray(matrix, float)
+    if matrix.shape != (len(classes), len(classes)):
+        raise ValueError(f"matrix {matrix.shape} does not fit {len(classes)} classes")
+    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    if len(classes) <= 20:  # beyond that the numbers would not be readable
+        for row, column in zip(*np.nonzero(share >= 0.5), strict=True):
+            ax.text(
+                column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=7,
+                color="white" if share[row, column] > 55 else INK,
+            )  # fmt: skip
+    ax.set_xticks(range(len(classes)), classes, rotation=90)
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted", ylabel="true")
 
 
 def confusion_cells(

@@ -21,6 +21,7 @@ HAND_LINES = ("-", "--", "-.", ":")
 PERSON_COLOURS = ("#FFFFFF", "#F0E442")  # bones over a video frame
 PERSON_INKS = ("#333333", "#999999")  # bones on paper
 INFORMATIVE = "#F7EFA0"  # the planted interval, where the truth is known
+DECIDING = "#E69F00"  # around a hand that decides
 INK = "#222222"
 PLAIN = "#56738F"  # what is no hand and nobody
 CHOSEN = "#7B3294"  # where a player or a reader stands now; the second of two
@@ -38,12 +39,8 @@ def hand_style(hand: int) -> dict[str, Any]:
 
     `hand` counts as HANDS does: left 1, right 1, left 2, right 2.
     """
-    return {
-        "color": HAND_COLOURS[hand],
-        "marker": HAND_MARKERS[hand],
-        "linestyle": HAND_LINES[hand],
-        "label": HANDS[hand],
-    }
+    look = {"color": HAND_COLOURS, "marker": HAND_MARKERS, "linestyle": HAND_LINES, "label": HANDS}
+    return {name: values[hand] for name, values in look.items()}
 
 
 def label_hands(ax: Axes, axis: str = "y") -> None:

@@ -30,7 +30,6 @@ HINT = re.compile(r"^:::|^\*Hint", re.M)
 SHAPES = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle"}
 LINES = {"-": "solid", "--": "dashed", "-.": "dash and dot", ":": "dotted"}
 CHANGELOG = ROOT / ".github" / "CHANGELOG.md"
-NAMED = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]], style: str = "") -> str:
@@ -100,11 +99,16 @@ def equations(book: Path) -> str:
                 (f"({number}) " if number != one.key else "") + one.says,
                 one.section,
                 ", ".join(f"[{chapter_number(name)}](#{label})" for name in chapters),
-                "<br>".join(f"`{name}`" for name in code),
-                "<br>".join(f"`{name.replace('::', '`<br>`')}`" for name in tests),
+                "<br>".join(map(breakable, code)),
+                "<br>".join(breakable(part) for name in tests for part in name.split("::")),
             )
         )
     return table(("equation or step", "section", "chapter", "code", "test"), lines, "pcsta-map")
+
+
+def breakable(name: str) -> str:
+    """A name as code that a narrow cell breaks between its words."""
+    return '<code class="literal">' + re.sub(r"([._])", r"\1<wbr>", name) + "</code>"
 
 
 def chapter_number(name: str) -> str:
@@ -160,7 +164,7 @@ def solutions(book: Path) -> str:
 
 
 def with_labels(chapter: str, notebook: str) -> str:
-    """The notebook with a label before every exercise, and a name on every folded solution.
+    """The notebook with a label before every exercise, a name on every folded check and solution.
 
     The labels are for links from the solutions. Without the name, a solution would look like any
     other folded cell.
@@ -168,11 +172,14 @@ def with_labels(chapter: str, notebook: str) -> str:
     document = nbformat.reads(notebook, 4)
     for cell in document.cells:
         if cell.cell_type == "markdown":
-            cell.source = EXERCISE.sub(
-                lambda m: f"({exercise_label(chapter, m[1])})=\n\n{m[0]}", cell.source
-            )
-        elif "solution" in cell.metadata.get("tags", []):
-            cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | NAMED
+            label = exercise_label(chapter, r"\1")
+            cell.source = EXERCISE.sub(rf"({label})=\n\n\g<0>", cell.source)
+            continue
+        solution = "solution" in cell.metadata.get("tags", [])
+        if solution or "\n@exercise" in f"\n{cell.source}":
+            what = "the solution" if solution else "the check"
+            names = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
+            cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | names
     return nbformat.writes(document)
 
 
@@ -231,15 +238,9 @@ def hardware() -> str:
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
-    "axes": axes,
-    "symbols": symbols,
-    "hands": hands,
-    "equations": equations,
-    "solutions": solutions,
-    "compared": compared,
-    "changelog": changelog,
-    "how-long": how_long,
-}
+    "axes": axes, "symbols": symbols, "hands": hands, "equations": equations,
+    "solutions": solutions, "compared": compared, "changelog": changelog, "how-long": how_long,
+}  # fmt: skip
 
 
 # --- the Sphinx extension -------------------------------------------------------------------------

@@ -158,6 +158,17 @@ def test_confusion_shows_shares_of_the_true_class():
     plt.close(figure)
 
 
+def test_probabilities_show_the_classes_that_get_some():
+    _, axes = plt.subplots(1, 2)
+    opinions = {"one": np.array([0.5, 0.5, 0, 0]), "other": np.array([0, 0.99, 0, 0.01])}
+    figures.answer_bars(axes, opinions, "abcd", label=2)
+    names = axes[0].get_yticklabels()
+    assert [name.get_text() for name in names] == ["a", "b", "c", "1 others"]
+    assert [name.get_fontweight() for name in names].index("bold") == 2  # the truth, always there
+    assert [bar.get_width() for bar in axes[1].patches] == pytest.approx([0, 0.99, 0, 0.01])
+    plt.close()
+
+
 def test_heatmap_outlines_the_hands_that_decide(clip):
     figure, ax = plt.subplots()
     attention = np.full((STEPS, 4), 0.25)

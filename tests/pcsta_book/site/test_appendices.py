@@ -151,6 +151,7 @@ def chapter(tmp_path):
             "## Exercises\n\n**1.** *(proving)* Why?\n\n:::{dropdown} Hint 1\nsecret\n:::"
         ),
         cell.new_code_cell("answer = None"),
+        cell.new_code_cell("@exercise\ndef check(answer): ...", metadata={"tags": ["hide-input"]}),
         cell.new_code_cell("x = 1  # because", metadata={"tags": ["hide-cell", "solution"]}),
         cell.new_markdown_cell("**2.** *(building)* Build.\n\n*Hint:* secret"),
     ]
@@ -170,11 +171,12 @@ def test_every_exercise_can_be_linked_to(chapter):
     notebook = json.loads(appendices.with_labels("04-a", (chapter / "04-a.ipynb").read_text()))
     text = ["".join(cell["source"]) for cell in notebook["cells"]]
     assert "(exercise-04-1)=\n\n**1.** *(proving)*" in text[1]
-    assert text[4].startswith("(exercise-04-2)=\n\n**2.**")
+    assert text[5].startswith("(exercise-04-2)=\n\n**2.**")
     assert text[2] == "answer = None"
-    folded = notebook["cells"][3]["metadata"]["mystnb"]
-    assert folded["code_prompt_show"] == "Show the solution"  # and no other folded cell
-    assert not any("mystnb" in notebook["cells"][k]["metadata"] for k in (0, 1, 2, 4))
+    names = {k: cell["metadata"].get("mystnb", {}) for k, cell in enumerate(notebook["cells"])}
+    assert names.pop(3)["code_prompt_show"] == "Show the check"
+    assert names.pop(4)["code_prompt_show"] == "Show the solution"  # and no other folded cell
+    assert not any(names.values())
 
 
 # --- glossary, references, how long ---------------------------------------------------------------
