@@ -59,18 +59,16 @@ def _original(path: Path, lines: list[str]) -> Tracks:
     size = 2 * JOINTS  # rows per body
     text = FrameLines(path, lines, length, size)
     ids: list[int] = []
-    for frame in text:
+    for _ in text:
         count = text.count("the number of rows")
         if count % size:
-            problem = f"a frame should have a multiple of {size} rows, found {count}"
-            raise damaged(problem, path, text.at, frame)
+            raise text.wrong(f"a frame should have a multiple of {size} rows, found {count}")
         for place in range(count // size):
             ids.append(place + 1)
             text.take_body()
     blocks = text.table(4).reshape(-1, JOINTS, 2, 4)
     world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(KINECT_V1_IMAGE, np.float32)
-    bodies, notes = gather(ids, np.array(text.frames, int), world, image)
-    return Tracks(bodies, text.length, notes=tuple(notes))
+    return gather(ids, np.array(text.frames, int), world, image, text.length)
 
 
 def _converted(path: Path, lines: list[str]) -> Tracks:
@@ -92,9 +90,8 @@ def _converted(path: Path, lines: list[str]) -> Tracks:
     centre = np.array(KINECT_V1_IMAGE, np.float32) / 2
     image = (centre + FOCAL * world[..., :2] * (1, -1) / depth).astype(np.float32)
     numbers = frames.astype(int)
-    bodies, notes = gather([1] * len(numbers), numbers, world, image)
     projected = "image positions projected with the nominal focal length: the file has none"
-    return Tracks(bodies, int(numbers[-1]) + 1, notes=(projected, *notes))
+    return gather([1] * len(numbers), numbers, world, image, int(numbers[-1]) + 1, [projected])
 
 
 class MSRDaily(Dataset):

@@ -21,7 +21,7 @@ from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import FILM, Names
 from pcsta.data.splits import NTU120_TRAIN_SUBJECTS, NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
-from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
+from pcsta.data.text import FrameLines, read_lines, whole_number
 from pcsta.data.tracks import Body, Tracks, gather
 from pcsta.data.truth import read_truth
 from pcsta.data.video import video_size
@@ -65,9 +65,8 @@ class Recording:
     def tracks(self) -> Tracks:
         """The bodies, and the share of joints that were seen, not inferred."""
         joints, pixels, states = self.values[..., 0:3], self.values[..., 5:7], self.values[..., -1]
-        bodies, notes = gather(self.ids, self.frames, joints, pixels)
         tracked = float((states == 2).mean()) if states.size else None
-        return Tracks(bodies, self.length, tracked, tuple(notes))
+        return gather(self.ids, self.frames, joints, pixels, self.length, tracked=tracked)
 
 
 def read_skeleton(path: Path | str) -> Recording:
@@ -81,11 +80,10 @@ def read_skeleton(path: Path | str) -> Recording:
             header = text.take()[0].split()
             if len(header) != HEADER_FIELDS:
                 problem = f"a body's line should have {HEADER_FIELDS} fields, found {len(header)}"
-                raise damaged(problem, path, text.at, frame)
+                raise text.wrong(problem)
             ids.append(whole_number(header[0], "a body id", path, text.at, frame))
             if (joints := text.count("the number of joints")) != JOINTS:
-                problem = f"a body should have {JOINTS} joints, found {joints}"
-                raise damaged(problem, path, text.at, frame)
+                raise text.wrong(f"a body should have {JOINTS} joints, found {joints}")
             text.take_body()
     return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
 

@@ -63,8 +63,8 @@ def read_skeleton(path: Path) -> Tracks:
     joints = metres(fractions)
     joints[~fractions.any(-1)] = 0
     pixels = fractions[..., :2] * np.array(KINECT_V1_IMAGE, np.float32)
-    bodies, found = gather((1, 2) * length, np.repeat(np.arange(length), 2), joints, pixels)
-    return Tracks(bodies, length, notes=(*notes, *found))
+    frames = np.repeat(np.arange(length), 2)
+    return gather((1, 2) * length, frames, joints, pixels, length, notes)
 
 
 class SBUInteraction(Dataset):

@@ -132,6 +132,10 @@ class FrameLines:
             problem = f"the file goes on after the {self.length} frames that its first line states"
             raise damaged(problem, self.path, self.at + 1, self.length)
 
+    def wrong(self, problem: str) -> DataError:
+        """What to raise for the line that was taken last."""
+        return damaged(problem, self.path, self.at, self.frame)
+
     def take(self, lines: int = 1) -> list[str]:
         """The next lines."""
         if self.at + lines > len(self.lines):

@@ -68,8 +68,11 @@ def gather(
     frames: Int64[np.ndarray, "n"],
     joints: Float32[np.ndarray, "n J 3"],
     pixels: Float32[np.ndarray, "n J 2"],
-) -> tuple[list[Body], list[str]]:
-    """The rows of a file as bodies, in order of first appearance; and notes on what was found.
+    length: int,
+    notes: Sequence[str] = (),
+    tracked: float | None = None,
+) -> Tracks:
+    """The rows of a file of `length` frames as bodies; what was found in them joins the notes.
 
     A joint that no sensor measures becomes NaN: one that is not finite, beyond FAR, or zero in all
     coordinates. (Zero may be a place where coordinates start at the body: nearer than NEAR.) So does
@@ -94,23 +97,23 @@ def gather(
             double += 1
         of_body.append(row)
 
-    bodies, notes = [], []
+    bodies, said = [], list(notes)
     new = count(max(ids, default=0) + 1)
     for (ident, double), of_body in rows.items():
         at, body = np.array(of_body), next(new) if double else ident
         if double:
             listed = f"body {ident} is listed again in {len(at)} frames, first in {frames[at[0]]}"
-            notes.append(f"{listed}: kept as body {body}")
+            said.append(f"{listed}: kept as body {body}")
         for what, kind in missing.items():
             if found := int(kind[at].sum()):
-                notes.append(f"body {body}: {found} joint positions are {what}")
+                said.append(f"body {body}: {found} joint positions are {what}")
         there = ~np.isnan(joints[at, :, 0]).all(1)
         if nowhere := int((~there).sum()):
-            notes.append(f"body {body} has no measured joint in {nowhere} frames: absent there")
+            said.append(f"body {body} has no measured joint in {nowhere} frames: absent there")
             at = at[there]
         if len(at):
             bodies.append(Body((body,), frames[at], joints[at], pixels[at]))
-    return bodies, notes
+    return Tracks(bodies, length, tracked, tuple(said))
 
 
 def _missing(joints: Float32[np.ndarray, "n J 3"]) -> dict[str, Bool[np.ndarray, "n J"]]:
