@@ -132,9 +132,15 @@ def read_settings(path: Path) -> Settings:
     return settings
 
 
-def read_index(shard: Path) -> list[StoredClip]:
-    """The lines of a shard. Raises StoreError when they are missing or damaged."""
-    path = shard / "index.jsonl"
+def read_shard(shard: Path, settings: Settings) -> list[StoredClip]:
+    """The lines of a shard. Raises StoreError where they, or the arrays, are missing or damaged."""
+    lines = _read_index(shard / "index.jsonl")
+    if fault := _damage(shard, lines, settings):
+        raise StoreError(f"{fault}; {AGAIN}")
+    return lines
+
+
+def _read_index(path: Path) -> list[StoredClip]:
     try:
         *lines, end = path.read_text("utf-8").split("\n")
         if end:
@@ -167,7 +173,7 @@ def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
     }
 
 
-def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
+def _damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
     """Which file of a shard is missing, or does not hold what its index says; "" where none is."""
     frames = sum(line.length for line in lines)
     if any(line.label not in range(len(settings["classes"])) for line in lines):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pcsta.data.dataset import Sample
-from pcsta.data.shard import Source, StoredClip, StoreError, damage, read_index, shards
+from pcsta.data.shard import AGAIN, Source, StoredClip, StoreError, read_shard, shards
 from pcsta.data.store_writer import StoreWriter, written
 
 
@@ -67,27 +67,21 @@ def review(writer: StoreWriter, samples: Sequence[Sample], video: bool) -> Revie
     found, others = Review({}, {}, []), []
     for shard in shards(writer.path):
         first = int(shard.name)
+        here = samples[first : first + writer.block]
         try:
-            lines = read_index(shard)
-            fault = damage(shard, lines, writer.settings)
+            lines = dict(enumerate(read_shard(shard, writer.settings), first))
+            told = [(line.name, line.label, line.subject) for line in lines.values()]
+            if told != [(sample.name, sample.label, sample.subject) for sample in here]:
+                raise StoreError(f"{shard} describes other samples than these")
         except StoreError as error:
-            lines, fault = [], str(error)
-        end = min(first + writer.block, len(samples))
-        if not fault and len(lines) != end - first:
-            fault = f"{shard} has {len(lines)} of {end - first} lines"
-        here = list(zip(range(first, end), lines, strict=False))
-        told = [(line.name, line.label, line.subject) for line in lines]
-        if not fault and told != [(s.name, s.label, s.subject) for s in samples[first:end]]:
-            fault = f"{shard} describes other samples than these"
-        again = {i for i, line in here if changed(line, samples[i], video)}
-        if fault:
-            found.why.append(f"made anew: {fault}")
-        elif again:
-            good = [(i, line) for i, line in here if i not in again and line.skipped is None]
-            found.kept.update((i, (shard, line)) for i, line in good)
-            others += [samples[i].name for i in sorted(again)]
-        if fault or again:
+            found.why.append(f"made anew: {error}".removesuffix(f"; {AGAIN}"))
             found.renew[first] = written(shard)
+            continue
+        if again := [i for i, line in lines.items() if changed(line, samples[i], video)]:
+            found.renew[first] = written(shard)
+            others += [samples[i].name for i in again]
+            good = {i: line for i, line in lines.items() if i not in again and line.skipped is None}
+            found.kept.update((i, (shard, line)) for i, line in good.items())
     if others:
         names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         found.why.append(f"read again, as their files have changed: {len(others)} ({names})")
