@@ -196,9 +196,8 @@ def steps_per_epoch(clips: int, batch: int, parts: int = 1) -> int:
     """
     pieces = max(1, round(clips / batch))
     if clips // pieces < parts:
-        raise ValueError(
-            f"{parts} processes cannot share batches of {clips // pieces} clips: start fewer of them"
-        )
+        said = f"{parts} processes cannot share batches of {clips // pieces} clips"
+        raise ValueError(f"{said}: start fewer of them")
     return pieces
 
 

@@ -134,9 +134,8 @@ def read_record(run: Path) -> RunRecord:
         raise FileNotFoundError(f"{run} holds no run; {advice}")
     where = run / "store.json"
     command = read_run(where, Whereabouts).get("command") if where.exists() else None
-    raise FileNotFoundError(
-        f"{run} is unfinished; run the same `{command or 'pcsta train'}` again, and it continues"
-    )
+    again = f"run the same `{command or 'pcsta train'}` again, and it continues"
+    raise FileNotFoundError(f"{run} is unfinished; {again}")
 
 
 def read_run(path: Path, kind: type) -> Any:
@@ -157,9 +156,8 @@ def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig
             raise ValueError(f"it reads {config.skeleton} joints and names {len(named)} classes")
         return config
     except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"{run} is of another version of pcsta ({error}); train it again in another folder"
-        ) from None
+        said = f"{run} is of another version of pcsta ({error})"
+        raise ValueError(f"{said}; train it again in another folder") from None
 
 
 @dataclass
@@ -247,9 +245,8 @@ class State:
                 now: dict[str, Any] = {**where, **part("underway/")}
                 self.underway = Underway(**now)
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} is no state of this run ({error}); delete it, and the stage begins anew"
-            ) from None
+            said = f"{path} is no state of this run ({error})"
+            raise ValueError(f"{said}; delete it, and the stage begins anew") from None
         self.best = part("best/")
 
 

@@ -141,10 +141,8 @@ def predict_clips(
         frames.append(views[0].frames)
     said = collect(outputs, clips, batches.store.labels[clips], np.concatenate(frames))
     if wrong := [batches.store.clips[i].name for i in clips[~np.isfinite(said.logits).all(-1)]]:
-        raise ValueError(
-            f"the model's answer is no finite number at {', '.join(wrong[:5])}; look at the recording "
-            "with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
-        )
+        do = "look at the recording with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
+        raise ValueError(f"the model's answer is no finite number at {', '.join(wrong[:5])}; {do}")
     return said
 
 
@@ -288,9 +286,8 @@ def predict(
         where = next(model.parameters()).device
         sensor = sensor_for(model.config.crops, str(record["sensor"]), weights).to(where)
         if sensor.fingerprint != record["sensor_fingerprint"]:
-            raise ValueError(
-                f"{run} was trained with other weights of {sensor.name}; name them with --weights"
-            )
+            said = f"{run} was trained with other weights of {sensor.name}"
+            raise ValueError(f"{said}; name them with --weights")
         crops = glimpse_crops(clip, size, sensor.input_size)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])

@@ -56,10 +56,8 @@ def hold(path: Path, wait: bool = True) -> FileLock:
             holder = path.read_text("utf-8").strip()
         holder = holder or "another process"
         if not wait:
-            raise BlockingIOError(
-                f"{holder} is at work in {path.parent}: wait until it has ended, or choose "
-                "another folder"
-            ) from None
+            do = "wait until it has ended, or choose another folder"
+            raise BlockingIOError(f"{holder} is at work in {path.parent}: {do}") from None
         print(f"waiting for {holder}, at work in {path.parent}", file=sys.stderr)
         lock.acquire()
         print(f"{holder} has ended: going on", file=sys.stderr)

@@ -179,10 +179,10 @@ class Plan:
             self.data.crop_size = parse_crop_size(crop_size)
         read = self.data.samples
         if sensor != "none" and not (read := [sample for sample in read if sample.video]):
-            raise ValueError(
-                f"no recording in {self.data.root} has a video, which the glimpse sensor looks at: train "
-                "row A, or prepare with --sensor none, for poses alone"
+            said = (
+                f"no recording in {self.data.root} has a video, which the glimpse sensor looks at"
             )
+            raise ValueError(f"{said}: train row A, or prepare with --sensor none, for poses alone")
         self.usable = {sample.name: sample.label for sample in read}
         self.sensor = None if sensor == "none" else prepare.sensor_for(crops, sensor, weights)
         self.settings = prepare.settings_of(self.data, self.sensor, crops)

@@ -53,17 +53,14 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     (8, ('cross-subject', 'cross-view'))
     """
     if name not in DATASETS:
-        hint = (
-            f"; a folder goes with --root, as in `own --root {name}`" if Path(name).is_dir() else ""
-        )
-        advice = f"Choose one of {', '.join(DATASETS)}{hint}"
+        advice = f"Choose one of {', '.join(DATASETS)}"
+        if Path(name).is_dir():
+            advice += f"; a folder goes with --root, as in `own --root {name}`"
         raise DataError(f"no dataset {name!r}", advice=advice)
     root = Path(root) if root is not None else data_root() / name.removesuffix("-120")
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
-        raise DataError(
-            "the embedded dataset is not there, or its making was interrupted",
-            path=root, advice="Run `pcsta data make`",
-        )  # fmt: skip
+        problem = "the embedded dataset is not there, or its making was interrupted"
+        raise DataError(problem, path=root, advice="Run `pcsta data make`")
     return DATASETS[name](root)
 
 
@@ -79,10 +76,9 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
             return dataset(path.parents[root]), dataset.names.spell(match["name"])
     if read_lines(path)[0].strip().isdecimal():  # NTU's text: tables of one's own name any file
         return NTU(path.parent), path.stem
-    raise DataError(
-        "neither a video nor a skeleton file of a known dataset", path=path,
-        advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",
-    )  # fmt: skip
+    advice = "Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)"
+    problem = "neither a video nor a skeleton file of a known dataset"
+    raise DataError(problem, path=path, advice=advice)
 
 
 def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:

@@ -44,8 +44,9 @@ def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
     sides = np.rint((float(size[:-5]) * lengths).clip(max=max(clip.image_size))).astype(int)
     there = np.isfinite(clip.hands).all(-1).reshape(len(clip), PEOPLE, 2).any((0, 2))
     if (there & (sides < 1)).any():
-        raise DataError(
-            f"{clip.name}: the image shows hands and no torso, by which their crops have a size",
-            advice="Give shoulders and hips places in it, or crops a size in pixels (--crop-size)",
+        problem = (
+            f"{clip.name}: the image shows hands and no torso, by which their crops have a size"
         )
+        advice = "Give shoulders and hips places in it, or crops a size in pixels (--crop-size)"
+        raise DataError(problem, advice=advice)
     return sides.repeat(2)

@@ -212,11 +212,9 @@ class Dataset(ABC):
         tracks = self.tracks(sample.skeleton_file)
         people = self._people(tracks)
         if not people.joints.any():
-            raise DataError(
-                "; ".join([f"no body in any of its {tracks.length} frames", *tracks.notes]),
-                path=sample.skeleton_file,
-                advice="Leave the sample out if the sensor saw nobody; joints should be in metres",
-            )
+            problem = "; ".join([f"no body in any of its {tracks.length} frames", *tracks.notes])
+            advice = "Leave the sample out if the sensor saw nobody; joints should be in metres"
+            raise DataError(problem, path=sample.skeleton_file, advice=advice)
         clip = Clip(
             name=sample.name, joints=people.joints, pixels=people.pixels,
             skeleton=self.skeleton, label=sample.label, subject=sample.subject,
@@ -229,14 +227,12 @@ class Dataset(ABC):
         """Training and test names of a protocol (default: the first). ValueError if unknown."""
         protocol = protocol or self.protocols[0]
         if protocol not in self.protocols:
-            raise ValueError(
-                f"{self.name} has no protocol {protocol!r}; it has: {', '.join(self.protocols)}"
-            )
-        trains = {sample.name: self._trains(sample, protocol) for sample in self.samples}
-        return Split(
-            train=tuple(name for name, training in trains.items() if training),
-            test=tuple(name for name, training in trains.items() if not training),
-        )
+            known = ", ".join(self.protocols)
+            raise ValueError(f"{self.name} has no protocol {protocol!r}; it has: {known}")
+        train, test = [], []
+        for sample in self.samples:
+            (train if self._trains(sample, protocol) else test).append(sample.name)
+        return Split(tuple(train), tuple(test))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"

@@ -45,10 +45,8 @@ def read_skeleton(path: Path) -> Tracks:
         return _original(path, lines)
     if fields == 5:
         return _converted(path, lines)
-    raise damaged(
-        "the first line should be `frames joints` (original form) or `frame joint x y z` "
-        f"(converted form), found {fields} fields", path, 1, 0,
-    )  # fmt: skip
+    forms = "`frames joints` (original form) or `frame joint x y z` (converted form)"
+    raise damaged(f"the first line should be {forms}, found {fields} fields", path, 1, 0)
 
 
 def _original(path: Path, lines: list[str]) -> Tracks:

@@ -149,10 +149,8 @@ def write_skeleton(
         )
     if not np.isfinite(joints).all():
         t, person, joint, _ = np.argwhere(~np.isfinite(joints))[0]
-        raise ValueError(
-            f"{KINECT_V2.joints[joint]} of person {person + 1} is not a number in frame {t}: fill it, "
-            "or set the whole person to zero there"
-        )
+        which = f"{KINECT_V2.joints[joint]} of person {person + 1} is not a number in frame {t}"
+        raise ValueError(f"{which}: fill it, or set the whole person to zero there")
     path = Path(path)
     ids = np.broadcast_to(np.arange(1, joints.shape[1] + 1), joints.shape[:2])
     states = np.full(joints.shape[:3], 2) if states is None else np.asarray(states)

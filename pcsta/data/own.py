@@ -80,12 +80,10 @@ class OwnRecordings(Dataset):
         """Of the sample's video, upright. Raises DataError when the videos have several sizes."""
         size = video_size(sample.video, self._size)
         if size != self._size:
-            (w, h), (width, height) = size, self._size
-            raise DataError(
-                f"its images are {w} x {h} pixels, those of {self._first_video} are {width} x {height}",
-                path=sample.video,
-                advice="Bring all videos, and the pixels in their skeletons, to one size",
-            )
+            here, first = ("{} x {}".format(*each) for each in (size, self._size))
+            problem = f"its images are {here} pixels, those of {self._first_video} are {first}"
+            advice = "Bring all videos, and the pixels in their skeletons, to one size"
+            raise DataError(problem, path=sample.video, advice=advice)
         return size
 
     def _files(self) -> Iterator[Found]:

@@ -33,6 +33,7 @@ from pcsta.skeletons import SKELETONS
 Crops = Literal["hands", "frame"]
 GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
 AGAIN = "run the same `pcsta prepare` again, which mends it"
+ANEW = "delete this folder and make it again with the same `pcsta prepare`"
 HEADER = 128  # bytes before the numbers in the files of np.save
 
 
@@ -114,10 +115,7 @@ def hash_names(names: Iterable[str]) -> str:
 def read_settings(path: Path) -> Settings:
     """What made the store at `path`. Raises StoreError where there is none, or an older form."""
     if (path / "index.jsonl").exists():
-        raise StoreError(
-            f"{path} is of an older form, without shards: delete this folder and make it again with "
-            "the same `pcsta prepare`"
-        )
+        raise StoreError(f"{path} is of an older form, without shards: {ANEW}")
     if not (path / "settings.json").exists():
         raise StoreError(f"{path} holds no prepared data: `pcsta prepare` makes it, or see --store")
     settings: Any = None
@@ -125,10 +123,7 @@ def read_settings(path: Path) -> Settings:
         settings = read_json(path / "settings.json")
     whole = conforms(settings, Settings) and settings["splits"] and settings["image_width"] > 0
     if not whole or settings["skeleton"] not in SKELETONS or settings["glimpse_features"] < 0:
-        raise StoreError(
-            f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
-            "same `pcsta prepare`"
-        )
+        raise StoreError(f"{path / 'settings.json'} is damaged: {ANEW}")
     return settings
 
 

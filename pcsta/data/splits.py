@@ -72,8 +72,6 @@ def validation_split(
     else:
         raise ValueError(f"by is 'clip' or 'subject', not {by!r}")
     if held.all():
-        raise ValueError(
-            f"cannot hold out validation clips by {by}: {n} clips of {len(set(subjects))} subjects "
-            "leave nothing to train on"
-        )
+        there = f"{n} clips of {len(set(subjects))} subjects leave nothing to train on"
+        raise ValueError(f"cannot hold out validation clips by {by}: {there}")
     return held

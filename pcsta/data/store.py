@@ -44,10 +44,8 @@ class Store:
         self._starts = np.array(starts)  # (shards + 1,) frames before each
         self.missing = self.settings["samples"] - len(self.samples)
         if self.missing and not unfinished:
-            raise StoreError(
-                f"{self.path} is unfinished ({self.missing} clips to go); "
-                "run the same `pcsta prepare` again and it continues"
-            )
+            left = f"{self.path} is unfinished ({self.missing} clips to go)"
+            raise StoreError(f"{left}; run the same `pcsta prepare` again and it continues")
         names = shard.hash_names(s.name for s in self.samples)
         if not self.missing and names != self.settings.get("names", names):
             raise StoreError(f"{self.path} has shards of other samples than its own; {AGAIN}")
