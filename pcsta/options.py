@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from typer import Argument, Option
 
 from pcsta.config import CONFIGS, RECIPES, ModelConfig
 
@@ -24,61 +25,57 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DatasetName = Annotated[
-    str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
+    str, Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
 ]
-DatasetOrStore = Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")]
-Root = Annotated[Path | None, typer.Option(file_okay=False, help="Folder (default: data/NAME).")]
-Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
+DatasetOrStore = Annotated[str, Argument(help="Name of a dataset, or folder of a store.")]
+Root = Annotated[Path | None, Option(file_okay=False, help="Folder (default: data/NAME).")]
+Run = Annotated[Path, Argument(help="Folder of a trained run.")]
 RunOrFilm = Annotated[
-    Path | None,
-    typer.Argument(help="Folder of a trained run (default: a small model of real film)."),
+    Path | None, Argument(help="Folder of a trained run (default: a small model of real film).")
 ]
 SkeletonFile = Annotated[
-    Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
+    Path | None, Option(help="Its skeleton file (default: poses found in the video).")
 ]
-Overlay = Annotated[Path | None, typer.Option(help="Video to write: where the model looked.")]
+Overlay = Annotated[Path | None, Option(help="Video to write: where the model looked.")]
 Sensor = Annotated[
     str,
-    typer.Option(
+    Option(
         help="Glimpse sensor: efficientnet-lite0 (the usual), inception-v3, or none (poses alone; the "
         "usual where only poses are read).",
         show_default=False,
     ),
 ]
 CropSize = Annotated[
-    str | None, typer.Option(help="Side of the square around a hand: 50 (pixels), or 0.75torso.")
+    str | None, Option(help="Side of the square around a hand: 50 (pixels), or 0.75torso.")
 ]
-Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
-RecipeName = Annotated[str, typer.Option(help=f"Training: {', '.join(RECIPES)}.")]
+Weights = Annotated[Path | None, Option(help="Checkpoint of the glimpse sensor.")]
+RecipeName = Annotated[str, Option(help=f"Training: {', '.join(RECIPES)}.")]
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="Run on another dataset to start from: all layers are fine-tuned."),
+    Option("--from", help="Run on another dataset to start from: all layers are fine-tuned."),
 ]
 Workers = Annotated[
-    int | None,
-    typer.Option(min=0, help="Processes that read and decode (default: one for each core)."),
+    int | None, Option(min=0, help="Processes that read and decode (default: one for each core).")
 ]
 Readers = Annotated[
-    int | None,
-    typer.Option(min=0, help="Readers (default: 2, none on a CPU; to prepare, one a core)."),
+    int | None, Option(min=0, help="Readers (default: 2, none on a CPU; to prepare, one a core).")
 ]
 Skeleton = Annotated[
-    str | None,
-    typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
+    str | None, Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are).")
 ]
 Protocol = Annotated[
     str | None,
-    typer.Option(
+    Option(
         help="Protocols of the dataset, with commas (default: its first); `folds` for all five of SBU's, "
-        "`splits` for all three of J-HMDB's, `nested` for each held out inside the training clips of another.",
+        "`splits` for all three of J-HMDB's, `nested` for each held out inside the training clips of another."
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="What all randomness comes from.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="What all randomness comes from.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[
-    str, typer.Option(help="Products in training: float32, bfloat16, or auto (what the GPU has).")
+    str, Option(help="Products in training: float32, bfloat16, or auto (what the GPU has).")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Json = Annotated[bool, Option("--json", help="Print JSON for a script.")]
 
 
 # Draws where a model looked into a video; a package that can, sets it.
