@@ -22,11 +22,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pcsta.data.dataset import DataError
-from pcsta.data.estimated import Pose
+from pcsta.data.estimated import LAYOUTS, Pose
 from pcsta.files import read_json
-from pcsta.skeletons import ESTIMATED
 
-LAYOUTS = {len(joints): name for name, joints in ESTIMATED.items()}  # by number of joints
 AGAIN = "let that program write it again"
 FAR = 100_000  # pixels or metres: a place that is none
 MOST = 6  # people who are kept, those in most frames: as many as a Kinect follows

@@ -25,7 +25,7 @@ from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError
 from pcsta.data.estimated import write_estimated
 from pcsta.data.finder import FILM
-from pcsta.data.keypoints import LAYOUTS, read_keypoints
+from pcsta.data.keypoints import read_keypoints
 from pcsta.data.ntu import read_skeleton
 from pcsta.data.own import TABLE
 from pcsta.data.video import read_frames, video_info
@@ -114,9 +114,8 @@ def _written(video: Path, path: Path, estimator: Estimator) -> Path:
         read_frames(video), video.name, info.frames, leave=False, unit="frame", disable=None
     )
     images, worlds = zip(*estimator(image for _, image in frames), strict=True)
-    image = np.stack(images)
     world = np.stack(worlds) if worlds[0] is not None else None
-    return write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size)
+    return write_estimated(path, np.stack(images), world, info.size)
 
 
 def _imported(source: Path, path: Path, video: Path | None) -> str:
@@ -135,7 +134,7 @@ def _imported(source: Path, path: Path, video: Path | None) -> str:
     if 2 * (seen & outside).sum() > seen.sum():
         size = "{} x {} pixels of {}".format(*info.size, video)
         raise DataError(f"most of its keypoints are outside the {size}", path=source, advice=OTHER)
-    return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
+    return _found(write_estimated(path, image, world, info.size))
 
 
 def _there(path: Path) -> str | None:
