@@ -64,8 +64,8 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 def fast_products(device: torch.device, precision: str) -> Iterator[None]:
     """Beside bfloat16 on CUDA, products of float32 matrices by TF32: with factors of 10 bits."""
     before = torch.get_float32_matmul_precision()
-    fast = device.type == "cuda" and precision == "bfloat16"
-    torch.set_float32_matmul_precision("high" if fast else before)
+    if device.type == "cuda" and precision == "bfloat16":
+        torch.set_float32_matmul_precision("high")
     try:
         yield
     finally:

@@ -51,10 +51,9 @@ def hold(path: Path, wait: bool = True) -> FileLock:
     try:
         lock.acquire(timeout=PATIENCE if wait else 0)
     except Timeout:
-        holder = ""
+        holder = "another process"
         with suppress(OSError):
-            holder = path.read_text("utf-8").strip()
-        holder = holder or "another process"
+            holder = path.read_text("utf-8").strip() or holder
         if not wait:
             do = "wait until it has ended, or choose another folder"
             raise BlockingIOError(f"{holder} is at work in {path.parent}: {do}") from None

@@ -146,9 +146,7 @@ class Dataset(ABC):
         others: dict[str, str] = {}
         files = {"skeletons": 0, "videos": 0}
         for name, skeleton, video, reason in sorted(self._files(), key=attrgetter("name")):
-            said: Sample | str | None = reason
-            if reason is None:
-                said = self.identify(name, skeleton, video) if skeleton else ORPHAN
+            said = reason or (self.identify(name, skeleton, video) if skeleton else ORPHAN)
             if isinstance(said, Sample):
                 samples[name] = said
             elif said is not None:

@@ -13,7 +13,6 @@ separated by commas, semicolons or tabs, as spreadsheets of several countries wr
 
 from __future__ import annotations
 
-import codecs
 import csv
 import hashlib
 import io
@@ -27,6 +26,7 @@ from unicodedata import normalize
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import Found
 from pcsta.data.ntu import read_skeleton
+from pcsta.data.text import decode
 from pcsta.data.tracks import Tracks
 from pcsta.data.video import video_info, video_size
 from pcsta.skeletons import KINECT_V2
@@ -111,21 +111,19 @@ def _wrong(table: Path, problem: str, advice: str, line: int | None = None) -> D
 
 def _text(table: Path) -> str:
     try:
-        data = table.read_bytes()
+        return decode(table.read_bytes())
     except OSError as error:
         advice = (
             f"Make it from films, `pcsta pose FILMS --out {table.parent}`, or write the columns skeleton, "
             "action, subject, and perhaps video and side; --root names its folder"
         )
         raise _wrong(table, f"cannot read it ({error.strerror})", advice) from None
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         # any of a dozen code pages would give letters here, and one of them the right ones
         problem = "its letters are not in UTF-8 but in the code page of one country"
         advice = "Save it again as `CSV UTF-8` (Excel: the list below the file's name)"
-        raise _wrong(table, problem, advice, data[: error.start].count(b"\n") + 1) from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise _wrong(table, problem, advice, line) from None
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,15 +28,19 @@ def damaged(
     return DataError(problem, path=path, frame=frame, line=line, advice=advice)
 
 
+def decode(data: bytes) -> str:
+    """Text in UTF-8 or, if it begins so, UTF-16. Raises UnicodeDecodeError for any other."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8-sig")
+
+
 def read_lines(path: Path) -> list[str]:
-    """Lines of a file in UTF-8 or, if it says so, UTF-16; blank ones at the end left out.
+    """Lines of a text file, see `decode`; blank ones at the end left out.
 
     Raises DataError when it is missing, empty or no text.
     """
     try:
-        data = path.read_bytes()
-        utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-        text = data.decode("utf-16" if utf16 else "utf-8-sig").rstrip()
+        text = decode(path.read_bytes()).rstrip()
     except OSError as error:
         problem = f"cannot read it ({error.strerror})"
         raise DataError(problem, path=path, advice="Check the path") from None
