@@ -156,8 +156,8 @@ def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig
             raise ValueError(f"it reads {config.skeleton} joints and names {len(named)} classes")
         return config
     except (TypeError, KeyError, ValueError) as error:
-        said = f"{run} is of another version of pcsta ({error})"
-        raise ValueError(f"{said}; train it again in another folder") from None
+        other = f"{run} is of another version of pcsta ({error})"
+        raise ValueError(f"{other}; train it again in another folder") from None
 
 
 @dataclass

@@ -286,8 +286,8 @@ def predict(
         where = next(model.parameters()).device
         sensor = sensor_for(model.config.crops, str(record["sensor"]), weights).to(where)
         if sensor.fingerprint != record["sensor_fingerprint"]:
-            said = f"{run} was trained with other weights of {sensor.name}"
-            raise ValueError(f"{said}; name them with --weights")
+            other = f"{run} was trained with other weights of {sensor.name}"
+            raise ValueError(f"{other}; name them with --weights")
         crops = glimpse_crops(clip, size, sensor.input_size)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])

@@ -227,7 +227,8 @@ class Dataset(ABC):
         if protocol not in self.protocols:
             known = ", ".join(self.protocols)
             raise ValueError(f"{self.name} has no protocol {protocol!r}; it has: {known}")
-        train, test = [], []
+        train: list[str] = []
+        test: list[str] = []
         for sample in self.samples:
             (train if self._trains(sample, protocol) else test).append(sample.name)
         return Split(tuple(train), tuple(test))

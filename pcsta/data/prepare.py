@@ -141,8 +141,9 @@ def settings_of(dataset: Dataset, sensor: GlimpseSensor | None, crops: Crops = "
         "sensor": sensor.fingerprint if sensor else None,
         "glimpse_features": sensor.features if sensor else 0,
         "splits": {p: dataset.split(p)._asdict() for p in dataset.protocols},
-        **({"complete": True} if dataset.complete else {}),
     }
+    if dataset.complete:
+        settings["complete"] = True
     return cast(Settings, {**settings, **dataset.reads})
 
 
