@@ -273,10 +273,7 @@ def load(run: Path | str, device: str = "cpu") -> TwoStream:
 
 
 def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
-    """Take over the tensors of `run` whose names begin with one of `prefixes` (transfer, section 5).
-
-    Raises ValueError when the run lacks one of them.
-    """
+    """Take over the tensors of `run` whose names begin so. Raises ValueError when it lacks one."""
     path = run / "model.safetensors"
     found, own = tensors.read(path)[0], model.state_dict()
     taken = {name: found.get(name) for name in own if name.startswith(prefixes)}

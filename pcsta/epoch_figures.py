@@ -59,10 +59,7 @@ class EpochFigures:
         return Underway(steps, seconds, rate, sums, common.gather(common.random_state(device)))
 
     def go_on(self, then: Underway, device: torch.device) -> None:
-        """Take over what the steps of an interrupted epoch came to, and where dropout stood.
-
-        Raises ValueError for a state of dropout that is none.
-        """
+        """Take over an interrupted epoch's sums and dropout. ValueError for a damaged state."""
         rank, processes = common.rank_and_world_size()
         if len(then.sums) == processes:
             self.sums = then.sums[rank].numpy().copy()

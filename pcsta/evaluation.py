@@ -127,10 +127,7 @@ def collect(
 def predict_clips(
     model: TwoStream, batches: SubSequences, clips: np.ndarray, count: int = SUBSEQUENCES
 ) -> Prediction:
-    """What `model` says about `clips`, positions in a store, over `count` sub-sequences of each.
-
-    Raises ValueError for an answer that is no finite number.
-    """
+    """What `model` says about `clips` of a store. ValueError where it is no finite number."""
     if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
         batches = batches.projected_by(model.rgb.scaling, clips, count)
     passes = [batches.testing(clips, count, exchanged=w) for w in exchanges(model.config)]
@@ -255,7 +252,6 @@ def predict(
 
     skeleton: its skeleton file; without one, poses are estimated in the video
     weights:  checkpoint of the glimpse sensor, as for `GlimpseSensor`
-
     Raises ValueError without any file, for another sensor's skeleton, for other weights of the glimpse
     sensor than those of the run, or without the video that a model reads.
 

@@ -41,10 +41,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def hold(path: Path, wait: bool = True) -> FileLock:
-    """Acquire the lock file `path`, which names its holder to whoever comes second.
-
-    Others wait, and say for whom; without `wait` they raise BlockingIOError.
-    """
+    """Acquire the lock file `path`, which names its holder: wait for it, or BlockingIOError."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
@@ -67,10 +64,7 @@ def hold(path: Path, wait: bool = True) -> FileLock:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """One process at a time in the folder of the lock file `path`: the next is refused.
-
-    Raises BlockingIOError that names who is at work there.
-    """
+    """One process at a time in the folder of the lock file; the next gets BlockingIOError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = hold(path, wait=False)
     try:

@@ -107,11 +107,9 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
 
 
 def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
-    """The protocols that an option names, of those of a dataset; by default the first.
+    """The protocols that an option names, see `Protocol`, of those of a dataset; by default the first.
 
-    `folds` or `splits` stands for all five of SBU's, or all three of J-HMDB's, `nested` for every one
-    held out inside the training clips of every other, by which a recipe is chosen. Raises ValueError for
-    what the dataset does not have.
+    Raises ValueError for what the dataset does not have.
     """
     folds = [p for p in protocols if p.startswith(("fold-", "split-"))]
     nested = [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]

@@ -110,10 +110,7 @@ def training_clips(
 
 
 def _check_source(source: Path, config: ModelConfig, store: Settings) -> None:
-    """Raise ValueError, saying what to do, when `source` cannot start the training of `config`.
-
-    store: what made the store that is trained on
-    """
+    """Raise ValueError, saying what to do, when `source` cannot start `config` on this store."""
     theirs, pose_alone = configuration(source), config.streams == "pose"
     if (there := theirs.skeleton) != (here := config.skeleton):
         do = f"read this dataset as `--skeleton {there}`, or pretrain with `--skeleton {here}`"
@@ -130,10 +127,7 @@ def _check_source(source: Path, config: ModelConfig, store: Settings) -> None:
 
 
 def _check_pose(pose_from: Path, config: ModelConfig, store: Settings, protocol: str) -> None:
-    """Raise ValueError when the pose stream of `pose_from` is not one for this run.
-
-    One of another dataset or protocol may have seen the clips that are tested here.
-    """
+    """Raise ValueError for another network, or for a run that may have seen what is tested here."""
     _refuse_another(pose_from, configuration(pose_from), config, _POSE | {"classes"})
     record = read_record(pose_from)
     theirs, ours = (record["store"]["dataset"], record["protocol"]), (store["dataset"], protocol)

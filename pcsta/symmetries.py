@@ -80,10 +80,7 @@ def other_side(skeleton: Skeleton) -> list[int]:
 
 
 def mean_of_exchanges(said: Mapping[Exchange, Output]) -> Output:
-    """The mean of what a model says of a clip and of its exchanges.
-
-    Attention over exchanged hands is first put back to the hands of the file.
-    """
+    """The mean over a clip's exchanges; attention is first put back to the hands of the file."""
     p = {what: out.spatial_attention for what, out in said.items()}
     back = {w: None if a is None else exchange_hands(a, 2, w) for w, a in p.items()}
     outputs = [out._replace(spatial_attention=back[what]) for what, out in said.items()]

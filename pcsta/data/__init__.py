@@ -65,10 +65,7 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
 
 
 def reader_of(path: Path | str) -> tuple[Dataset, str]:
-    """(dataset, sample name) of one skeleton file, recognised by its name, else by its first line.
-
-    Raises DataError for a file that is none of any dataset.
-    """
+    """(dataset, sample name) of a skeleton file, by its name, else its first line; or DataError."""
     path = Path(path).absolute()
     for dataset, root in ((JHMDB, 0), (NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
         match = dataset.names.file.fullmatch(path.as_posix())
@@ -85,7 +82,6 @@ def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
     """The Clip of one skeleton file, wherever it lies; label -1 when its name tells no class.
 
     video: the colour video that belongs to it, if any
-
     Raises DataError when one of them cannot be read, or they do not belong together.
     """
     path, colour = Path(path), Path(video) if video is not None else None

@@ -116,10 +116,7 @@ def motion(body: Body) -> float:
 
 
 def stature(body: Body, skeleton: Skeleton) -> float:
-    """Metres from head over the root to the foot along the bones, median over frames.
-
-    It is measured along the bones so that bending, sitting and lying down do not change it.
-    """
+    """Metres from head over root to foot along the bones, whatever the posture; median in time."""
     parent = {child: parent for parent, child in skeleton.bones}
 
     def to_root(joint: str) -> Float[np.ndarray, "n"]:
@@ -176,16 +173,12 @@ def choose_people(tracked: list[Body], length: int, skeleton: Skeleton) -> Peopl
 
 
 def left_first(bodies: list[Body], length: int, skeleton: Skeleton) -> People:
-    """Like `choose_people` for a file of two: who stands further left in the image is person 1.
-
-    Left is decided once for a clip, by the mean place of the root. Somebody alone keeps the file's
-    place.
-    """
+    """Like `choose_people` for a file of two: who stands further left on the mean is person 1."""
     slots, repairs = {}, []
     for body in bodies:
         slots[body.ids[0] - 1], done = fill_missing(body)
         repairs += done
-    if len(slots) == PEOPLE:
+    if len(slots) == PEOPLE:  # somebody alone keeps the file's place
         # SBU's X grows to the image's left
         first, second = (slots[i].joints[:, skeleton.root_index, 0].mean() for i in range(PEOPLE))
         if first < second:

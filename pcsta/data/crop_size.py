@@ -29,10 +29,9 @@ def parse_crop_size(text: str) -> CropSize:
 
 
 def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
-    """The side in pixels of each hand's crop in this clip.
+    """The side in pixels of each hand's crop in this clip; in torsos at most the image's longer side.
 
-    In torsos it is at most the image's longer side, and 0 for a person who is never there. Raises
-    DataError for hands with a place in the image, and a torso without one in any frame, or without length.
+    Zero for a person who is never there. Raises DataError for hands without a torso in the image.
     """
     if isinstance(size, int):
         return np.full(len(HANDS), size)

@@ -36,7 +36,6 @@ def read_keypoints(path: Path, length: int) -> Pose:
     """The people in all frames: `image` (T, P, K, 3), and `world` (T, P, K, 3) or None.
 
     length: T, frames of the video; a list that counts to it counts from 1, else frames count from 0
-
     Raises DataError naming file and frame of what is wrong.
     """
     people: dict[int, list[Person]] = defaultdict(list)

@@ -4,11 +4,10 @@
                       clips/ann-01.skeleton,clips/ann-01.mp4,pour,ann,train
                       clips/bob-01.skeleton,,stir,bob,test
 
-Paths are relative to the table, or absolute: files are read wherever they lie, and nothing is written
-beside them. `video` may be empty: that clip serves the pose stream alone. `side` may be left out
-altogether: then every second person trains, in order of name. Skeletons are in NTU's text;
-`pcsta.data.ntu.write_skeleton` writes it. The table is UTF-8, or UTF-16 with its mark; cells are
-separated by commas, semicolons or tabs, as spreadsheets of several countries write them.
+Paths are relative to the table, or absolute. `video` may be empty: that clip serves the pose stream
+alone. `side` may be left out altogether: then every second person trains, in order of name. Skeletons
+are in NTU's text; `pcsta.data.ntu.write_skeleton` writes it. The table is UTF-8, or UTF-16 with its
+mark; cells are separated by commas, semicolons or tabs.
 """
 
 from __future__ import annotations
@@ -45,9 +44,8 @@ class OwnRecordings(Dataset):
 
     root: holds `recordings.csv`
 
-    The one protocol is cross-subject, and nobody may be on both sides: a network that knows the test
-    people from training is not tested. Raises DataError, naming the line, for a table that cannot be
-    used. A skeleton file that is not there makes its sample unusable.
+    The one protocol is cross-subject, and nobody may be on both sides. Raises DataError, naming the
+    line, for a table that cannot be used. A file that is not there makes its sample unusable.
     """
 
     name = "own"

@@ -105,10 +105,7 @@ def paired(clip: Clip) -> Clip:
 
 
 def clip_frames(clip: Clip) -> Iterator[tuple[int, Image]]:
-    """(index, image) for every frame of a clip's skeleton, 0 to T - 1.
-
-    Raises DataError as `pair` does, and when the video cannot be decoded to its end.
-    """
+    """(index, image) for each frame of a clip's skeleton. Raises as `pair` and `read_frames`."""
     found = pair(clip)
     assert clip.video is not None
     for number, image in read_frames(clip.video, found.frames, found.size):

@@ -44,7 +44,6 @@ def make_skeletons(
     source: a video; a folder of videos, of which `recordings.csv` is written as well; or keypoints, see
             `pcsta.data.keypoints`
     video:  that of the keypoints; by default the one beside them that has their name
-
     Raises DataError for a source that cannot be used. In a folder the others go on: a warning names each,
     and ValueError counts them at the end.
     """

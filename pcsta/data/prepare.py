@@ -49,7 +49,6 @@ def glimpse_crops(
 
     size: side in pixels; or in torsos, and every crop is then squeezed to the sensor's `input_size`;
           None for whole frames, squeezed likewise: each is the one glimpse of its time
-
     Returns (crops (K, 3, side, side) uint8, where (K, 2) the frame and hand of each crop).
     Raises DataError when the video is missing, unreadable or not of this skeleton (see `pairing`), and
     as `crop_sides`.

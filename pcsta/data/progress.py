@@ -61,10 +61,7 @@ class Progress:
 
 
 def reasons(skipped: Mapping[str, str]) -> list[str]:
-    """Why samples were skipped: a line for each reason with the first few names, the most frequent first.
-
-    skipped: name -> reason, as in `Store.skipped`
-    """
+    """A line for each reason why samples (name -> reason) were skipped, with some names."""
     alike = by_reason((in_general(why, name), name) for name, why in skipped.items())
     return [
         f"{len(names):>6}  {reason} ({', '.join(names[:EXAMPLES])}{', …' * (len(names) > EXAMPLES)})"

@@ -13,10 +13,7 @@ from pcsta.data.store_writer import StoreWriter, written
 
 
 def sources(sample: Sample, video: bool, digest: bool = True) -> dict[str, Source]:
-    """The files of a sample as they are now: "skeleton" and, if wanted, "video", if they are there.
-
-    digest: also read them; else it is empty
-    """
+    """A sample's files as they are: "skeleton" and, if wanted, "video"; read for a `digest`."""
     found = {}
     for kind, path in (("skeleton", sample.skeleton_file), ("video", sample.video)):
         if path is None or not path.exists() or (kind == "video" and not video):
@@ -36,10 +33,7 @@ def sources(sample: Sample, video: bool, digest: bool = True) -> dict[str, Sourc
 
 
 def changed(stored: StoredClip, sample: Sample, video: bool) -> bool:
-    """Whether a sample should be read again: its files are others, or could not be read then.
-
-    A file with another time and the same bytes is the same.
-    """
+    """Whether to read a sample again: its files have changed, or could not be read then."""
     then, now = stored.sources, sources(sample, video, digest=False)
     if stored.passing or then.keys() != now.keys():
         return True

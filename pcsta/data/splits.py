@@ -54,7 +54,6 @@ def validation_split(
 
     clip:    round(fraction * n) clips, at least one, spread evenly over the classes
     subject: whole subjects in random order until they hold that many clips
-
     Raises ValueError when nothing would be left to train on.
     """
     if not 0 < fraction < 1:

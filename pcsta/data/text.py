@@ -35,10 +35,7 @@ def decode(data: bytes) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a text file, see `decode`; blank ones at the end left out.
-
-    Raises DataError when it is missing, empty or no text.
-    """
+    """Lines of a text, without blank ones at its end. DataError if missing, empty or no text."""
     try:
         text = decode(path.read_bytes()).rstrip()
     except OSError as error:
@@ -114,7 +111,6 @@ class FrameLines:
     length: the number of frames, which the first line states as `stated`
     at:     lines taken so far: the number, from 1, of the last one
     frames: frame of every body so far
-
     Raises DataError where the file ends before its last frame, or goes on after it.
     """
 

@@ -127,10 +127,7 @@ def _missing(joints: Float32[np.ndarray, "n J 3"]) -> dict[str, Bool[np.ndarray,
 
 
 def fill_missing(body: Body) -> tuple[Body, list[str]]:
-    """Missing joints, interpolated in time (the nearest report at either end).
-
-    A joint that is never measured takes the mean place of the body's other joints.
-    """
+    """Missing joints, interpolated in time; one never measured is at the others' mean place."""
     bad = np.isnan(body.joints).any(-1)  # (n, J)
     if not bad.any():
         return body, []

@@ -1,7 +1,6 @@
 """Colour video: one pass from the first frame to the last, only the wanted frames converted.
 
-Seeking to each frame decodes from the key frame before it every time, about ten times slower. A
-video is a file that FFmpeg reads, or a folder of numbered images (SBU). A telephone held upright
+A video is a file that FFmpeg reads, or a folder of numbered images (SBU). A telephone held upright
 writes frames that lie on their side, and a mark that says how to turn them: every frame and every
 size here is upright, as players show it.
 """
