@@ -24,7 +24,7 @@ from pcsta.data.features import Prepared, add_glimpses, with_glimpses
 from pcsta.data.pairing import clip_frames, paired
 from pcsta.data.progress import Progress, reasons
 from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip, hash_names
-from pcsta.data.sources import review, sources
+from pcsta.data.sources import Kept, review, sources
 from pcsta.data.store import Store
 from pcsta.data.store_writer import Part, StoreWriter
 from pcsta.files import fingerprint
@@ -76,14 +76,14 @@ class _Clips(torch.utils.data.Dataset[Prepared]):
         sensor: GlimpseSensor | None,
         crops: Crops,
         device: torch.device,
-        kept: dict[int, tuple[Path, StoredClip]],
+        kept: Kept,
     ):
         self.dataset, self.samples = dataset, dataset.samples
         self.crops, self.device = crops, device
         self.seen = sensor.input_size if sensor else 0  # side in pixels; 0: poses alone
         # an accelerator belongs to the process that started the workers
         self.sensor = sensor if device.type == "cpu" else None
-        self.kept = kept  # samples whose arrays are taken over: their shard and line in it
+        self.kept = kept  # samples whose arrays are taken over
 
     def __getitem__(self, i: int) -> Prepared:
         if i in self.kept:
@@ -202,7 +202,7 @@ def prepare(
     (i, n), (rank, ranks) = shard, rank_and_world_size()
     own = i + n * rank, n * ranks  # every rank's part of this part
     with StoreWriter(path, settings_of(dataset, sensor, crops)) as writer:
-        writer.renew, kept, why = review(writer, dataset.samples, sensor is not None)
+        kept, why = review(writer, dataset.samples, sensor is not None)
         clips = _Clips(dataset, sensor, crops, chosen, kept)
         if sensor is not None:
             sensor.to(chosen)

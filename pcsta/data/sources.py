@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from pcsta.data.dataset import Sample
 from pcsta.data.shard import AGAIN, Source, StoredClip, StoreError, read_shard, shards
@@ -43,22 +42,17 @@ def changed(stored: StoredClip, sample: Sample, video: bool) -> bool:
     return any(then[kind]["digest"] != again[kind]["digest"] for kind in again)
 
 
-class Review(NamedTuple):
-    """What has to be made anew in a store, and what can be taken over from its shards.
+Kept = dict[int, tuple[Path, StoredClip]]  # a sample's number -> its shard, and its line in it
 
-    renew: as `StoreWriter.renew`
-    kept:  samples that stay as they are: their shard, and their line in it
-    why:   a sentence for each cause
+
+def review(writer: StoreWriter, samples: Sequence[Sample], video: bool) -> tuple[Kept, list[str]]:
+    """Let a writer `renew` the shards that are damaged, or whose files have changed.
+
+    Returns those of their samples that stay as they are, and a sentence for each cause.
     """
-
-    renew: dict[int, int]
-    kept: dict[int, tuple[Path, StoredClip]]
-    why: list[str]
-
-
-def review(writer: StoreWriter, samples: Sequence[Sample], video: bool) -> Review:
-    """Compare the shards of a store with their own index, and with the files that they came from."""
-    found, others = Review({}, {}, []), []
+    kept: Kept = {}
+    why: list[str] = []
+    others: list[str] = []
     for shard in shards(writer.path):
         first = int(shard.name)
         here = samples[first : first + writer.block]
@@ -68,15 +62,15 @@ def review(writer: StoreWriter, samples: Sequence[Sample], video: bool) -> Revie
             if told != [(sample.name, sample.label, sample.subject) for sample in here]:
                 raise StoreError(f"{shard} describes other samples than these")
         except StoreError as error:
-            found.why.append(f"made anew: {error}".removesuffix(f"; {AGAIN}"))
-            found.renew[first] = written(shard)
+            why.append(f"made anew: {error}".removesuffix(f"; {AGAIN}"))
+            writer.renew[first] = written(shard)
             continue
         if again := [i for i, line in lines.items() if changed(line, samples[i], video)]:
-            found.renew[first] = written(shard)
+            writer.renew[first] = written(shard)
             others += [samples[i].name for i in again]
-            good = {i: line for i, line in lines.items() if i not in again and line.skipped is None}
-            found.kept.update((i, (shard, line)) for i, line in good.items())
+            good = (i for i, line in lines.items() if i not in again and line.skipped is None)
+            kept |= {i: (shard, lines[i]) for i in good}
     if others:
         names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        found.why.append(f"read again, as their files have changed: {len(others)} ({names})")
-    return found
+        why.append(f"read again, as their files have changed: {len(others)} ({names})")
+    return kept, why
