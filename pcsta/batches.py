@@ -251,10 +251,9 @@ def fit_scaling(
 def _scaled_glimpses(
     path: Path, clips: tuple[int, ...], config: ModelConfig
 ) -> tuple[Scaling, np.ndarray | None]:
-    """A scaling fitted to the glimpses of `clips`, and what it makes of all glimpses.
+    """A scaling fitted to the glimpses of `clips`, and all glimpses projected, for all rows of Table 6.
 
-    All rows of Table 6 that train on the same clips share them, one after the other. Fitted to every
-    second frame of the hands that are there: neighbouring frames say the same.
+    Fitted to every second frame of the hands that are there: neighbouring frames say the same.
     """
     store = Store(path)
     parts = (store.clips[i] for i in clips)

@@ -97,8 +97,7 @@ class RunRecord(RunSettings):
 def begun(run: Path, settings: RunSettings) -> bool:
     """Whether the folder holds this run. Raises ValueError when it holds another, or other files.
 
-    An option younger than the run has its default there, which changes nothing; what the settings do
-    not tell of the store is not asked.
+    Options younger than the run have their defaults; what the settings do not tell is not asked.
     """
     if not (run / "config.json").exists():
         refuse_others(run, "config.json", "store.json")  # what another process may write meanwhile
@@ -120,10 +119,7 @@ def begun(run: Path, settings: RunSettings) -> bool:
 
 
 def read_record(run: Path) -> RunRecord:
-    """The record of a finished run; options that are younger than the run have their defaults.
-
-    Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
-    """
+    """The record of a finished run. Raises FileNotFoundError, saying what to do, for none."""
     if (run / "record.json").exists():
         record: RunRecord = read_run(run / "record.json", RunRecord)
         return record | {"recipe": asdict(TrainConfig()) | record["recipe"]}
@@ -258,10 +254,7 @@ def save(run: Path, model: TwoStream, record: RunRecord) -> None:
 
 
 def load(run: Path | str, device: str = "cpu") -> TwoStream:
-    """The trained model of a run, in evaluation mode. No code of the checkpoint is executed.
-
-    Raises as `read_record`, and ValueError for a checkpoint that is damaged or of another network.
-    """
+    """The trained model of a run, to evaluate. Raises as `read_record`, ValueError if it is damaged."""
     path, where = Path(run) / "model.safetensors", resolve_device(device)
     config, found, what = configuration(Path(run)), tensors.read(path)[0], f"the network of {run}"
     with torch.device("meta"):  # sizes are compared before they take memory

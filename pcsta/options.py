@@ -205,7 +205,6 @@ def to_train_on(
 
     sensor: "" for the usual one, none where only poses are read
     Returns the store's settings, its usable samples with their labels, and what opens or makes it.
-    Raises as `Plan` and `Store` do, and for options that say how to make a store that is made.
     """
     if (Path(dataset) / "settings.json").exists():
         from pcsta.data.store import Store

@@ -1,7 +1,4 @@
-"""What may change places in a clip while its action stays: the two people, and left and right.
-
-Arrays keep their layout; people and sides change places in them, and with them their hands.
-"""
+"""What may change places in a clip while its action stays: the two people, and left and right."""
 
 from __future__ import annotations
 

@@ -37,10 +37,7 @@ _NAME = (
 
 
 class JHMDB(Dataset):
-    """J-HMDB under `root`. Its classes are always all 21; of one that is there all listed clips are samples.
-
-    Raises DataError on first use of the samples for a split file that is missing or damaged.
-    """
+    """J-HMDB under `root`: always all 21 classes, and every listed clip of those that are there."""
 
     name = "jhmdb"
     skeleton = KINECT_V2

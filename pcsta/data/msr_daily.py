@@ -35,10 +35,7 @@ JOINTS = len(KINECT_V1)
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # found after all sums
 def read_skeleton(path: Path) -> Tracks:
-    """Bodies of a skeleton file of either form; a body's id is its place in the frame, from 1.
-
-    Raises DataError with file, frame and line.
-    """
+    """Bodies of either form; ids are places in the frame, from 1. DataError says what is wrong."""
     lines = read_lines(path)
     fields = len(lines[0].split())
     if fields == 2:

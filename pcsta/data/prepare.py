@@ -1,7 +1,4 @@
-"""Raw files -> store: parse the skeleton, decode the video, crop the hands, extract glimpses.
-
-Everything that does not change during training is done here, once (section 4 freezes f_g).
-"""
+"""Raw files -> store, once: parse the skeleton, decode the video, crop the hands, extract glimpses."""
 
 from __future__ import annotations
 

@@ -18,9 +18,7 @@ EXAMPLES = 3  # named of each reason
 class Progress:
     """A line that shows clips and crops a second, the time left, errors so far, and shares of waiting.
 
-    The process that shows it hands clips on from the readers to the accelerator and from there to the
-    disk. The share of its time in which it waited for one of them says which is the slowest: more
-    readers help while it waits for readers, and not while it waits for the accelerator.
+    For the readers, the accelerator or the disk: whom its process waits for most is the slowest.
     """
 
     def __init__(self, name: str, clips: int, shown: bool) -> None:

@@ -67,10 +67,7 @@ def read_skeleton(path: Path) -> Tracks:
 
 
 class SBUInteraction(Dataset):
-    """SBU Kinect Interaction under `root`: `s01s02/01/001/skeleton_pos.txt` and so on.
-
-    The colour images `rgb_*.png` of a sequence lie beside its skeleton; its folder is the video.
-    """
+    """Folders such as `s01s02/01/001` under `root`: `skeleton_pos.txt`, and images as its video."""
 
     name = "sbu"
     skeleton = SBU
