@@ -127,7 +127,7 @@ def collect(
 def predict_clips(
     model: TwoStream, batches: SubSequences, clips: np.ndarray, count: int = SUBSEQUENCES
 ) -> Prediction:
-    """What `model` says about `clips` of a store. ValueError where it is no finite number."""
+    """What `model` says of `clips` of a store, `count` sub-sequences each. ValueError for NaN."""
     if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
         batches = batches.projected_by(model.rgb.scaling, clips, count)
     passes = [batches.testing(clips, count, exchanged=w) for w in exchanges(model.config)]

@@ -22,10 +22,7 @@ PATIENCE = 3  # seconds that a process waits for another before it says so
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it becomes `path` only when the block succeeds.
-
-    The temporary name is hidden, and keeps the suffix, by which some writers know the format.
-    """
+    """Yield a temporary path beside `path`; it becomes `path` only when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
@@ -41,7 +38,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def hold(path: Path, wait: bool = True) -> FileLock:
-    """Acquire the lock file `path`, which names its holder: wait for it, or BlockingIOError."""
+    """Acquire the lock file `path`, which names its holder; without `wait`, BlockingIOError."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)

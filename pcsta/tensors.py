@@ -35,7 +35,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """`load_state_dict`. ValueError names `path` and `what` where they are of another network."""
+    """`load_state_dict`. For another network's tensors, ValueError names `path` and `what`."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

@@ -173,7 +173,7 @@ def choose_people(tracked: list[Body], length: int, skeleton: Skeleton) -> Peopl
 
 
 def left_first(bodies: list[Body], length: int, skeleton: Skeleton) -> People:
-    """Like `choose_people` for a file of two: who stands further left on the mean is person 1."""
+    """Like `choose_people` for a file of two: who stands further left, on average, is person 1."""
     slots, repairs = {}, []
     for body in bodies:
         slots[body.ids[0] - 1], done = fill_missing(body)

@@ -44,10 +44,7 @@ def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shap
 
 @np.errstate(over="ignore", invalid="ignore")  # absurd numbers are found after all sums
 def read_skeleton(path: Path) -> Tracks:
-    """Bodies 1 and 2 (persons A and B) of one `skeleton_pos.txt`, pixels at (x * 640, y * 480).
-
-    A person whose numbers are all zero is absent. Raises DataError with file, frame and line.
-    """
+    """Bodies 1 and 2 (A, B; absent where all zero), pixels at (640 x, 480 y). Raises DataError."""
     lines = read_lines(path)
     width = 1 + 2 * len(SBU) * 3
     table = parse_table(lines, width, path, lambda row: (row, row + 1), delimiter=",")
