@@ -126,15 +126,11 @@ def _follow(people: Mapping[int, list[Person]]) -> list[dict[int, Person]]:
         free = list(tracks)
         for person in found:
             places = person[person[:, 2] > 0, :2]
-
-            def away(track: dict[int, Person], places: np.ndarray = places) -> float:
-                last = next(reversed(track.values()))
-                return float(np.linalg.norm(last[last[:, 2] > 0, :2].mean(0) - places.mean(0)))
-
-            near = min(free, key=away, default=None)
-            if near is None or away(near) > np.linalg.norm(np.ptp(places, axis=0)):
-                tracks.append(near := {})
+            last = [next(reversed(track.values())) for track in free]
+            away = [np.linalg.norm(p[p[:, 2] > 0, :2].mean(0) - places.mean(0)) for p in last]
+            if away and min(away) <= np.linalg.norm(np.ptp(places, axis=0)):
+                track = free.pop(int(np.argmin(away)))
             else:
-                free = [track for track in free if track is not near]
-            near[frame] = person
+                tracks.append(track := {})
+            track[frame] = person
     return sorted(tracks, key=len, reverse=True)[:MOST]

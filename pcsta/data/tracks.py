@@ -7,6 +7,7 @@ joints in their place. Both say what they found in sentences for `Clip.repairs`.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -87,15 +88,11 @@ def gather(
         known = (np.abs(pixels) <= PIXELS).all(-1, keepdims=True) & pixels.any(-1, keepdims=True)
         pixels = np.where(known, pixels, np.float32(np.nan))
 
-    rows: dict[tuple[int, int], list[int]] = {}  # of an id, and of its doubles
-    at_frame = frames.tolist()
-    for row, ident in enumerate(ids):
-        double = 0
-        while (of_body := rows.setdefault((ident, double), [])) and (
-            at_frame[of_body[-1]] == at_frame[row]
-        ):
-            double += 1
-        of_body.append(row)
+    rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # of an id, and of its doubles
+    times: Counter[tuple[int, int]] = Counter()  # that a frame has listed an id
+    for row, (ident, frame) in enumerate(zip(ids, frames.tolist(), strict=True)):
+        rows[ident, times[ident, frame]].append(row)
+        times[ident, frame] += 1
 
     bodies, said = [], list(notes)
     new = count(max(ids, default=0) + 1)
