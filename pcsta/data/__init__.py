@@ -60,7 +60,7 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     root = Path(root) if root is not None else data_root() / name.removesuffix("-120")
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
         problem = "the embedded dataset is not there, or its making was interrupted"
-        raise DataError(problem, path=root, advice="Run `pcsta data make`")
+        raise DataError(problem, root, "Run `pcsta data make`")
     return DATASETS[name](root)
 
 
@@ -74,8 +74,7 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
     if read_lines(path)[0].strip().isdecimal():  # NTU's text: tables of one's own name any file
         return NTU(path.parent), path.stem
     advice = "Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)"
-    problem = "neither a video nor a skeleton file of a known dataset"
-    raise DataError(problem, path=path, advice=advice)
+    raise DataError("neither a video nor a skeleton file of a known dataset", path, advice)
 
 
 def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:

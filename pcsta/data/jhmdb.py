@@ -71,7 +71,7 @@ class JHMDB(Dataset):
             unlisted = None if one.name in self._trains_in else "no split file lists it"
             if one.reason and not unlisted:  # it is tested, so it cannot be left out
                 advice = "The splits list it: keep one file of it"
-                raise DataError(f"{one.name}: {one.reason}", path=self.root, advice=advice)
+                raise DataError(f"{one.name}: {one.reason}", self.root, advice)
             yield one._replace(skeleton=one.skeleton or wanted, reason=one.reason or unlisted)
 
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample:
@@ -91,7 +91,7 @@ class JHMDB(Dataset):
     def tracks(self, path: Path) -> Tracks:
         if not path.exists():
             advice = "Estimate it with `pcsta pose`; a tested clip without one is an error"
-            raise DataError("no skeleton", path=path, advice=advice)
+            raise DataError("no skeleton", path, advice)
         return read_skeleton(path).tracks
 
 

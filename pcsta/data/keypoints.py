@@ -116,7 +116,7 @@ def _number(name: Any, file: Path) -> int:
 
 
 def _wrong(problem: str, path: Path, frame: int | None = None) -> DataError:
-    return DataError(problem, path=path, frame=frame, advice=AGAIN)
+    return DataError(problem, path, AGAIN, frame=frame)
 
 
 def _follow(people: Mapping[int, list[Person]]) -> list[dict[int, Person]]:

@@ -176,7 +176,7 @@ def _described(path: Path) -> dict[str, Any]:
     except (AttributeError, IndexError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise DataError("does not describe a dataset in NTU's layout", path=path, advice=advice)
+        raise DataError("does not describe a dataset in NTU's layout", path, advice)
     return {**own, "named": dict(zip(own.get("actions", ()), classes, strict=False))}
 
 

@@ -81,7 +81,7 @@ class OwnRecordings(Dataset):
             here, first = ("{} x {}".format(*each) for each in (size, self._size))
             problem = f"its images are {here} pixels, those of {self._first_video} are {first}"
             advice = "Bring all videos, and the pixels in their skeletons, to one size"
-            raise DataError(problem, path=sample.video, advice=advice)
+            raise DataError(problem, sample.video, advice)
         return size
 
     def _files(self) -> Iterator[Found]:
@@ -103,10 +103,6 @@ class OwnRecordings(Dataset):
         return read_skeleton(path).tracks
 
 
-def _wrong(table: Path, problem: str, advice: str, line: int | None = None) -> DataError:
-    return DataError(problem, path=table, line=line, advice=advice)
-
-
 def _text(table: Path) -> str:
     try:
         return decode(table.read_bytes())
@@ -115,13 +111,13 @@ def _text(table: Path) -> str:
             f"Make it from films, `pcsta pose FILMS --out {table.parent}`, or write the columns skeleton, "
             "action, subject, and perhaps video and side; --root names its folder"
         )
-        raise _wrong(table, f"cannot read it ({error.strerror})", advice) from None
+        raise DataError(f"cannot read it ({error.strerror})", table, advice) from None
     except UnicodeDecodeError as error:
         # any of a dozen code pages would give letters here, and one of them the right ones
         problem = "its letters are not in UTF-8 but in the code page of one country"
         advice = "Save it again as `CSV UTF-8` (Excel: the list below the file's name)"
         line = error.object[: error.start].count(b"\n") + 1
-        raise _wrong(table, problem, advice, line) from None
+        raise DataError(problem, table, advice, line=line) from None
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
@@ -140,7 +136,7 @@ def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
             begins = reader.line_num + 1
     except csv.Error as error:
         problem = f"its quotes do not match ({error})"
-        raise _wrong(table, problem, "Write each quote twice, or none", begins) from None
+        raise DataError(problem, table, "Write each quote twice, or none", line=begins) from None
 
 
 def _read(table: Path) -> dict[str, Row]:
@@ -151,9 +147,9 @@ def _read(table: Path) -> dict[str, Row]:
     if missing := [column for column in NEEDED if column not in columns]:
         problem = f"no column {', '.join(missing)}; it has: {', '.join(columns) or 'none'}"
         advice = "The first line names the columns, with commas, semicolons or tabs between them"
-        raise _wrong(table, problem, advice, head)
+        raise DataError(problem, table, advice, line=head)
     if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
-        raise _wrong(table, f"two columns {twice[0]}", "Take one out", head)
+        raise DataError(f"two columns {twice[0]}", table, "Take one out", line=head)
     if other := sorted({*columns} - {"", *NEEDED, *PERHAPS}):
         said = f"only {', '.join((*NEEDED, *PERHAPS))} are read, not {', '.join(other)}"
         warnings.warn(f"{table}, line {head}: {said}", stacklevel=1)
@@ -162,11 +158,13 @@ def _read(table: Path) -> dict[str, Row]:
     for line, cells in lines:
         if any(cells[len(columns) :]):
             problem = f"{len(cells)} cells under {len(columns)} columns"
-            raise _wrong(table, problem, 'Put "" around a cell that has a comma in it', line)
+            raise DataError(
+                problem, table, 'Put "" around a cell that has a comma in it', line=line
+            )
         row = dict(zip_longest(columns, cells[: len(columns)], fillvalue="")) | {"line": str(line)}
         if empty := [column for column in NEEDED if not row[column]]:
             advice = "Fill the cell, or take the line out"
-            raise _wrong(table, f"no {' and no '.join(empty)}", advice, line)
+            raise DataError(f"no {' and no '.join(empty)}", table, advice, line=line)
         row |= {c: normalize("NFC", row[c]) for c in ("action", "subject")}  # é is one sign or two
         row["name"] = Path(row["skeleton"].replace("\\", "/")).stem
         for column in ("name", "action", "subject"):
@@ -175,12 +173,12 @@ def _read(table: Path) -> dict[str, Row]:
             problem = f"{column} {row[column]!r} is {before[column]!r} in line {before['line']}"
             if column == "name" and before is not row:
                 advice = "Name the skeleton files so that no two are alike, also in other folders"
-                raise _wrong(table, f"a second recording: {problem}", advice, line)
+                raise DataError(f"a second recording: {problem}", table, advice, line=line)
             if before[column] != row[column]:
-                raise _wrong(table, problem, "Spell it in one way", line)
+                raise DataError(problem, table, "Spell it in one way", line=line)
         rows[row["name"]] = row
     if not rows:
-        raise _wrong(table, "it names no recording", "One line a recording")
+        raise DataError("it names no recording", table, "One line a recording")
     return rows
 
 
@@ -191,16 +189,16 @@ def _sides(table: Path, rows: dict[str, Row]) -> dict[str, str]:
         subject, side, line = row["subject"], row.get("side", ""), int(row["line"])
         if "side" in row and side not in SIDES:
             advice = "It is train or test; without the column every second person trains"
-            raise _wrong(table, f"side is {side!r}", advice, line)
+            raise DataError(f"side is {side!r}", table, advice, line=line)
         if chosen.setdefault(subject, side) != side:
             advice = "A network that has seen a person in training is not tested on them"
             advice += ": put all recordings of a person on one side"
-            raise _wrong(table, f"{subject} is on both sides of the split", advice, line)
+            raise DataError(f"{subject} is on both sides of the split", table, advice, line=line)
     if not any(chosen.values()):
         chosen = {subject: SIDES[i % 2] for i, subject in enumerate(sorted(chosen))}
     if set(chosen.values()) != set(SIDES):
         people = f"{len(chosen)} {'person' if len(chosen) == 1 else 'people'}"
         problem = f"{people} ({', '.join(sorted(chosen))}), and all on one side of the split"
         advice = "Record at least two people: one to train on and one to test on"
-        raise _wrong(table, problem, advice)
+        raise DataError(problem, table, advice)
     return chosen

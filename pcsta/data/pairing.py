@@ -60,7 +60,7 @@ def _in_time(clip: Clip, info: VideoInfo) -> tuple[list[int], str]:
         seconds = f"({T / RATE:.1f} s at the {RATE} a second of a Kinect)"
         problem = f"its video has {F} frames ({span / RATE:.1f} s), its skeleton {T} {seconds}"
         advice = f"Fetch or make a video of the skeleton's {T} frames, or leave the sample out"
-        raise DataError(problem, path=clip.video, advice=advice)
+        raise DataError(problem, clip.video, advice)
     moments = np.arange(T)
     said = f"its video has {F} frames, its skeleton {T}: "
     if by_time:
@@ -84,9 +84,7 @@ def _in_place(clip: Clip, info: VideoInfo) -> tuple[tuple[int, int], str]:
         if abs(w * height / (h * width) - 1) > SHAPE:
             sensor = f"those of the skeleton's sensor {width} x {height}"
             advice = "Fetch or make the video in the shape that was recorded"
-            raise DataError(
-                f"its images are {w} x {h} pixels, {sensor}", path=clip.video, advice=advice
-            )
+            raise DataError(f"its images are {w} x {h} pixels, {sensor}", clip.video, advice)
     seen = clip.joints.any((1, 2, 3))  # (T,) somebody is there
     inside = np.asarray((clip.hands >= 0) & (clip.hands < size)).all(-1).any(axis=-1)
     lost = int((seen & ~inside).sum())
@@ -94,7 +92,7 @@ def _in_place(clip: Clip, info: VideoInfo) -> tuple[tuple[int, int], str]:
         w, h = size
         problem = f"no hand is inside its {w} x {h} pixels in {lost} of {len(clip)} frames"
         advice = "Write the skeleton's pixels as places in these images, upright as they are shown"
-        raise DataError(problem, path=clip.video, advice=advice)
+        raise DataError(problem, clip.video, advice)
     return size, said
 
 

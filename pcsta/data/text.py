@@ -25,7 +25,7 @@ def damaged(
     problem: str, path: Path, line: int | None = None, frame: int | None = None, advice: str = AGAIN
 ) -> DataError:
     """What to raise for a file whose text is wrong: frames count from 0, lines from 1."""
-    return DataError(problem, path=path, frame=frame, line=line, advice=advice)
+    return DataError(problem, path, advice, frame=frame, line=line)
 
 
 def decode(data: bytes) -> str:
@@ -39,8 +39,7 @@ def read_lines(path: Path) -> list[str]:
     try:
         text = decode(path.read_bytes()).rstrip()
     except OSError as error:
-        problem = f"cannot read it ({error.strerror})"
-        raise DataError(problem, path=path, advice="Check the path") from None
+        raise DataError(f"cannot read it ({error.strerror})", path, "Check the path") from None
     except UnicodeDecodeError as error:
         raise damaged(f"byte {error.start} is no text", path) from None
     if not text:
