@@ -158,9 +158,8 @@ def _read(table: Path) -> dict[str, Row]:
     for line, cells in lines:
         if any(cells[len(columns) :]):
             problem = f"{len(cells)} cells under {len(columns)} columns"
-            raise DataError(
-                problem, table, 'Put "" around a cell that has a comma in it', line=line
-            )
+            advice = 'Put "" around a cell that has a comma in it'
+            raise DataError(problem, table, advice, line=line)
         row = dict(zip_longest(columns, cells[: len(columns)], fillvalue="")) | {"line": str(line)}
         if empty := [column for column in NEEDED if not row[column]]:
             advice = "Fill the cell, or take the line out"
