@@ -5,6 +5,7 @@ All that is asked of a model goes through `infer`, one pass, and `collect`, whic
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from pcsta.data.poses import read_film
 from pcsta.data.prepare import glimpse_crops, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store
-from pcsta.files import note_json
+from pcsta.files import write_json
 from pcsta.skeletons import KINECT_V2
 from pcsta.subsequences import Sampling
 from pcsta.symmetries import exchanges, mean_of_exchanges
@@ -228,7 +229,11 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     streams = {k: read * accuracy(a, said.labels) for k, a in alone.items() if a is not None}
     counts, unread, seed = matrix.tolist(), len(labels) - len(test), settings["seed"]
     result = Evaluation(share, len(labels), of_class, counts, streams, protocol, seed, unread)
-    note_json(run / "evaluation.json", asdict(result))
+    note = run / "evaluation.json"
+    try:
+        write_json(note, asdict(result))
+    except OSError as error:  # in a folder of somebody else's
+        warnings.warn(f"{note} is not written ({error.strerror})", stacklevel=1)
     return result
 
 

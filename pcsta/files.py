@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,14 +83,6 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, list(lines[-1]))
         writer.writeheader()
         writer.writerows(lines)
-
-
-def note_json(path: Path, value: Any) -> None:
-    """The same where that can be written; else a warning, as in a folder of somebody else's."""
-    try:
-        write_json(path, value)
-    except OSError as error:
-        warnings.warn(f"{path} is not written ({error.strerror})", stacklevel=1)
 
 
 def refuse_others(folder: Path, *own: str) -> None:
