@@ -174,9 +174,7 @@ class Plan:
             self.data.crop_size = parse_crop_size(crop_size)
         read = self.data.samples
         if sensor != "none" and not (read := [sample for sample in read if sample.video]):
-            said = (
-                f"no recording in {self.data.root} has a video, which the glimpse sensor looks at"
-            )
+            said = f"no recording in {self.data.root} has a video for the glimpse sensor to look at"
             raise ValueError(f"{said}: train row A, or prepare with --sensor none, for poses alone")
         self.usable = {sample.name: sample.label for sample in read}
         self.sensor = None if sensor == "none" else prepare.sensor_for(crops, sensor, weights)

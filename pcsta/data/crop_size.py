@@ -22,9 +22,8 @@ def parse_crop_size(text: str) -> CropSize:
         return int(text)
     if re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?torso", text) and (share := float(text[:-5])):
         return f"{share:g}torso"
-    raise ValueError(
-        f"the side of a crop is so many pixels, such as 50, or torsos, such as 0.75torso: not {text!r}"
-    )
+    known = "so many pixels, such as 50, or torsos, such as 0.75torso"
+    raise ValueError(f"the side of a crop is {known}: not {text!r}")
 
 
 def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
@@ -42,9 +41,7 @@ def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
     sides = np.rint((float(size[:-5]) * lengths).clip(max=max(clip.image_size))).astype(int)
     there = np.isfinite(clip.hands).all(-1).reshape(len(clip), PEOPLE, 2).any((0, 2))
     if (there & (sides < 1)).any():
-        problem = (
-            f"{clip.name}: the image shows hands and no torso, by which their crops have a size"
-        )
+        problem = f"{clip.name}: the image shows hands and no torso, which gives crops their size"
         advice = "Give shoulders and hips places in it, or crops a size in pixels (--crop-size)"
         raise DataError(problem, advice=advice)
     return sides.repeat(2)

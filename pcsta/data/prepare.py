@@ -217,7 +217,6 @@ def prepare(
                     told.update(len(arrays.get("where", ())), clip.skipped is not None)
     store = Store(path, unfinished=n > 1)
     if missing and store.skipped:
-        told.say(
-            [f"skipped {len(store.skipped)} of {len(store.samples)}:", *reasons(store.skipped)]
-        )
+        said = f"skipped {len(store.skipped)} of {len(store.samples)}:"
+        told.say([said, *reasons(store.skipped)])
     return store

@@ -36,9 +36,8 @@ class Store:
         for part in self._shards:
             lines = shard.read_shard(part, self.settings)
             if not len(self.samples) <= int(part.name) <= self.settings["samples"] - len(lines):
-                raise StoreError(
-                    f"{part} is no part of this store: delete that folder, and {AGAIN}"
-                )
+                do = f"delete that folder, and {AGAIN}"
+                raise StoreError(f"{part} is no part of this store: {do}")
             self.samples += [replace(s, start=starts[-1] + s.start) for s in lines]
             starts.append(starts[-1] + sum(s.length for s in lines))
         self._starts = np.array(starts)  # (shards + 1,) frames before each
