@@ -251,7 +251,7 @@ def fit_scaling(
 def _scaled_glimpses(
     path: Path, clips: tuple[int, ...], config: ModelConfig
 ) -> tuple[Scaling, np.ndarray | None]:
-    """A scaling fitted to the glimpses of `clips`, and all glimpses projected, for all rows of Table 6.
+    """A scaling fitted to the glimpses of `clips`, and all glimpses projected: all rows share them.
 
     Fitted to every second frame of the hands that are there: neighbouring frames say the same.
     """

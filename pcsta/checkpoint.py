@@ -254,7 +254,7 @@ def save(run: Path, model: TwoStream, record: RunRecord) -> None:
 
 
 def load(run: Path | str, device: str = "cpu") -> TwoStream:
-    """The trained model of a run, to evaluate. Raises as `read_record`, ValueError if it is damaged."""
+    """The trained model of a run, to evaluate. Raises as `read_record`; ValueError if damaged."""
     path, where = Path(run) / "model.safetensors", resolve_device(device)
     config, found, what = configuration(Path(run)), tensors.read(path)[0], f"the network of {run}"
     with torch.device("meta"):  # sizes are compared before they take memory

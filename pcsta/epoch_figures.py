@@ -18,7 +18,7 @@ _Step = tuple[Tensor, Tensor, Tensor, Tensor, np.ndarray]  # loss, right, logits
 
 
 class EpochFigures:
-    """Sums over the batches so far of the loss and of the right answers, and the clips that were seen.
+    """`sums` over the batches so far: of the loss, of the right answers, and of the clips seen.
 
     They come from the device when somebody reads them; a loss that is no finite number is told then.
 

@@ -139,7 +139,7 @@ def predict_clips(
         frames.append(views[0].frames)
     said = collect(outputs, clips, batches.store.labels[clips], np.concatenate(frames))
     if wrong := [batches.store.clips[i].name for i in clips[~np.isfinite(said.logits).all(-1)]]:
-        do = "look at the recording with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
+        do = "look at it with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
         raise ValueError(f"the model's answer is no finite number at {', '.join(wrong[:5])}; {do}")
     return said
 

@@ -107,7 +107,7 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
 
 
 def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
-    """The protocols that an option names, see `Protocol`, of those of a dataset; by default the first.
+    """The protocols that an option names, see `Protocol`, of a dataset's; by default the first.
 
     Raises ValueError for what the dataset does not have.
     """

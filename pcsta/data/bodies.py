@@ -146,8 +146,8 @@ def fault(body: Body, length: int, skeleton: Skeleton) -> str:
 def choose_people(tracked: list[Body], length: int, skeleton: Skeleton) -> People:
     """The two people of a recording of `length` frames.
 
-    Bodies with a `fault` are dropped; where all have one, they are kept, and `repairs` says so. Of the
-    others the one that moves most is person 1, the next person 2.
+    Bodies with a `fault` are dropped; where all have one, they are kept, and `repairs` says so. Of
+    the others the one that moves most is person 1, the next person 2.
     """
     repairs: list[str] = []
     parts: list[Body] = []

@@ -27,7 +27,7 @@ def parse_crop_size(text: str) -> CropSize:
 
 
 def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
-    """The side in pixels of each hand's crop in this clip; in torsos at most the image's longer side.
+    """The side in pixels of each hand's crop in a clip; in torsos at most the image's longer side.
 
     Zero for a person who is never there. Raises DataError for hands without a torso in the image.
     """

@@ -1,8 +1,8 @@
 """J-HMDB: real film, 928 clips of 21 actions in 320 x 240, three splits by source.
 
-Jhuang et al. (2013), a part of HMDB51 (Kuehne et al. 2011). Poses are estimated (`pcsta pose`), in NTU's
-text. A split lists every clip, so none may be left out of a figure: one in which nobody was found is a
-sample that cannot be read.
+Jhuang et al. (2013), a part of HMDB51 (Kuehne et al. 2011). Poses are estimated (`pcsta pose`), in
+NTU's text. A split lists every clip, so none may be left out of a figure: one in which nobody was
+found is a sample that cannot be read.
 
 No file says who acts. A name begins with the title of its source, as in `BIG_FISH_wave_u_nm_np1_fr_bad_4`,
 and that is the `subject`: splits part the clips of a class by it, as a validation cut by subject does. (The

@@ -88,8 +88,8 @@ def read_skeleton(path: Path | str) -> Recording:
     return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
 
 
-# x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state; and of a body
-# its id, edges, hand states, lean x y, tracking state
+# x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state; and of a
+# body its id, edges, hand states, lean x y, tracking state
 _JOINT = "%.{0}f %.{0}f %.{0}f %.{1}f %.{1}f %.1f %.1f 0 0 0 0 %d\n"
 _BODY = "%d 0 1 1 1 1 0 %.{0}f %.{0}f 2\n25\n"
 _BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")

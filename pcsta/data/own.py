@@ -5,9 +5,9 @@
                       clips/bob-01.skeleton,,stir,bob,test
 
 Paths are relative to the table, or absolute. `video` may be empty: that clip serves the pose stream
-alone. `side` may be left out altogether: then every second person trains, in order of name. Skeletons
-are in NTU's text; `pcsta.data.ntu.write_skeleton` writes it. The table is UTF-8, or UTF-16 with its
-mark; cells are separated by commas, semicolons or tabs.
+alone. `side` may be left out altogether: then every second person trains, in order of name.
+Skeletons are in NTU's text; `pcsta.data.ntu.write_skeleton` writes it. The table is UTF-8, or
+UTF-16 with its mark; cells are separated by commas, semicolons or tabs.
 """
 
 from __future__ import annotations

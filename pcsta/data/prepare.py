@@ -1,4 +1,4 @@
-"""Raw files -> store, once: parse the skeleton, decode the video, crop the hands, extract glimpses."""
+"""Raw files -> store: parse the skeleton, decode the video, crop the hands, extract glimpses."""
 
 from __future__ import annotations
 

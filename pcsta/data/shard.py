@@ -9,7 +9,7 @@
       glimpses.npy    (F, N, D) float16      features of the N = 4 hands, zero where absent; or, where
                       the settings say a crop size of null, of the N = 1 whole frame
 
-`store_writer` makes it.
+`store_writer` makes it: a shard is written beside its place, renamed when whole, and never changed.
 """
 
 from __future__ import annotations
