@@ -115,10 +115,7 @@ class SubSequences:
         return np.stack([frame_indices(n, T, self.sampling, rng, count) for n in lengths])
 
     def projected_by(self, scaling: Scaling, clips: np.ndarray, count: int) -> SubSequences:
-        """These batches for `testing(clips, count)`, with V behind the frozen map, if it fits in memory.
-
-        Every frame is projected once, however many of the sub-sequences hold it.
-        """
+        """These batches for `testing(clips, count)`, each frame projected once if memory allows."""
         frames = self._indices(clips, None, count)  # (C, count, T)
         rows = np.unique(self._gather.start[clips, None, None] + frames)
         features = project_glimpses(scaling, self.store, rows)
@@ -196,9 +193,8 @@ def steps_per_epoch(clips: int, batch: int, parts: int = 1) -> int:
     """
     pieces = max(1, round(clips / batch))
     if clips // pieces < parts:
-        raise ValueError(
-            f"{parts} processes cannot share batches of {clips // pieces} clips: start fewer of them"
-        )
+        said = f"{parts} processes cannot share batches of {clips // pieces} clips"
+        raise ValueError(f"{said}: start fewer of them")
     return pieces
 
 
@@ -206,11 +202,9 @@ def steps_per_epoch(clips: int, batch: int, parts: int = 1) -> int:
 def project_glimpses(
     scaling: Scaling, store: Store, rows: Int[np.ndarray, "R"] | None = None
 ) -> Float[np.ndarray, "F N K"] | None:
-    """The store's glimpses behind the frozen map of a model, one row a frame of the store.
+    """The store's glimpses behind a model's frozen map, a row a frame; None beyond PROJECTED_BYTES.
 
     rows: the frames wanted, by default all; the others are left zero
-
-    None where they would not fit in memory: the model then projects each batch itself.
     """
     shape = (store.frames_total, GLIMPSES[store.crops], scaling.width)
     if math.prod(shape) * 4 > PROJECTED_BYTES:
@@ -257,10 +251,9 @@ def fit_scaling(
 def _scaled_glimpses(
     path: Path, clips: tuple[int, ...], config: ModelConfig
 ) -> tuple[Scaling, np.ndarray | None]:
-    """A scaling fitted to the glimpses of `clips`, and what it makes of all glimpses.
+    """A scaling fitted to the glimpses of `clips`, and all glimpses projected: all rows share them.
 
-    All rows of Table 6 that train on the same clips share them, one after the other. Fitted to every
-    second frame of the hands that are there: neighbouring frames say the same.
+    Fitted to every second frame of the hands that are there: neighbouring frames say the same.
     """
     store = Store(path)
     parts = (store.clips[i] for i in clips)

@@ -97,8 +97,7 @@ class RunRecord(RunSettings):
 def begun(run: Path, settings: RunSettings) -> bool:
     """Whether the folder holds this run. Raises ValueError when it holds another, or other files.
 
-    An option younger than the run has its default there, which changes nothing; what the settings do
-    not tell of the store is not asked.
+    Options younger than the run have their defaults; what the settings do not tell is not asked.
     """
     if not (run / "config.json").exists():
         refuse_others(run, "config.json", "store.json")  # what another process may write meanwhile
@@ -120,10 +119,7 @@ def begun(run: Path, settings: RunSettings) -> bool:
 
 
 def read_record(run: Path) -> RunRecord:
-    """The record of a finished run; options that are younger than the run have their defaults.
-
-    Raises FileNotFoundError, saying what to do, when the run is unfinished or the path is wrong.
-    """
+    """The record of a finished run. Raises FileNotFoundError, saying what to do, for none."""
     if (run / "record.json").exists():
         record: RunRecord = read_run(run / "record.json", RunRecord)
         return record | {"recipe": asdict(TrainConfig()) | record["recipe"]}
@@ -134,9 +130,8 @@ def read_record(run: Path) -> RunRecord:
         raise FileNotFoundError(f"{run} holds no run; {advice}")
     where = run / "store.json"
     command = read_run(where, Whereabouts).get("command") if where.exists() else None
-    raise FileNotFoundError(
-        f"{run} is unfinished; run the same `{command or 'pcsta train'}` again, and it continues"
-    )
+    again = f"run the same `{command or 'pcsta train'}` again, and it continues"
+    raise FileNotFoundError(f"{run} is unfinished; {again}")
 
 
 def read_run(path: Path, kind: type) -> Any:
@@ -157,9 +152,8 @@ def configuration(run: Path, settings: RunSettings | None = None) -> ModelConfig
             raise ValueError(f"it reads {config.skeleton} joints and names {len(named)} classes")
         return config
     except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"{run} is of another version of pcsta ({error}); train it again in another folder"
-        ) from None
+        other = f"{run} is of another version of pcsta ({error})"
+        raise ValueError(f"{other}; train it again in another folder") from None
 
 
 @dataclass
@@ -247,9 +241,8 @@ class State:
                 now: dict[str, Any] = {**where, **part("underway/")}
                 self.underway = Underway(**now)
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} is no state of this run ({error}); delete it, and the stage begins anew"
-            ) from None
+            said = f"{path} is no state of this run ({error})"
+            raise ValueError(f"{said}; delete it, and the stage begins anew") from None
         self.best = part("best/")
 
 
@@ -261,10 +254,7 @@ def save(run: Path, model: TwoStream, record: RunRecord) -> None:
 
 
 def load(run: Path | str, device: str = "cpu") -> TwoStream:
-    """The trained model of a run, in evaluation mode. No code of the checkpoint is executed.
-
-    Raises as `read_record`, and ValueError for a checkpoint that is damaged or of another network.
-    """
+    """The trained model of a run, to evaluate. Raises as `read_record`; ValueError if damaged."""
     path, where = Path(run) / "model.safetensors", resolve_device(device)
     config, found, what = configuration(Path(run)), tensors.read(path)[0], f"the network of {run}"
     with torch.device("meta"):  # sizes are compared before they take memory
@@ -276,10 +266,7 @@ def load(run: Path | str, device: str = "cpu") -> TwoStream:
 
 
 def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
-    """Take over the tensors of `run` whose names begin with one of `prefixes` (transfer, section 5).
-
-    Raises ValueError when the run lacks one of them.
-    """
+    """Take over the tensors of `run` whose names begin so. Raises ValueError when it lacks one."""
     path = run / "model.safetensors"
     found, own = tensors.read(path)[0], model.state_dict()
     taken = {name: found.get(name) for name in own if name.startswith(prefixes)}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from pcsta import console, options
 from pcsta.config import CONFIGS, RECIPES
@@ -50,7 +51,7 @@ def check(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="Skeleton file of any dataset, or a video.")],
+    file: Annotated[Path, Argument(help="Skeleton file of any dataset, or a video.")],
     as_json: options.Json = False,
 ) -> None:
     """Say what a skeleton or video file holds."""
@@ -63,15 +64,13 @@ def inspect(
 def prepare(
     dataset: options.DatasetName,
     root: options.Root = None,
-    out: Annotated[Path | None, typer.Option(help="Store (default: data/prepared/...).")] = None,
+    out: Annotated[Path | None, Option(help="Store (default: data/prepared/...).")] = None,
     sensor: options.Sensor = "efficientnet-lite0",
-    crops: Annotated[
-        str, typer.Option(help="What the sensor sees: hands, or frame (whole).")
-    ] = "hands",
+    crops: Annotated[str, Option(help="What the sensor sees: hands, or frame (whole).")] = "hands",
     crop_size: options.CropSize = None,
     weights: options.Weights = None,
     shard: Annotated[
-        str, typer.Option(help="i/n: part i of n, for several processes or machines at once.")
+        str, Option(help="i/n: part i of n, for several processes or machines at once.")
     ] = "1/1",
     workers: options.Workers = None,
     device: options.Device = "auto",
@@ -97,22 +96,21 @@ def prepare(
 @app.command()
 def train(
     dataset: options.DatasetOrStore,
-    out: Annotated[Path, typer.Option(help="Folder of the run, e.g. runs/first.")],
+    out: Annotated[Path, Option(help="Folder of the run, e.g. runs/first.")],
     root: options.Root = None,
     row: Annotated[
-        str,
-        typer.Option(help="Row of Table 6: A B C E G H I K; or of Table 5: G-unconditioned ..."),
+        str, Option(help="Row of Table 6: A B C E G H I K; or of Table 5: G-unconditioned ...")
     ] = "K",
     config: Annotated[
         str | None,
-        typer.Option(help=f"Sizes: {', '.join(CONFIGS)} (default: laptop, or that of --from)."),
+        Option(help=f"Sizes: {', '.join(CONFIGS)} (default: laptop, or that of --from)."),
     ] = None,
     recipe: options.RecipeName = "laptop",
     protocol: options.Protocol = None,
     source: options.From = None,
     rate_share: Annotated[
         float | None,
-        typer.Option(help="Share of the recipe's learning rate; with --from a tenth, else all."),
+        Option(help="Share of the recipe's learning rate; with --from a tenth, else all."),
     ] = None,
     skeleton: options.Skeleton = None,
     sensor: options.Sensor = "",
@@ -162,8 +160,8 @@ def train(
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or of several (folds).")],
-    store: Annotated[Path | None, typer.Option(help="Store, if it has moved.")] = None,
+    run: Annotated[Path, Argument(help="Folder of a run, or of several (folds).")],
+    store: Annotated[Path | None, Option(help="Store, if it has moved.")] = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
@@ -193,14 +191,14 @@ def evaluate(
 def pose(
     source: Annotated[
         Path,
-        typer.Argument(
+        Argument(
             help="A video; a folder of videos called ACTION_PERSON or ACTION_PERSON_more, of which recordings.csv "
             "is written as well; or another program's keypoints, a JSON file or a folder of one a frame."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the skeletons, e.g. data/own.")],
+    out: Annotated[Path, Option(help="Folder of the skeletons, e.g. data/own.")],
     video: Annotated[
-        Path | None, typer.Option(help="That of the keypoints (default: beside them, so called).")
+        Path | None, Option(help="That of the keypoints (default: beside them, so called).")
     ] = None,
 ) -> None:
     """Find poses in plain video: skeletons, and the table of recordings. Continues if interrupted."""
@@ -213,11 +211,11 @@ def pose(
 @app.command()
 def predict(
     run: options.RunOrFilm = None,
-    video: Annotated[Path | None, typer.Argument(help="The recording's colour video.")] = None,
+    video: Annotated[Path | None, Argument(help="The recording's colour video.")] = None,
     skeleton: options.SkeletonFile = None,
     overlay: options.Overlay = None,
     weights: options.Weights = None,
-    top: Annotated[int, typer.Option(help="How many classes.", min=1)] = 5,
+    top: Annotated[int, Option(help="How many classes.", min=1)] = 5,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
@@ -249,7 +247,7 @@ def predict(
 
 @app.command()
 def export(
-    run: options.Run, out: Annotated[Path, typer.Option(help="File to write, e.g. model.onnx.")]
+    run: options.Run, out: Annotated[Path, Option(help="File to write, e.g. model.onnx.")]
 ) -> None:
     """Write a trained model as one ONNX file, for ONNX Runtime and other programs."""
     from pcsta import checkpoint, export

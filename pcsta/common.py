@@ -18,10 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 # --- device -------------------------------------------------------------------------------------
 def resolve_device(device: str = "auto") -> torch.device:
-    """`auto` takes CUDA, then Apple's MPS, then the CPU.
-
-    Raises ValueError, saying what to do, when the named device is not there.
-    """
+    """`auto` takes CUDA, then Apple's MPS, then the CPU. ValueError for one that is not there."""
     mps = int(torch.backends.mps.is_available())
     there = {"cuda": torch.cuda.device_count(), "mps": mps, "cpu": 1}
     if device == "auto":
@@ -48,10 +45,7 @@ def cores() -> int:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """What training computes in: `auto` takes bfloat16 on a CUDA device that has it, else float32.
-
-    Raises ValueError for another name, and for bfloat16 on a CUDA device that only imitates it.
-    """
+    """`auto` takes bfloat16 on CUDA that has it, else float32. ValueError for what is not there."""
     if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"no precision {precision!r}; choose auto, float32 or bfloat16")
     has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -64,8 +58,8 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 def fast_products(device: torch.device, precision: str) -> Iterator[None]:
     """Beside bfloat16 on CUDA, products of float32 matrices by TF32: with factors of 10 bits."""
     before = torch.get_float32_matmul_precision()
-    fast = device.type == "cuda" and precision == "bfloat16"
-    torch.set_float32_matmul_precision("high" if fast else before)
+    if device.type == "cuda" and precision == "bfloat16":
+        torch.set_float32_matmul_precision("high")
     try:
         yield
     finally:
@@ -73,10 +67,7 @@ def fast_products(device: torch.device, precision: str) -> Iterator[None]:
 
 
 def random_state(device: torch.device, state: Tensor | None = None) -> Tensor:
-    """(R,) uint8: of the generator that dropout draws from on this device; `state` becomes it.
-
-    Raises RuntimeError for a state that is none.
-    """
+    """(R,) uint8 of dropout's generator here; `state` becomes it. RuntimeError if it is none."""
     of: Any = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type, torch)
     which = (device,) if device.type == "cuda" else ()
     if state is not None:
@@ -116,10 +107,7 @@ def _end_with_parent() -> None:
 # --- several processes train one model, one per GPU, as `torchrun` starts them ------------------
 @contextmanager
 def distributed_session() -> Iterator[None]:
-    """Join the processes that `torchrun` started; each takes the GPU of its number, if there are any.
-
-    Once in the life of a process: torchrun's meeting point serves for one meeting.
-    """
+    """Join what `torchrun` started, once in a process; each takes the GPU of its number, if any."""
     if not distributed.is_torchelastic_launched():
         yield
         return

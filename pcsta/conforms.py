@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
+import typing
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import (
-    Any,
-    Literal,
-    NotRequired,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-    is_typeddict,
-)
+from typing import Any, Literal, NotRequired, Union, get_origin, get_type_hints
 
 
 def conforms(value: Any, kind: Any) -> bool:
     """Whether a value from JSON is of a type: a scalar, Literal, union, list, tuple of any length,
     dict, TypedDict or dataclass. Numbers are finite; a float may be written as an integer."""
-    origin, parts = get_origin(kind), get_args(kind)
+    origin, parts = get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return True
     if kind is float:
@@ -36,7 +28,7 @@ def conforms(value: Any, kind: Any) -> bool:
         return isinstance(value, dict) and all(
             conforms(name, parts[0]) and conforms(each, parts[1]) for name, each in value.items()
         )
-    if is_typeddict(kind) or is_dataclass(kind):
+    if typing.is_typeddict(kind) or is_dataclass(kind):
         known, needed = _names(kind)
         return isinstance(value, dict) and needed <= value.keys() and all(
             conforms(value[name], part) for name, part in known.items() if name in value

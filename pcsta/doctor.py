@@ -89,14 +89,10 @@ def _inception() -> Finding:
     """Only looks: examining a machine must not download 100 MB."""
     file = Path(Inception_V3_Weights.IMAGENET1K_V1.url).name
     cached = Path(torch.hub.get_dir()) / "checkpoints" / file
-    found = cached.exists()
-    said = (
-        f"ImageNet weights in {cached}"
-        if found
-        else "not downloaded (only the paper's sizes need them)"
-    )
+    if cached.exists():
+        return Finding(ok=True, what=f"ImageNet weights in {cached}", do="")
     do = f"the first use downloads them (104 MB); without network name a copy of {file} with --weights"
-    return Finding(ok=found, what=said, do=do)
+    return Finding(ok=False, what="not downloaded (only the paper's sizes need them)", do=do)
 
 
 def _browser() -> Finding:

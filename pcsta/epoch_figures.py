@@ -18,7 +18,7 @@ _Step = tuple[Tensor, Tensor, Tensor, Tensor, np.ndarray]  # loss, right, logits
 
 
 class EpochFigures:
-    """Sums over the batches so far: `loss` and `right`, both over the clips `seen`.
+    """`sums` over the batches so far: of the loss, of the right answers, and of the clips seen.
 
     They come from the device when somebody reads them; a loss that is no finite number is told then.
 
@@ -27,7 +27,7 @@ class EpochFigures:
 
     def __init__(self, store: Store, clips: np.ndarray) -> None:
         self.store, self.clips = store, clips
-        self.loss = self.right = self.seen = 0.0
+        self.sums = np.zeros(3)
         self._unread: list[_Step] = []  # still on the device
 
     def add(self, loss: Tensor, logits: Tensor, batch: Batch) -> None:
@@ -37,18 +37,16 @@ class EpochFigures:
         self._unread.append((loss, right, logits, batch.labels, batch.clips))
 
     def read(self) -> list[float]:
-        """loss, right and seen. Raises ValueError, naming clips, when a loss is not finite."""
+        """Loss, right and seen. Raises ValueError, naming clips, when a loss is not finite."""
         steps, self._unread = self._unread, []
         if not steps:
-            return [self.loss, self.right, self.seen]
+            return self.sums.tolist()
         losses, rights = (torch.stack([s[k] for s in steps]).tolist() for k in (0, 1))
         for loss, right, (*_, logits, labels, clips) in zip(losses, rights, steps, strict=True):
             if not math.isfinite(loss):
                 raise self._not_finite(logits, labels, clips)
-            self.loss += loss * len(clips)
-            self.right += right
-            self.seen += len(clips)
-        return [self.loss, self.right, self.seen]
+            self.sums += loss * len(clips), right, len(clips)
+        return self.sums.tolist()
 
     def means(self, kind: str = "") -> dict[str, float]:
         """Mean loss and accuracy over all processes' batches, called `kind`loss and `kind`accuracy."""
@@ -61,15 +59,12 @@ class EpochFigures:
         return Underway(steps, seconds, rate, sums, common.gather(common.random_state(device)))
 
     def go_on(self, then: Underway, device: torch.device) -> None:
-        """Take over what the steps of an interrupted epoch came to, and where dropout stood.
-
-        Raises ValueError for a state of dropout that is none.
-        """
+        """Take over an interrupted epoch's sums and dropout. ValueError for a damaged state."""
         rank, processes = common.rank_and_world_size()
         if len(then.sums) == processes:
-            self.loss, self.right, self.seen = then.sums[rank].tolist()
+            self.sums = then.sums[rank].numpy().copy()
         elif rank == 0:  # others shared the epoch: the first one takes all that they had
-            self.loss, self.right, self.seen = then.sums.sum(0).tolist()
+            self.sums = then.sums.sum(0).numpy()
         if then.random.shape != (processes, len(common.random_state(device))):
             return  # of others, or of another device
         try:

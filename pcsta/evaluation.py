@@ -5,6 +5,7 @@ All that is asked of a model goes through `infer`, one pass, and `collect`, whic
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from pcsta.data.poses import read_film
 from pcsta.data.prepare import glimpse_crops, sensor_for
 from pcsta.data.shard import Crops, StoredClip
 from pcsta.data.store import Store
-from pcsta.files import note_json
+from pcsta.files import write_json
 from pcsta.skeletons import KINECT_V2
 from pcsta.subsequences import Sampling
 from pcsta.symmetries import exchanges, mean_of_exchanges
@@ -127,10 +128,7 @@ def collect(
 def predict_clips(
     model: TwoStream, batches: SubSequences, clips: np.ndarray, count: int = SUBSEQUENCES
 ) -> Prediction:
-    """What `model` says about `clips`, positions in a store, over `count` sub-sequences of each.
-
-    Raises ValueError for an answer that is no finite number.
-    """
+    """What `model` says of `clips` of a store, `count` sub-sequences each. ValueError for NaN."""
     if model.rgb is not None and model.config.glimpse_projection and not batches.projected:
         batches = batches.projected_by(model.rgb.scaling, clips, count)
     passes = [batches.testing(clips, count, exchanged=w) for w in exchanges(model.config)]
@@ -141,10 +139,8 @@ def predict_clips(
         frames.append(views[0].frames)
     said = collect(outputs, clips, batches.store.labels[clips], np.concatenate(frames))
     if wrong := [batches.store.clips[i].name for i in clips[~np.isfinite(said.logits).all(-1)]]:
-        raise ValueError(
-            f"the model's answer is no finite number at {', '.join(wrong[:5])}; look at the recording "
-            "with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
-        )
+        do = "look at it with `pcsta inspect FILE`, and leave it out if its numbers are absurd"
+        raise ValueError(f"the model's answer is no finite number at {', '.join(wrong[:5])}; {do}")
     return said
 
 
@@ -233,7 +229,11 @@ def evaluate(run: Path | str, store: Path | str | None = None, device: str = "au
     streams = {k: read * accuracy(a, said.labels) for k, a in alone.items() if a is not None}
     counts, unread, seed = matrix.tolist(), len(labels) - len(test), settings["seed"]
     result = Evaluation(share, len(labels), of_class, counts, streams, protocol, seed, unread)
-    note_json(run / "evaluation.json", asdict(result))
+    note = run / "evaluation.json"
+    try:
+        write_json(note, asdict(result))
+    except OSError as error:  # in a folder of somebody else's
+        warnings.warn(f"{note} is not written ({error.strerror})", stacklevel=1)
     return result
 
 
@@ -257,7 +257,6 @@ def predict(
 
     skeleton: its skeleton file; without one, poses are estimated in the video
     weights:  checkpoint of the glimpse sensor, as for `GlimpseSensor`
-
     Raises ValueError without any file, for another sensor's skeleton, for other weights of the glimpse
     sensor than those of the run, or without the video that a model reads.
 
@@ -288,9 +287,8 @@ def predict(
         where = next(model.parameters()).device
         sensor = sensor_for(model.config.crops, str(record["sensor"]), weights).to(where)
         if sensor.fingerprint != record["sensor_fingerprint"]:
-            raise ValueError(
-                f"{run} was trained with other weights of {sensor.name}; name them with --weights"
-            )
+            other = f"{run} was trained with other weights of {sensor.name}"
+            raise ValueError(f"{other}; name them with --weights")
         crops = glimpse_crops(clip, size, sensor.input_size)
         glimpses = glimpse_features(sensor, *crops, len(clip), where, model.config.glimpses)
     said = predict_clip(model, clip, glimpses, record["recipe"]["sampling"])

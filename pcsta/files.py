@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,10 +21,7 @@ PATIENCE = 3  # seconds that a process waits for another before it says so
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it becomes `path` only when the block succeeds.
-
-    The temporary name is hidden, and keeps the suffix, by which some writers know the format.
-    """
+    """Yield a temporary path beside `path`; it becomes `path` only when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
@@ -41,25 +37,19 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def hold(path: Path, wait: bool = True) -> FileLock:
-    """Acquire the lock file `path`, which names its holder to whoever comes second.
-
-    Others wait, and say for whom; without `wait` they raise BlockingIOError.
-    """
+    """Acquire the lock file `path`, which names its holder; without `wait`, BlockingIOError."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
     try:
         lock.acquire(timeout=PATIENCE if wait else 0)
     except Timeout:
-        holder = ""
+        holder = "another process"
         with suppress(OSError):
-            holder = path.read_text("utf-8").strip()
-        holder = holder or "another process"
+            holder = path.read_text("utf-8").strip() or holder
         if not wait:
-            raise BlockingIOError(
-                f"{holder} is at work in {path.parent}: wait until it has ended, or choose "
-                "another folder"
-            ) from None
+            do = "wait until it has ended, or choose another folder"
+            raise BlockingIOError(f"{holder} is at work in {path.parent}: {do}") from None
         print(f"waiting for {holder}, at work in {path.parent}", file=sys.stderr)
         lock.acquire()
         print(f"{holder} has ended: going on", file=sys.stderr)
@@ -70,10 +60,7 @@ def hold(path: Path, wait: bool = True) -> FileLock:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """One process at a time in the folder of the lock file `path`: the next is refused.
-
-    Raises BlockingIOError that names who is at work there.
-    """
+    """One process at a time in the folder of the lock file; the next gets BlockingIOError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = hold(path, wait=False)
     try:
@@ -96,14 +83,6 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, list(lines[-1]))
         writer.writeheader()
         writer.writerows(lines)
-
-
-def note_json(path: Path, value: Any) -> None:
-    """The same where that can be written; else a warning, as in a folder of somebody else's."""
-    try:
-        write_json(path, value)
-    except OSError as error:
-        warnings.warn(f"{path} is not written ({error.strerror})", stacklevel=1)
 
 
 def refuse_others(folder: Path, *own: str) -> None:

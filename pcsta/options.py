@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from typer import Argument, Option
 
 from pcsta.config import CONFIGS, RECIPES, ModelConfig
 
@@ -24,61 +25,57 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DatasetName = Annotated[
-    str, typer.Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
+    str, Argument(help="synthetic, ntu, ntu-120, sbu, msr-daily, jhmdb, or own (a table).")
 ]
-DatasetOrStore = Annotated[str, typer.Argument(help="Name of a dataset, or folder of a store.")]
-Root = Annotated[Path | None, typer.Option(file_okay=False, help="Folder (default: data/NAME).")]
-Run = Annotated[Path, typer.Argument(help="Folder of a trained run.")]
+DatasetOrStore = Annotated[str, Argument(help="Name of a dataset, or folder of a store.")]
+Root = Annotated[Path | None, Option(file_okay=False, help="Folder (default: data/NAME).")]
+Run = Annotated[Path, Argument(help="Folder of a trained run.")]
 RunOrFilm = Annotated[
-    Path | None,
-    typer.Argument(help="Folder of a trained run (default: a small model of real film)."),
+    Path | None, Argument(help="Folder of a trained run (default: a small model of real film).")
 ]
 SkeletonFile = Annotated[
-    Path | None, typer.Option(help="Its skeleton file (default: poses found in the video).")
+    Path | None, Option(help="Its skeleton file (default: poses found in the video).")
 ]
-Overlay = Annotated[Path | None, typer.Option(help="Video to write: where the model looked.")]
+Overlay = Annotated[Path | None, Option(help="Video to write: where the model looked.")]
 Sensor = Annotated[
     str,
-    typer.Option(
+    Option(
         help="Glimpse sensor: efficientnet-lite0 (the usual), inception-v3, or none (poses alone; the "
         "usual where only poses are read).",
         show_default=False,
     ),
 ]
 CropSize = Annotated[
-    str | None, typer.Option(help="Side of the square around a hand: 50 (pixels), or 0.75torso.")
+    str | None, Option(help="Side of the square around a hand: 50 (pixels), or 0.75torso.")
 ]
-Weights = Annotated[Path | None, typer.Option(help="Checkpoint of the glimpse sensor.")]
-RecipeName = Annotated[str, typer.Option(help=f"Training: {', '.join(RECIPES)}.")]
+Weights = Annotated[Path | None, Option(help="Checkpoint of the glimpse sensor.")]
+RecipeName = Annotated[str, Option(help=f"Training: {', '.join(RECIPES)}.")]
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="Run on another dataset to start from: all layers are fine-tuned."),
+    Option("--from", help="Run on another dataset to start from: all layers are fine-tuned."),
 ]
 Workers = Annotated[
-    int | None,
-    typer.Option(min=0, help="Processes that read and decode (default: one for each core)."),
+    int | None, Option(min=0, help="Processes that read and decode (default: one for each core).")
 ]
 Readers = Annotated[
-    int | None,
-    typer.Option(min=0, help="Readers (default: 2, none on a CPU; to prepare, one a core)."),
+    int | None, Option(min=0, help="Readers (default: 2, none on a CPU; to prepare, one a core).")
 ]
 Skeleton = Annotated[
-    str | None,
-    typer.Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are)."),
+    str | None, Option(help="Convert the joints: kinect_v2, kinect_v1, sbu (default: as they are).")
 ]
 Protocol = Annotated[
     str | None,
-    typer.Option(
+    Option(
         help="Protocols of the dataset, with commas (default: its first); `folds` for all five of SBU's, "
-        "`splits` for all three of J-HMDB's, `nested` for each held out inside the training clips of another.",
+        "`splits` for all three of J-HMDB's, `nested` for each held out inside the training clips of another."
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="What all randomness comes from.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="What all randomness comes from.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[
-    str, typer.Option(help="Products in training: float32, bfloat16, or auto (what the GPU has).")
+    str, Option(help="Products in training: float32, bfloat16, or auto (what the GPU has).")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Json = Annotated[bool, Option("--json", help="Print JSON for a script.")]
 
 
 # Draws where a model looked into a video; a package that can, sets it.
@@ -110,11 +107,9 @@ def sizes(source: Path | None, config: str | None, default: str) -> ModelConfig:
 
 
 def expand_protocols(protocols: Sequence[str], named: str | None) -> list[str]:
-    """The protocols that an option names, of those of a dataset; by default the first.
+    """The protocols that an option names, see `Protocol`, of a dataset's; by default the first.
 
-    `folds` or `splits` stands for all five of SBU's, or all three of J-HMDB's, `nested` for every one
-    held out inside the training clips of every other, by which a recipe is chosen. Raises ValueError for
-    what the dataset does not have.
+    Raises ValueError for what the dataset does not have.
     """
     folds = [p for p in protocols if p.startswith(("fold-", "split-"))]
     nested = [f"{outer}/{inner}" for outer in folds for inner in folds if outer != inner]
@@ -179,10 +174,8 @@ class Plan:
             self.data.crop_size = parse_crop_size(crop_size)
         read = self.data.samples
         if sensor != "none" and not (read := [sample for sample in read if sample.video]):
-            raise ValueError(
-                f"no recording in {self.data.root} has a video, which the glimpse sensor looks at: train "
-                "row A, or prepare with --sensor none, for poses alone"
-            )
+            said = f"no recording in {self.data.root} has a video for the glimpse sensor to look at"
+            raise ValueError(f"{said}: train row A, or prepare with --sensor none, for poses alone")
         self.usable = {sample.name: sample.label for sample in read}
         self.sensor = None if sensor == "none" else prepare.sensor_for(crops, sensor, weights)
         self.settings = prepare.settings_of(self.data, self.sensor, crops)
@@ -210,7 +203,6 @@ def to_train_on(
 
     sensor: "" for the usual one, none where only poses are read
     Returns the store's settings, its usable samples with their labels, and what opens or makes it.
-    Raises as `Plan` and `Store` do, and for options that say how to make a store that is made.
     """
     if (Path(dataset) / "settings.json").exists():
         from pcsta.data.store import Store

@@ -57,10 +57,8 @@ def settle(
     trained, tested = ({usable[name] for name in names} for names in sides)
     left_out = f"`pcsta check {made['dataset']}` says which clips are left out and why"
     if len(sides[0]) < 2:
-        raise ValueError(
-            f"{protocol} leaves {len(sides[0])} usable clips to train on, and two are needed, one of "
-            f"them to validate: {left_out}"
-        )
+        left = f"{protocol} leaves {len(sides[0])} usable clips to train on"
+        raise ValueError(f"{left}, and two are needed, one of them to validate: {left_out}")
     if not tested:
         warnings.warn(f"{protocol} leaves no usable clip to test on: {left_out}", stacklevel=1)
     if unknown := sorted(made["classes"][label] for label in tested - trained):
@@ -91,14 +89,11 @@ def _for_store(config: ModelConfig, made: Settings, skeleton: str | None) -> Mod
     if features := made["glimpse_features"]:
         config = replace(config, glimpse_features=features)
     elif config.streams != "pose":
-        raise ValueError(
-            "this store has poses alone: train row A, or prepare again with a glimpse sensor"
-        )
-    if config.streams != "pose" and config.crops != crops_of(made):
-        raise ValueError(
-            f"this store has glimpses of the {crops_of(made)}, this configuration looks at the "
-            f"{config.crops}: prepare with --crops {config.crops}"
-        )
+        do = "train row A, or prepare again with a glimpse sensor"
+        raise ValueError(f"this store has poses alone: {do}")
+    if config.streams != "pose" and (wanted := config.crops) != (there := crops_of(made)):
+        said = f"this store has glimpses of the {there}, this configuration looks at the {wanted}"
+        raise ValueError(f"{said}: prepare with --crops {wanted}")
     return config
 
 
@@ -115,35 +110,24 @@ def training_clips(
 
 
 def _check_source(source: Path, config: ModelConfig, store: Settings) -> None:
-    """Raise ValueError, saying what to do, when `source` cannot start the training of `config`.
-
-    store: what made the store that is trained on
-    """
+    """Raise ValueError, saying what to do, when `source` cannot start `config` on this store."""
     theirs, pose_alone = configuration(source), config.streams == "pose"
-    if theirs.skeleton != config.skeleton:
-        raise ValueError(
-            f"{source} reads {theirs.skeleton} joints, this run {config.skeleton} joints: read "
-            f"this dataset as `--skeleton {theirs.skeleton}`, or pretrain with `--skeleton "
-            f"{config.skeleton}`"
-        )
+    if (there := theirs.skeleton) != (here := config.skeleton):
+        do = f"read this dataset as `--skeleton {there}`, or pretrain with `--skeleton {here}`"
+        raise ValueError(f"{source} reads {there} joints, this run {here} joints: {do}")
     if not pose_alone and theirs.streams == "pose":
         raise ValueError(f"{source} has no RGB stream to start from: pretrain row G or K")
     fields = _POSE if pose_alone else config.to_dict().keys() - _OWN
     _refuse_another(source, theirs, config, fields)
     record = read_record(source)
     if not pose_alone and record["sensor_fingerprint"] != store["sensor"]:
-        raise ValueError(
-            f"{source} looks through {record['sensor']}, this dataset is prepared with "
-            f"{store['sensor_name']} or with other weights of it: prepare it with the same --sensor "
-            "and --weights"
-        )
+        other = f"this dataset is prepared with {store['sensor_name']} or with other weights of it"
+        do = "prepare it with the same --sensor and --weights"
+        raise ValueError(f"{source} looks through {record['sensor']}, {other}: {do}")
 
 
 def _check_pose(pose_from: Path, config: ModelConfig, store: Settings, protocol: str) -> None:
-    """Raise ValueError when the pose stream of `pose_from` is not one for this run.
-
-    One of another dataset or protocol may have seen the clips that are tested here.
-    """
+    """Raise ValueError for another network, or for a run that may have seen what is tested here."""
     _refuse_another(pose_from, configuration(pose_from), config, _POSE | {"classes"})
     record = read_record(pose_from)
     theirs, ours = (record["store"]["dataset"], record["protocol"]), (store["dataset"], protocol)

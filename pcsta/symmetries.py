@@ -1,7 +1,4 @@
-"""What may change places in a clip while its action stays: the two people, and left and right.
-
-Arrays keep their layout; people and sides change places in them, and with them their hands.
-"""
+"""What may change places in a clip while its action stays: the two people, and left and right."""
 
 from __future__ import annotations
 
@@ -80,10 +77,7 @@ def other_side(skeleton: Skeleton) -> list[int]:
 
 
 def mean_of_exchanges(said: Mapping[Exchange, Output]) -> Output:
-    """The mean of what a model says of a clip and of its exchanges.
-
-    Attention over exchanged hands is first put back to the hands of the file.
-    """
+    """The mean over a clip's exchanges; attention is first put back to the hands of the file."""
     p = {what: out.spatial_attention for what, out in said.items()}
     back = {w: None if a is None else exchange_hands(a, 2, w) for w, a in p.items()}
     outputs = [out._replace(spatial_attention=back[what]) for what, out in said.items()]

@@ -35,10 +35,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """`load_state_dict`. Raises ValueError where names or shapes are those of another network.
-
-    path, what: for the message, where the tensors come from and whose they should be
-    """
+    """`load_state_dict`. For another network's tensors, ValueError names `path` and `what`."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

@@ -1,8 +1,4 @@
-"""Training as sections 4 and 5: the pose net with its own classifier first, then the RGB stream.
-
-The numbers (rates, batch, patience) are `pcsta.config.TrainConfig`'s; what a run leaves on disk is told
-in `pcsta.checkpoint`.
-"""
+"""Training as sections 4 and 5: the pose net with its own classifier first, then the RGB stream."""
 
 from __future__ import annotations
 

@@ -53,25 +53,19 @@ def open_dataset(name: str, root: Path | str | None = None) -> Dataset:
     (8, ('cross-subject', 'cross-view'))
     """
     if name not in DATASETS:
-        hint = (
-            f"; a folder goes with --root, as in `own --root {name}`" if Path(name).is_dir() else ""
-        )
-        advice = f"Choose one of {', '.join(DATASETS)}{hint}"
+        advice = f"Choose one of {', '.join(DATASETS)}"
+        if Path(name).is_dir():
+            advice += f"; a folder goes with --root, as in `own --root {name}`"
         raise DataError(f"no dataset {name!r}", advice=advice)
     root = Path(root) if root is not None else data_root() / name.removesuffix("-120")
     if name == "synthetic" and not (root / OWN).exists():  # it is written last
-        raise DataError(
-            "the embedded dataset is not there, or its making was interrupted",
-            path=root, advice="Run `pcsta data make`",
-        )  # fmt: skip
+        problem = "the embedded dataset is not there, or its making was interrupted"
+        raise DataError(problem, root, "Run `pcsta data make`")
     return DATASETS[name](root)
 
 
 def reader_of(path: Path | str) -> tuple[Dataset, str]:
-    """(dataset, sample name) of one skeleton file, recognised by its name, else by its first line.
-
-    Raises DataError for a file that is none of any dataset.
-    """
+    """(dataset, sample name) of a skeleton file, by its name, else its first line; or DataError."""
     path = Path(path).absolute()
     for dataset, root in ((JHMDB, 0), (NTU, 1), (SBUInteraction, 3), (MSRDaily, 0)):
         match = dataset.names.file.fullmatch(path.as_posix())
@@ -79,17 +73,14 @@ def reader_of(path: Path | str) -> tuple[Dataset, str]:
             return dataset(path.parents[root]), dataset.names.spell(match["name"])
     if read_lines(path)[0].strip().isdecimal():  # NTU's text: tables of one's own name any file
         return NTU(path.parent), path.stem
-    raise DataError(
-        "neither a video nor a skeleton file of a known dataset", path=path,
-        advice="Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)",
-    )  # fmt: skip
+    advice = "Known are *.skeleton (NTU), skeleton_pos.txt (SBU), *_skeleton.txt (MSR Daily)"
+    raise DataError("neither a video nor a skeleton file of a known dataset", path, advice)
 
 
 def read_clip(path: Path | str, video: Path | str | None = None) -> Clip:
     """The Clip of one skeleton file, wherever it lies; label -1 when its name tells no class.
 
     video: the colour video that belongs to it, if any
-
     Raises DataError when one of them cannot be read, or they do not belong together.
     """
     path, colour = Path(path), Path(video) if video is not None else None

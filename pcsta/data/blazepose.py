@@ -46,15 +46,12 @@ def _solution() -> Any:
     try:
         from mediapipe.python.solutions import pose
     except ModuleNotFoundError as error:
-        raise DataError(
-            f"{error.name} is not installed, which finds people in video",
-            advice=(
-                '`pip install -e ".[video]"` brings it'
-                if sys.version_info < (3, 13)
-                else "it is there for Python 3.11 and 3.12: make .venv with one of them"
-            )
-            + "; or give `pcsta pose` the keypoints that another program found",
-        ) from None
+        advice = '`pip install -e ".[video]"` brings it'
+        if sys.version_info >= (3, 13):
+            advice = "it is there for Python 3.11 and 3.12: make .venv with one of them"
+        advice += "; or give `pcsta pose` the keypoints that another program found"
+        problem = f"{error.name} is not installed, which finds people in video"
+        raise DataError(problem, advice=advice) from None
     return pose
 
 

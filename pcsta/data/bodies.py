@@ -2,13 +2,13 @@
 
 A Kinect follows up to six bodies. Ids are not ordered; a person who is lost comes back under a new
 id; two ids exchange people when they cross; a chair or a curtain becomes a phantom body. The paper
-needs two people, the main actor first. Here every rule is one function, and everything done to a
-recording is one sentence of `Clip.repairs`. No rule looks at the label: it is unknown at test time.
+needs two people, the main actor first. Everything done to a recording is one sentence of
+`Clip.repairs`. No rule looks at the label: it is unknown at test time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 from statistics import median
@@ -116,10 +116,7 @@ def motion(body: Body) -> float:
 
 
 def stature(body: Body, skeleton: Skeleton) -> float:
-    """Metres from head over the root to the foot along the bones, median over frames.
-
-    It is measured along the bones so that bending, sitting and lying down do not change it.
-    """
+    """Metres from head over root to foot along the bones, whatever the posture; median in time."""
     parent = {child: parent for parent, child in skeleton.bones}
 
     def to_root(joint: str) -> Float[np.ndarray, "n"]:
@@ -133,40 +130,24 @@ def stature(body: Body, skeleton: Skeleton) -> float:
     return float(median(to_root("head") + legs))
 
 
-def short_lived(body: Body, length: int, skeleton: Skeleton) -> str:
-    """A glimpse of something: fewer than SHORT reports, or half of a clip shorter than 2 SHORT."""
-    least = min(SHORT, length / 2)
-    return f"tracked in {len(body)} of {length} frames" if len(body) < least else ""
-
-
-def misshapen(body: Body, length: int, skeleton: Skeleton) -> str:
-    """Not built like a person: stature outside STATURE, or WIDE times wider than tall and still.
-
-    Somebody on the floor is wide too, so a wide body must also lack the motion of getting there.
-    """
-    tall = stature(body, skeleton)
+def fault(body: Body, length: int, skeleton: Skeleton) -> str:
+    """Why a body of a clip of `length` frames is no person; "" where nothing says so."""
+    if len(body) < min(SHORT, length / 2):  # a glimpse of something
+        return f"tracked in {len(body)} of {length} frames"
+    tall, moves = stature(body, skeleton), motion(body)
     if not STATURE[0] <= tall <= STATURE[1]:
         return f"{tall:.2f} m from head to foot is no person's size"
     x, y, _ = map(median, np.ptp(body.joints, axis=1).T)  # extent of the joints' box
-    if x > WIDE * y and motion(body) < 0.05:
+    if x > WIDE * y and moves < 0.05:  # somebody on the floor is wide too, but has moved there
         return f"its joints spread {x:.2f} m wide and {y:.2f} m high"
-    return ""
-
-
-def motionless(body: Body, length: int, skeleton: Skeleton) -> str:
-    """Stiller than any living person: furniture."""
-    still = motion(body)
-    return f"it moves {1000 * still:.1f} mm in the whole clip" if still < STILL else ""
-
-
-RULES: tuple[Callable[[Body, int, Skeleton], str], ...] = (short_lived, misshapen, motionless)
+    return f"it moves {1000 * moves:.1f} mm in the whole clip" if moves < STILL else ""  # furniture
 
 
 def choose_people(tracked: list[Body], length: int, skeleton: Skeleton) -> People:
     """The two people of a recording of `length` frames.
 
-    Bodies that break a rule are dropped; where all do, they are kept, and `repairs` says so. Of the
-    others the one that moves most is person 1, the next person 2.
+    Bodies with a `fault` are dropped; where all have one, they are kept, and `repairs` says so. Of
+    the others the one that moves most is person 1, the next person 2.
     """
     repairs: list[str] = []
     parts: list[Body] = []
@@ -177,33 +158,27 @@ def choose_people(tracked: list[Body], length: int, skeleton: Skeleton) -> Peopl
     people, done = stitch(parts, skeleton)
     repairs += done
 
-    faults = {p: next(filter(None, (r(p, length, skeleton) for r in RULES)), "") for p in people}
+    faults = {p: fault(p, length, skeleton) for p in people}
     kept = [p for p in people if not faults[p]]
+    ranked = sorted(kept or people, key=motion, reverse=True)
     if kept:
         repairs += [f"{p} dropped: {faults[p]}" for p in people if faults[p]]
-    ranked = sorted(kept or people, key=motion, reverse=True)
-    if not kept:
+    else:
         repairs += [f"{p} kept although {faults[p]}" for p in ranked]
     repairs += [f"{p} dropped: two others move more" for p in ranked[PEOPLE:]]
 
-    slots = {}
-    for slot, person in enumerate(ranked[:PEOPLE]):
-        slots[slot], done = bridge(person)
-        repairs += done
-    return place_people(slots, length, skeleton, repairs)
+    bridged = [bridge(person) for person in ranked[:PEOPLE]]
+    repairs += [said for _, done in bridged for said in done]
+    return place_people(dict(enumerate(body for body, _ in bridged)), length, skeleton, repairs)
 
 
 def left_first(bodies: list[Body], length: int, skeleton: Skeleton) -> People:
-    """Like `choose_people` for a file of two: who stands further left in the image is person 1.
-
-    Left is decided once for a clip, by the mean place of the root. Somebody alone keeps the file's
-    place.
-    """
+    """Like `choose_people` for a file of two: who stands further left, on average, is person 1."""
     slots, repairs = {}, []
     for body in bodies:
         slots[body.ids[0] - 1], done = fill_missing(body)
         repairs += done
-    if len(slots) == PEOPLE:
+    if len(slots) == PEOPLE:  # somebody alone keeps the file's place
         # SBU's X grows to the image's left
         first, second = (slots[i].joints[:, skeleton.root_index, 0].mean() for i in range(PEOPLE))
         if first < second:

@@ -30,9 +30,8 @@ def check_dataset(dataset: Dataset, read: bool = True, progress: bool = True) ->
     """Counts, ready for JSON: files, missing pairs, unusable samples by reason, clips per split.
 
     With `read` every skeleton is parsed and every video's frames are counted, not decoded; without,
-    file names alone are judged. A sample that cannot be read counts as unusable and is in no split;
-    one whose video is refused still serves the pose stream. Raises DataError for a missing, empty
-    or wrong folder.
+    file names alone are judged. A sample that cannot be read counts as unusable and is in no split.
+    Raises DataError for a missing, empty or wrong folder.
     """
     from tqdm.auto import tqdm  # late: `pcsta inspect` comes by here and does without
 

@@ -2,8 +2,7 @@
 
 The body's size is its torso in the image: from shoulder to hip, mean of left and right, median over the
 clip, for each person. So a crop shows as much of a hand at any distance, and keeps its side throughout.
-Limbs foreshorten with every gesture, the torso seldom: in poses estimated on J-HMDB the middle half of a
-clip's frames spreads over 7 % of the torso's median, and over 25 % of the forearm's.
+Limbs foreshorten with every gesture, the torso seldom.
 """
 
 from __future__ import annotations
@@ -23,16 +22,14 @@ def parse_crop_size(text: str) -> CropSize:
         return int(text)
     if re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?torso", text) and (share := float(text[:-5])):
         return f"{share:g}torso"
-    raise ValueError(
-        f"the side of a crop is so many pixels, such as 50, or torsos, such as 0.75torso: not {text!r}"
-    )
+    known = "so many pixels, such as 50, or torsos, such as 0.75torso"
+    raise ValueError(f"the side of a crop is {known}: not {text!r}")
 
 
 def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
-    """The side in pixels of each hand's crop in this clip.
+    """The side in pixels of each hand's crop in a clip; in torsos at most the image's longer side.
 
-    In torsos it is at most the image's longer side, and 0 for a person who is never there. Raises
-    DataError for hands with a place in the image, and a torso without one in any frame, or without length.
+    Zero for a person who is never there. Raises DataError for hands without a torso in the image.
     """
     if isinstance(size, int):
         return np.full(len(HANDS), size)
@@ -44,8 +41,7 @@ def crop_sides(size: CropSize, clip: Clip) -> Int[np.ndarray, "4"]:
     sides = np.rint((float(size[:-5]) * lengths).clip(max=max(clip.image_size))).astype(int)
     there = np.isfinite(clip.hands).all(-1).reshape(len(clip), PEOPLE, 2).any((0, 2))
     if (there & (sides < 1)).any():
-        raise DataError(
-            f"{clip.name}: the image shows hands and no torso, by which their crops have a size",
-            advice="Give shoulders and hips places in it, or crops a size in pixels (--crop-size)",
-        )
+        problem = f"{clip.name}: the image shows hands and no torso, which gives crops their size"
+        advice = "Give shoulders and hips places in it, or crops a size in pixels (--crop-size)"
+        raise DataError(problem, advice=advice)
     return sides.repeat(2)

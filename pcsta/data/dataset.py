@@ -36,11 +36,11 @@ class DataError(ValueError):
     """
 
     problem: str
-    _: KW_ONLY
     path: Path | str | None = None
+    advice: str = ""
+    _: KW_ONLY
     frame: int | None = None
     line: int | None = None
-    advice: str = ""
 
     def __str__(self) -> str:
         places = (("", self.path), ("frame ", self.frame), ("line ", self.line))
@@ -140,15 +140,13 @@ class Dataset(ABC):
         """What lies under `root`, by name: `samples`, `unusable` and `files`."""
         advice = f"It should hold {self.layout}; data/README.md says how to get {self.name}"
         if not self.root.is_dir():
-            raise DataError("no such folder", path=self.root, advice=advice)
+            raise DataError("no such folder", self.root, advice)
         samples: dict[str, Sample] = {}
         unusable: dict[str, str] = {}
         others: dict[str, str] = {}
         files = {"skeletons": 0, "videos": 0}
         for name, skeleton, video, reason in sorted(self._files(), key=attrgetter("name")):
-            said: Sample | str | None = reason
-            if reason is None:
-                said = self.identify(name, skeleton, video) if skeleton else ORPHAN
+            said = reason or (self.identify(name, skeleton, video) if skeleton else ORPHAN)
             if isinstance(said, Sample):
                 samples[name] = said
             elif said is not None:
@@ -167,7 +165,7 @@ class Dataset(ABC):
             left_out = by_reason(starmap(reason_and_example, (unusable | others).items()))
             for reason, found in islice(left_out.items(), REASONS):
                 problem += f"; {len(found)} left out, such as {found[0]}: {reason}"
-            raise DataError(problem, path=self.root, advice=advice)
+            raise DataError(problem, self.root, advice)
         return samples, unusable, files
 
     @property
@@ -196,9 +194,8 @@ class Dataset(ABC):
         samples, unusable, _ = self._inventory
         if name not in samples:
             reason = unusable.get(name, "no such file")
-            problem = f"{self.name} has no sample {name!r}: {reason}"
             advice = f"`pcsta check {self.name} --root {self.root}` counts what is there"
-            raise DataError(problem, path=self.root, advice=advice)
+            raise DataError(f"{self.name} has no sample {name!r}: {reason}", self.root, advice)
         return samples[name]
 
     def _people(self, tracks: Tracks) -> People:
@@ -212,11 +209,9 @@ class Dataset(ABC):
         tracks = self.tracks(sample.skeleton_file)
         people = self._people(tracks)
         if not people.joints.any():
-            raise DataError(
-                "; ".join([f"no body in any of its {tracks.length} frames", *tracks.notes]),
-                path=sample.skeleton_file,
-                advice="Leave the sample out if the sensor saw nobody; joints should be in metres",
-            )
+            problem = "; ".join([f"no body in any of its {tracks.length} frames", *tracks.notes])
+            advice = "Leave the sample out if the sensor saw nobody; joints should be in metres"
+            raise DataError(problem, sample.skeleton_file, advice)
         clip = Clip(
             name=sample.name, joints=people.joints, pixels=people.pixels,
             skeleton=self.skeleton, label=sample.label, subject=sample.subject,
@@ -229,14 +224,13 @@ class Dataset(ABC):
         """Training and test names of a protocol (default: the first). ValueError if unknown."""
         protocol = protocol or self.protocols[0]
         if protocol not in self.protocols:
-            raise ValueError(
-                f"{self.name} has no protocol {protocol!r}; it has: {', '.join(self.protocols)}"
-            )
-        trains = {sample.name: self._trains(sample, protocol) for sample in self.samples}
-        return Split(
-            train=tuple(name for name, training in trains.items() if training),
-            test=tuple(name for name, training in trains.items() if not training),
-        )
+            known = ", ".join(self.protocols)
+            raise ValueError(f"{self.name} has no protocol {protocol!r}; it has: {known}")
+        train: list[str] = []
+        test: list[str] = []
+        for sample in self.samples:
+            (train if self._trains(sample, protocol) else test).append(sample.name)
+        return Split(tuple(train), tuple(test))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"

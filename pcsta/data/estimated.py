@@ -25,8 +25,9 @@ from jaxtyping import Bool, Float
 
 from pcsta.data.bodies import FLICKER
 from pcsta.data.ntu import write_skeleton
-from pcsta.skeletons import KINECT_V2, from_estimate
+from pcsta.skeletons import ESTIMATED, KINECT_V2, from_estimate
 
+LAYOUTS = {len(joints): name for name, joints in ESTIMATED.items()}  # by number of joints
 SURE = 0.5  # confidence from which a joint counts as seen
 # metres from the middle of the shoulders to that of the hips, and from shoulder to shoulder
 TORSO, SHOULDERS = 0.5, 0.35
@@ -44,7 +45,6 @@ def write_estimated(
     path: Path | str,
     image: Float[np.ndarray, "T P K 3"],
     world: Float[np.ndarray, "T P K 3"] | None,
-    layout: str,
     size: tuple[int, int],
 ) -> Path:
     """Write a `.skeleton` file of estimated poses and return its path.
@@ -53,15 +53,14 @@ def write_estimated(
             confidence 0, where a joint or a person was not found
     world:  metres, x right, y down, z away from the camera, from any origin (MediaPipe: between the
             hips); None for 2D
-    layout: name of the K joints in `skeletons.ESTIMATED`
     size:   (width, height) of the upright image
 
-    A file in which nobody is found has all its frames and no body. Raises ValueError for an unknown
-    layout, and for another number of joints.
+    A file in which nobody is found has all its frames and no body. Raises ValueError for a number K
+    of joints that no layout has.
     """
-    parts = from_estimate(layout)  # (25, K)
-    if image.shape[2] != parts.shape[1]:
-        raise ValueError(f"{layout} has {parts.shape[1]} joints, not {image.shape[2]}")
+    if (K := image.shape[2]) not in LAYOUTS:
+        raise ValueError(f"no layout has {K} joints; known are {', '.join(map(str, LAYOUTS))}")
+    parts = from_estimate(LAYOUTS[K])  # (25, K)
     bodies = np.pad(image[..., :2], [(0, 0)] * 3 + [(0, 1)]) if world is None else world
     places = np.concatenate([image[..., :2], bodies], -1)  # (T, P, K, 5)
     seen = np.isfinite(places).all(-1) & (image[..., 2] > 0)

@@ -70,11 +70,8 @@ def with_glimpses(
     glimpses: int,
     progress: Progress,
 ) -> Iterator[Prepared]:
-    """Clips with their features: an accelerator computes for one group while the next is read.
-
-    On a CPU the readers have computed them.
-    """
-    if sensor is None or device.type == "cpu":
+    """Clips with their features: an accelerator computes for one group while the next is read."""
+    if sensor is None or device.type == "cpu":  # then the readers have computed them
         yield from read
         return
     computing: deque[Future[list[Prepared]]] = deque()

@@ -49,10 +49,7 @@ class Names(NamedTuple):
 
 
 def find(root: Path, names: Names) -> Iterator[Found]:
-    """All samples in any folder below `root`, in no order, and every file that is of none.
-
-    Two files that would be the same one of a sample make it unusable: nobody guesses.
-    """
+    """All samples below `root`, and files of none. Two files for one part make it unusable."""
     samples: dict[str, dict[str, list[Path]]] = defaultdict(lambda: {kind: [] for kind in KINDS})
     for folder, files in files_under(root, names.skip):
         here = folder.as_posix()
@@ -81,11 +78,7 @@ def find(root: Path, names: Names) -> Iterator[Found]:
 
 
 def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder, and the names of its files that are not hidden.
-
-    Links to folders are followed; a folder comes once, however many lead to it. Raises OSError for
-    a folder that cannot be read.
-    """
+    """Each folder and its files that are not hidden; links are followed, once. Raises OSError."""
     seen = set()
     for folder, folders, files in os.walk(root, onerror=_raise, followlinks=True):
         place = os.stat(folder)

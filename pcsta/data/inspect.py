@@ -36,9 +36,9 @@ def inspect_file(path: Path | str) -> Facts:
     path = Path(path)
     if path.is_dir():
         advice = "Name a file, or use `pcsta check` for a whole dataset"
-        raise DataError("this is a folder", path=path, advice=advice)
+        raise DataError("this is a folder", path, advice)
     if not path.is_file():
-        raise DataError("no such file", path=path, advice="Check the path")
+        raise DataError("no such file", path, "Check the path")
     with path.open("rb") as file:
         binary = b"\0" in file.read(4096)
     return _video(path) if binary and path.suffix.lower() not in TEXTS else _skeleton(path)

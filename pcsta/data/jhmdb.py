@@ -1,8 +1,8 @@
 """J-HMDB: real film, 928 clips of 21 actions in 320 x 240, three splits by source.
 
-Jhuang et al. (2013), a part of HMDB51 (Kuehne et al. 2011): 15 to 40 frames cut from films and the web.
-Poses are estimated from them (`pcsta pose`), in NTU's text. A split lists every clip, so none may be left
-out of a figure: one without a skeleton, or in which nobody was found, is a sample that cannot be read.
+Jhuang et al. (2013), a part of HMDB51 (Kuehne et al. 2011). Poses are estimated (`pcsta pose`), in
+NTU's text. A split lists every clip, so none may be left out of a figure: one in which nobody was
+found is a sample that cannot be read.
 
 No file says who acts. A name begins with the title of its source, as in `BIG_FISH_wave_u_nm_np1_fr_bad_4`,
 and that is the `subject`: splits part the clips of a class by it, as a validation cut by subject does. (The
@@ -37,10 +37,7 @@ _NAME = (
 
 
 class JHMDB(Dataset):
-    """J-HMDB under `root`. Its classes are always all 21; of one that is there all listed clips are samples.
-
-    Raises DataError on first use of the samples for a split file that is missing or damaged.
-    """
+    """J-HMDB under `root`: always all 21 classes, and every listed clip of those that are there."""
 
     name = "jhmdb"
     skeleton = KINECT_V2
@@ -74,7 +71,7 @@ class JHMDB(Dataset):
             unlisted = None if one.name in self._trains_in else "no split file lists it"
             if one.reason and not unlisted:  # it is tested, so it cannot be left out
                 advice = "The splits list it: keep one file of it"
-                raise DataError(f"{one.name}: {one.reason}", path=self.root, advice=advice)
+                raise DataError(f"{one.name}: {one.reason}", self.root, advice)
             yield one._replace(skeleton=one.skeleton or wanted, reason=one.reason or unlisted)
 
     def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample:
@@ -94,15 +91,12 @@ class JHMDB(Dataset):
     def tracks(self, path: Path) -> Tracks:
         if not path.exists():
             advice = "Estimate it with `pcsta pose`; a tested clip without one is an error"
-            raise DataError("no skeleton", path=path, advice=advice)
+            raise DataError("no skeleton", path, advice)
         return read_skeleton(path).tracks
 
 
 def read_splits(folder: Path, action: str) -> dict[str, list[bool]]:
-    """Clip -> whether it trains in each of the three splits, from `ACTION_test_splitK.txt`.
-
-    Raises DataError, naming file and line, for one that is missing, or damaged, or lists other clips.
-    """
+    """Clip -> whether it trains in each split, from `ACTION_test_splitK.txt`. Raises DataError."""
     trains: dict[str, list[bool]] = {}
     for k in range(3):
         path = folder / f"{action}_test_split{k + 1}.txt"

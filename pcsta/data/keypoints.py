@@ -22,11 +22,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pcsta.data.dataset import DataError
-from pcsta.data.estimated import Pose
+from pcsta.data.estimated import LAYOUTS, Pose
 from pcsta.files import read_json
-from pcsta.skeletons import ESTIMATED
 
-LAYOUTS = {len(joints): name for name, joints in ESTIMATED.items()}  # by number of joints
 AGAIN = "let that program write it again"
 FAR = 100_000  # pixels or metres: a place that is none
 MOST = 6  # people who are kept, those in most frames: as many as a Kinect follows
@@ -38,7 +36,6 @@ def read_keypoints(path: Path, length: int) -> Pose:
     """The people in all frames: `image` (T, P, K, 3), and `world` (T, P, K, 3) or None.
 
     length: T, frames of the video; a list that counts to it counts from 1, else frames count from 0
-
     Raises DataError naming file and frame of what is wrong.
     """
     people: dict[int, list[Person]] = defaultdict(list)
@@ -119,7 +116,7 @@ def _number(name: Any, file: Path) -> int:
 
 
 def _wrong(problem: str, path: Path, frame: int | None = None) -> DataError:
-    return DataError(problem, path=path, frame=frame, advice=AGAIN)
+    return DataError(problem, path, AGAIN, frame=frame)
 
 
 def _follow(people: Mapping[int, list[Person]]) -> list[dict[int, Person]]:
@@ -129,15 +126,11 @@ def _follow(people: Mapping[int, list[Person]]) -> list[dict[int, Person]]:
         free = list(tracks)
         for person in found:
             places = person[person[:, 2] > 0, :2]
-
-            def away(track: dict[int, Person], places: np.ndarray = places) -> float:
-                last = next(reversed(track.values()))
-                return float(np.linalg.norm(last[last[:, 2] > 0, :2].mean(0) - places.mean(0)))
-
-            near = min(free, key=away, default=None)
-            if near is None or away(near) > np.linalg.norm(np.ptp(places, axis=0)):
-                tracks.append(near := {})
+            last = [next(reversed(track.values())) for track in free]
+            away = [np.linalg.norm(p[p[:, 2] > 0, :2].mean(0) - places.mean(0)) for p in last]
+            if away and min(away) <= np.linalg.norm(np.ptp(places, axis=0)):
+                track = free.pop(int(np.argmin(away)))
             else:
-                free = [track for track in free if track is not near]
-            near[frame] = person
+                tracks.append(track := {})
+            track[frame] = person
     return sorted(tracks, key=len, reverse=True)[:MOST]

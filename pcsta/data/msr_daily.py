@@ -35,20 +35,15 @@ JOINTS = len(KINECT_V1)
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # found after all sums
 def read_skeleton(path: Path) -> Tracks:
-    """Bodies of a skeleton file of either form; a body's id is its place in the frame, from 1.
-
-    Raises DataError with file, frame and line.
-    """
+    """Bodies of either form; ids are places in the frame, from 1. DataError says what is wrong."""
     lines = read_lines(path)
     fields = len(lines[0].split())
     if fields == 2:
         return _original(path, lines)
     if fields == 5:
         return _converted(path, lines)
-    raise damaged(
-        "the first line should be `frames joints` (original form) or `frame joint x y z` "
-        f"(converted form), found {fields} fields", path, 1, 0,
-    )  # fmt: skip
+    forms = "`frames joints` (original form) or `frame joint x y z` (converted form)"
+    raise damaged(f"the first line should be {forms}, found {fields} fields", path, 1, 0)
 
 
 def _original(path: Path, lines: list[str]) -> Tracks:
@@ -59,18 +54,16 @@ def _original(path: Path, lines: list[str]) -> Tracks:
     size = 2 * JOINTS  # rows per body
     text = FrameLines(path, lines, length, size)
     ids: list[int] = []
-    for frame in text:
+    for _ in text:
         count = text.count("the number of rows")
         if count % size:
-            problem = f"a frame should have a multiple of {size} rows, found {count}"
-            raise damaged(problem, path, text.at, frame)
+            raise text.wrong(f"a frame should have a multiple of {size} rows, found {count}")
         for place in range(count // size):
             ids.append(place + 1)
             text.take_body()
     blocks = text.table(4).reshape(-1, JOINTS, 2, 4)
     world, image = blocks[:, :, 0, :3], blocks[:, :, 1, :2] * np.array(KINECT_V1_IMAGE, np.float32)
-    bodies, notes = gather(ids, np.array(text.frames, int), world, image)
-    return Tracks(bodies, text.length, notes=tuple(notes))
+    return gather(ids, np.array(text.frames, int), world, image, text.length)
 
 
 def _converted(path: Path, lines: list[str]) -> Tracks:
@@ -92,9 +85,8 @@ def _converted(path: Path, lines: list[str]) -> Tracks:
     centre = np.array(KINECT_V1_IMAGE, np.float32) / 2
     image = (centre + FOCAL * world[..., :2] * (1, -1) / depth).astype(np.float32)
     numbers = frames.astype(int)
-    bodies, notes = gather([1] * len(numbers), numbers, world, image)
     projected = "image positions projected with the nominal focal length: the file has none"
-    return Tracks(bodies, int(numbers[-1]) + 1, notes=(projected, *notes))
+    return gather([1] * len(numbers), numbers, world, image, int(numbers[-1]) + 1, [projected])
 
 
 class MSRDaily(Dataset):

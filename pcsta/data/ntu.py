@@ -21,7 +21,7 @@ from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import FILM, Names
 from pcsta.data.splits import NTU120_TRAIN_SUBJECTS, NTU_TRAIN_CAMERAS, NTU_TRAIN_SUBJECTS
-from pcsta.data.text import FrameLines, damaged, read_lines, whole_number
+from pcsta.data.text import FrameLines, read_lines, whole_number
 from pcsta.data.tracks import Body, Tracks, gather
 from pcsta.data.truth import read_truth
 from pcsta.data.video import video_size
@@ -65,9 +65,8 @@ class Recording:
     def tracks(self) -> Tracks:
         """The bodies, and the share of joints that were seen, not inferred."""
         joints, pixels, states = self.values[..., 0:3], self.values[..., 5:7], self.values[..., -1]
-        bodies, notes = gather(self.ids, self.frames, joints, pixels)
         tracked = float((states == 2).mean()) if states.size else None
-        return Tracks(bodies, self.length, tracked, tuple(notes))
+        return gather(self.ids, self.frames, joints, pixels, self.length, tracked=tracked)
 
 
 def read_skeleton(path: Path | str) -> Recording:
@@ -81,20 +80,18 @@ def read_skeleton(path: Path | str) -> Recording:
             header = text.take()[0].split()
             if len(header) != HEADER_FIELDS:
                 problem = f"a body's line should have {HEADER_FIELDS} fields, found {len(header)}"
-                raise damaged(problem, path, text.at, frame)
+                raise text.wrong(problem)
             ids.append(whole_number(header[0], "a body id", path, text.at, frame))
             if (joints := text.count("the number of joints")) != JOINTS:
-                problem = f"a body should have {JOINTS} joints, found {joints}"
-                raise damaged(problem, path, text.at, frame)
+                raise text.wrong(f"a body should have {JOINTS} joints, found {joints}")
             text.take_body()
     return Recording(text.length, tuple(ids), np.array(text.frames, np.int64), text.table(FIELDS))
 
 
-# x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state
+# x y z depthX depthY colorX colorY, an orientation that nobody reads, the tracking state; and of a
+# body its id, edges, hand states, lean x y, tracking state
 _JOINT = "%.{0}f %.{0}f %.{0}f %.{1}f %.{1}f %.1f %.1f 0 0 0 0 %d\n"
-_BODY = (
-    "%d 0 1 1 1 1 0 %.{0}f %.{0}f 2\n25\n"  # bodyID, edges, hand states, lean x y, tracking state
-)
+_BODY = "%d 0 1 1 1 1 0 %.{0}f %.{0}f 2\n25\n"
 _BASE, _SHOULDERS = KINECT_V2.index("spine base"), KINECT_V2.index("spine shoulder")
 
 
@@ -151,10 +148,8 @@ def write_skeleton(
         )
     if not np.isfinite(joints).all():
         t, person, joint, _ = np.argwhere(~np.isfinite(joints))[0]
-        raise ValueError(
-            f"{KINECT_V2.joints[joint]} of person {person + 1} is not a number in frame {t}: fill it, "
-            "or set the whole person to zero there"
-        )
+        which = f"{KINECT_V2.joints[joint]} of person {person + 1} is not a number in frame {t}"
+        raise ValueError(f"{which}: fill it, or set the whole person to zero there")
     path = Path(path)
     ids = np.broadcast_to(np.arange(1, joints.shape[1] + 1), joints.shape[:2])
     states = np.full(joints.shape[:3], 2) if states is None else np.asarray(states)
@@ -181,7 +176,7 @@ def _described(path: Path) -> dict[str, Any]:
     except (AttributeError, IndexError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise DataError("does not describe a dataset in NTU's layout", path=path, advice=advice)
+        raise DataError("does not describe a dataset in NTU's layout", path, advice)
     return {**own, "named": dict(zip(own.get("actions", ()), classes, strict=False))}
 
 

@@ -4,16 +4,14 @@
                       clips/ann-01.skeleton,clips/ann-01.mp4,pour,ann,train
                       clips/bob-01.skeleton,,stir,bob,test
 
-Paths are relative to the table, or absolute: files are read wherever they lie, and nothing is written
-beside them. `video` may be empty: that clip serves the pose stream alone. `side` may be left out
-altogether: then every second person trains, in order of name. Skeletons are in NTU's text;
-`pcsta.data.ntu.write_skeleton` writes it. The table is UTF-8, or UTF-16 with its mark; cells are
-separated by commas, semicolons or tabs, as spreadsheets of several countries write them.
+Paths are relative to the table, or absolute. `video` may be empty: that clip serves the pose stream
+alone. `side` may be left out altogether: then every second person trains, in order of name.
+Skeletons are in NTU's text; `pcsta.data.ntu.write_skeleton` writes it. The table is UTF-8, or
+UTF-16 with its mark; cells are separated by commas, semicolons or tabs.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import hashlib
 import io
@@ -27,6 +25,7 @@ from unicodedata import normalize
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import Found
 from pcsta.data.ntu import read_skeleton
+from pcsta.data.text import decode
 from pcsta.data.tracks import Tracks
 from pcsta.data.video import video_info, video_size
 from pcsta.skeletons import KINECT_V2
@@ -45,9 +44,8 @@ class OwnRecordings(Dataset):
 
     root: holds `recordings.csv`
 
-    The one protocol is cross-subject, and nobody may be on both sides: a network that knows the test
-    people from training is not tested. Raises DataError, naming the line, for a table that cannot be
-    used. A skeleton file that is not there makes its sample unusable.
+    The one protocol is cross-subject, and nobody may be on both sides. Raises DataError, naming the
+    line, for a table that cannot be used. A file that is not there makes its sample unusable.
     """
 
     name = "own"
@@ -80,12 +78,10 @@ class OwnRecordings(Dataset):
         """Of the sample's video, upright. Raises DataError when the videos have several sizes."""
         size = video_size(sample.video, self._size)
         if size != self._size:
-            (w, h), (width, height) = size, self._size
-            raise DataError(
-                f"its images are {w} x {h} pixels, those of {self._first_video} are {width} x {height}",
-                path=sample.video,
-                advice="Bring all videos, and the pixels in their skeletons, to one size",
-            )
+            here, first = ("{} x {}".format(*each) for each in (size, self._size))
+            problem = f"its images are {here} pixels, those of {self._first_video} are {first}"
+            advice = "Bring all videos, and the pixels in their skeletons, to one size"
+            raise DataError(problem, sample.video, advice)
         return size
 
     def _files(self) -> Iterator[Found]:
@@ -107,27 +103,21 @@ class OwnRecordings(Dataset):
         return read_skeleton(path).tracks
 
 
-def _wrong(table: Path, problem: str, advice: str, line: int | None = None) -> DataError:
-    return DataError(problem, path=table, line=line, advice=advice)
-
-
 def _text(table: Path) -> str:
     try:
-        data = table.read_bytes()
+        return decode(table.read_bytes())
     except OSError as error:
         advice = (
             f"Make it from films, `pcsta pose FILMS --out {table.parent}`, or write the columns skeleton, "
             "action, subject, and perhaps video and side; --root names its folder"
         )
-        raise _wrong(table, f"cannot read it ({error.strerror})", advice) from None
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return data.decode("utf-16" if wide else "utf-8-sig")
+        raise DataError(f"cannot read it ({error.strerror})", table, advice) from None
     except UnicodeDecodeError as error:
         # any of a dozen code pages would give letters here, and one of them the right ones
         problem = "its letters are not in UTF-8 but in the code page of one country"
         advice = "Save it again as `CSV UTF-8` (Excel: the list below the file's name)"
-        raise _wrong(table, problem, advice, data[: error.start].count(b"\n") + 1) from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(problem, table, advice, line=line) from None
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
@@ -146,7 +136,7 @@ def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
             begins = reader.line_num + 1
     except csv.Error as error:
         problem = f"its quotes do not match ({error})"
-        raise _wrong(table, problem, "Write each quote twice, or none", begins) from None
+        raise DataError(problem, table, "Write each quote twice, or none", line=begins) from None
 
 
 def _read(table: Path) -> dict[str, Row]:
@@ -157,9 +147,9 @@ def _read(table: Path) -> dict[str, Row]:
     if missing := [column for column in NEEDED if column not in columns]:
         problem = f"no column {', '.join(missing)}; it has: {', '.join(columns) or 'none'}"
         advice = "The first line names the columns, with commas, semicolons or tabs between them"
-        raise _wrong(table, problem, advice, head)
+        raise DataError(problem, table, advice, line=head)
     if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
-        raise _wrong(table, f"two columns {twice[0]}", "Take one out", head)
+        raise DataError(f"two columns {twice[0]}", table, "Take one out", line=head)
     if other := sorted({*columns} - {"", *NEEDED, *PERHAPS}):
         said = f"only {', '.join((*NEEDED, *PERHAPS))} are read, not {', '.join(other)}"
         warnings.warn(f"{table}, line {head}: {said}", stacklevel=1)
@@ -168,11 +158,12 @@ def _read(table: Path) -> dict[str, Row]:
     for line, cells in lines:
         if any(cells[len(columns) :]):
             problem = f"{len(cells)} cells under {len(columns)} columns"
-            raise _wrong(table, problem, 'Put "" around a cell that has a comma in it', line)
+            advice = 'Put "" around a cell that has a comma in it'
+            raise DataError(problem, table, advice, line=line)
         row = dict(zip_longest(columns, cells[: len(columns)], fillvalue="")) | {"line": str(line)}
         if empty := [column for column in NEEDED if not row[column]]:
             advice = "Fill the cell, or take the line out"
-            raise _wrong(table, f"no {' and no '.join(empty)}", advice, line)
+            raise DataError(f"no {' and no '.join(empty)}", table, advice, line=line)
         row |= {c: normalize("NFC", row[c]) for c in ("action", "subject")}  # é is one sign or two
         row["name"] = Path(row["skeleton"].replace("\\", "/")).stem
         for column in ("name", "action", "subject"):
@@ -181,12 +172,12 @@ def _read(table: Path) -> dict[str, Row]:
             problem = f"{column} {row[column]!r} is {before[column]!r} in line {before['line']}"
             if column == "name" and before is not row:
                 advice = "Name the skeleton files so that no two are alike, also in other folders"
-                raise _wrong(table, f"a second recording: {problem}", advice, line)
+                raise DataError(f"a second recording: {problem}", table, advice, line=line)
             if before[column] != row[column]:
-                raise _wrong(table, problem, "Spell it in one way", line)
+                raise DataError(problem, table, "Spell it in one way", line=line)
         rows[row["name"]] = row
     if not rows:
-        raise _wrong(table, "it names no recording", "One line a recording")
+        raise DataError("it names no recording", table, "One line a recording")
     return rows
 
 
@@ -197,16 +188,16 @@ def _sides(table: Path, rows: dict[str, Row]) -> dict[str, str]:
         subject, side, line = row["subject"], row.get("side", ""), int(row["line"])
         if "side" in row and side not in SIDES:
             advice = "It is train or test; without the column every second person trains"
-            raise _wrong(table, f"side is {side!r}", advice, line)
+            raise DataError(f"side is {side!r}", table, advice, line=line)
         if chosen.setdefault(subject, side) != side:
             advice = "A network that has seen a person in training is not tested on them"
             advice += ": put all recordings of a person on one side"
-            raise _wrong(table, f"{subject} is on both sides of the split", advice, line)
+            raise DataError(f"{subject} is on both sides of the split", table, advice, line=line)
     if not any(chosen.values()):
         chosen = {subject: SIDES[i % 2] for i, subject in enumerate(sorted(chosen))}
     if set(chosen.values()) != set(SIDES):
         people = f"{len(chosen)} {'person' if len(chosen) == 1 else 'people'}"
         problem = f"{people} ({', '.join(sorted(chosen))}), and all on one side of the split"
         advice = "Record at least two people: one to train on and one to test on"
-        raise _wrong(table, problem, advice)
+        raise DataError(problem, table, advice)
     return chosen

@@ -57,21 +57,18 @@ def _in_time(clip: Clip, info: VideoInfo) -> tuple[list[int], str]:
     span = float(places[-1]) * F / max(F - 1, 1)
     by_time = abs(span - T) < abs(F - T)
     if abs((span if by_time else F) - T) > -(-T // 10):
-        raise DataError(
-            f"its video has {F} frames ({span / RATE:.1f} s), its skeleton {T} ({T / RATE:.1f} s at "
-            f"the {RATE} a second of a Kinect)",
-            path=clip.video,
-            advice=f"Fetch or make a video of the skeleton's {T} frames, or leave the sample out",
-        )
+        seconds = f"({T / RATE:.1f} s at the {RATE} a second of a Kinect)"
+        problem = f"its video has {F} frames ({span / RATE:.1f} s), its skeleton {T} {seconds}"
+        advice = f"Fetch or make a video of the skeleton's {T} frames, or leave the sample out"
+        raise DataError(problem, clip.video, advice)
     moments = np.arange(T)
     said = f"its video has {F} frames, its skeleton {T}: "
     if by_time:
         nearest = np.searchsorted((places[1:] + places[:-1]) / 2, moments)
-        missing = np.flatnonzero(abs(places[nearest] - moments) > 0.5)
-        lacking = (
-            f", as {len(missing)} are missing, the first at {missing[0]}" if len(missing) else ""
-        )
-        return nearest.tolist(), f"{said}each takes the nearest in time{lacking}"
+        said += "each takes the nearest in time"
+        if len(missing := np.flatnonzero(abs(places[nearest] - moments) > 0.5)):
+            said += f", as {len(missing)} are missing, the first at {missing[0]}"
+        return nearest.tolist(), said
     said += "its last frame is repeated" if F < T else f"its last {F - T} are left out"
     return moments.clip(max=F - 1).tolist(), said if F != T else ""
 
@@ -85,20 +82,17 @@ def _in_place(clip: Clip, info: VideoInfo) -> tuple[tuple[int, int], str]:
     elif info.size != size:
         said = f"its video of {w} x {h} pixels is scaled to {width} x {height}"
         if abs(w * height / (h * width) - 1) > SHAPE:
-            raise DataError(
-                f"its images are {w} x {h} pixels, those of the skeleton's sensor {width} x {height}",
-                path=clip.video,
-                advice="Fetch or make the video in the shape that was recorded",
-            )
+            sensor = f"those of the skeleton's sensor {width} x {height}"
+            advice = "Fetch or make the video in the shape that was recorded"
+            raise DataError(f"its images are {w} x {h} pixels, {sensor}", clip.video, advice)
     seen = clip.joints.any((1, 2, 3))  # (T,) somebody is there
     inside = np.asarray((clip.hands >= 0) & (clip.hands < size)).all(-1).any(axis=-1)
     lost = int((seen & ~inside).sum())
     if 2 * lost > seen.sum():
-        raise DataError(
-            f"no hand is inside its {size[0]} x {size[1]} pixels in {lost} of {len(clip)} frames",
-            path=clip.video,
-            advice="Write the skeleton's pixels as places in these images, upright as they are shown",
-        )
+        w, h = size
+        problem = f"no hand is inside its {w} x {h} pixels in {lost} of {len(clip)} frames"
+        advice = "Write the skeleton's pixels as places in these images, upright as they are shown"
+        raise DataError(problem, clip.video, advice)
     return size, said
 
 
@@ -109,10 +103,7 @@ def paired(clip: Clip) -> Clip:
 
 
 def clip_frames(clip: Clip) -> Iterator[tuple[int, Image]]:
-    """(index, image) for every frame of a clip's skeleton, 0 to T - 1.
-
-    Raises DataError as `pair` does, and when the video cannot be decoded to its end.
-    """
+    """(index, image) for each frame of a clip's skeleton. Raises as `pair` and `read_frames`."""
     found = pair(clip)
     assert clip.video is not None
     for number, image in read_frames(clip.video, found.frames, found.size):

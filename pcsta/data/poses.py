@@ -25,7 +25,7 @@ from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError
 from pcsta.data.estimated import write_estimated
 from pcsta.data.finder import FILM
-from pcsta.data.keypoints import LAYOUTS, read_keypoints
+from pcsta.data.keypoints import read_keypoints
 from pcsta.data.ntu import read_skeleton
 from pcsta.data.own import TABLE
 from pcsta.data.video import read_frames, video_info
@@ -44,14 +44,13 @@ def make_skeletons(
     source: a video; a folder of videos, of which `recordings.csv` is written as well; or keypoints, see
             `pcsta.data.keypoints`
     video:  that of the keypoints; by default the one beside them that has their name
-
     Raises DataError for a source that cannot be used. In a folder the others go on: a warning names each,
     and ValueError counts them at the end.
     """
     if out.suffix in (".skeleton", ".json", ".csv"):
         raise ValueError(f"--out is a folder, such as data/own: not {out}")
     if not source.exists():
-        raise DataError("no such file or folder", path=source, advice="Check the path")
+        raise DataError("no such file or folder", source, "Check the path")
     path = out / f"{source.stem}.skeleton"
     inside = sorted(source.iterdir()) if source.is_dir() else []
     films = [file for file in inside if VIDEO.fullmatch(file.name) and file.name[0] != "."]
@@ -63,7 +62,7 @@ def make_skeletons(
         yield _imported(source, path, video)
     elif source.is_dir():
         advice = "Name a video, a folder with videos in it, or keypoints (.json)"
-        raise DataError("no video is in this folder itself", path=source, advice=advice)
+        raise DataError("no video is in this folder itself", source, advice)
     else:
         yield _estimated(source, path, estimator)
 
@@ -75,7 +74,7 @@ def read_film(video: Path | str, estimator: Estimator = blazepose) -> Clip:
         path = _written(video, Path(folder) / f"{video.stem}.skeleton", estimator)
         if not read_skeleton(path).ids:
             advice = "Show one person, whole and well lit, or name a --skeleton"
-            raise DataError("nobody was found in it", path=video, advice=advice)
+            raise DataError("nobody was found in it", video, advice)
         return read_clip(path, video)
 
 
@@ -88,7 +87,7 @@ def _folder(films: list[Path], out: Path, estimator: Estimator) -> Iterator[str]
         skeleton = out / f"{film.stem}.skeleton"
         try:
             if names.count(film.stem.casefold()) > 1:
-                raise DataError("another video has this name", path=film, advice="Rename one")
+                raise DataError("another video has this name", film, "Rename one")
             yield _estimated(film, skeleton, estimator)
             if name := NAME.fullmatch(film.stem):
                 rows.append((skeleton.name, film.absolute().as_posix(), name[1], name[2]))
@@ -114,28 +113,27 @@ def _written(video: Path, path: Path, estimator: Estimator) -> Path:
         read_frames(video), video.name, info.frames, leave=False, unit="frame", disable=None
     )
     images, worlds = zip(*estimator(image for _, image in frames), strict=True)
-    image = np.stack(images)
     world = np.stack(worlds) if worlds[0] is not None else None
-    return write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size)
+    return write_estimated(path, np.stack(images), world, info.size)
 
 
 def _imported(source: Path, path: Path, video: Path | None) -> str:
     if there := _there(path):
         return there
     if video is not None and not (video.is_file() and VIDEO.fullmatch(video.name)):
-        raise DataError("no video", path=video, advice=OTHER)
+        raise DataError("no video", video, OTHER)
     beside = sorted(source.absolute().parent.glob(f"{glob.escape(source.stem)}.*"))
     if not (video := next((p for p in (video, *beside) if p and VIDEO.fullmatch(p.name)), None)):
         advice = f"Name it with --video, or put it beside them as {source.stem}.mp4"
-        raise DataError("the video of these keypoints is not known", path=source, advice=advice)
+        raise DataError("the video of these keypoints is not known", source, advice)
     info = video_info(video)
     image, world = read_keypoints(source, info.frames)
     seen = image[..., 2] > 0
     outside = ((image[..., :2] < 0) | (image[..., :2] > info.size)).any(-1)
     if 2 * (seen & outside).sum() > seen.sum():
         size = "{} x {} pixels of {}".format(*info.size, video)
-        raise DataError(f"most of its keypoints are outside the {size}", path=source, advice=OTHER)
-    return _found(write_estimated(path, image, world, LAYOUTS[image.shape[2]], info.size))
+        raise DataError(f"most of its keypoints are outside the {size}", source, OTHER)
+    return _found(write_estimated(path, image, world, info.size))
 
 
 def _there(path: Path) -> str | None:

@@ -1,7 +1,4 @@
-"""Raw files -> store: parse the skeleton, decode the video, crop the hands, extract glimpses.
-
-Everything that does not change during training is done here, once (section 4 freezes f_g).
-"""
+"""Raw files -> store: parse the skeleton, decode the video, crop the hands, extract glimpses."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from pcsta.data.features import Prepared, add_glimpses, with_glimpses
 from pcsta.data.pairing import clip_frames, paired
 from pcsta.data.progress import Progress, reasons
 from pcsta.data.shard import GLIMPSES, Crops, Settings, StoredClip, hash_names
-from pcsta.data.sources import review, sources
+from pcsta.data.sources import Kept, review, sources
 from pcsta.data.store import Store
 from pcsta.data.store_writer import Part, StoreWriter
 from pcsta.files import fingerprint
@@ -49,7 +46,6 @@ def glimpse_crops(
 
     size: side in pixels; or in torsos, and every crop is then squeezed to the sensor's `input_size`;
           None for whole frames, squeezed likewise: each is the one glimpse of its time
-
     Returns (crops (K, 3, side, side) uint8, where (K, 2) the frame and hand of each crop).
     Raises DataError when the video is missing, unreadable or not of this skeleton (see `pairing`), and
     as `crop_sides`.
@@ -77,14 +73,14 @@ class _Clips(torch.utils.data.Dataset[Prepared]):
         sensor: GlimpseSensor | None,
         crops: Crops,
         device: torch.device,
-        kept: dict[int, tuple[Path, StoredClip]],
+        kept: Kept,
     ):
         self.dataset, self.samples = dataset, dataset.samples
         self.crops, self.device = crops, device
         self.seen = sensor.input_size if sensor else 0  # side in pixels; 0: poses alone
         # an accelerator belongs to the process that started the workers
         self.sensor = sensor if device.type == "cpu" else None
-        self.kept = kept  # samples whose arrays are taken over: their shard and line in it
+        self.kept = kept  # samples whose arrays are taken over
 
     def __getitem__(self, i: int) -> Prepared:
         if i in self.kept:
@@ -203,7 +199,7 @@ def prepare(
     (i, n), (rank, ranks) = shard, rank_and_world_size()
     own = i + n * rank, n * ranks  # every rank's part of this part
     with StoreWriter(path, settings_of(dataset, sensor, crops)) as writer:
-        writer.renew, kept, why = review(writer, dataset.samples, sensor is not None)
+        kept, why = review(writer, dataset.samples, sensor is not None)
         clips = _Clips(dataset, sensor, crops, chosen, kept)
         if sensor is not None:
             sensor.to(chosen)
@@ -221,7 +217,6 @@ def prepare(
                     told.update(len(arrays.get("where", ())), clip.skipped is not None)
     store = Store(path, unfinished=n > 1)
     if missing and store.skipped:
-        told.say(
-            [f"skipped {len(store.skipped)} of {len(store.samples)}:", *reasons(store.skipped)]
-        )
+        said = f"skipped {len(store.skipped)} of {len(store.samples)}:"
+        told.say([said, *reasons(store.skipped)])
     return store

@@ -18,9 +18,7 @@ EXAMPLES = 3  # named of each reason
 class Progress:
     """A line that shows clips and crops a second, the time left, errors so far, and shares of waiting.
 
-    The process that shows it hands clips on from the readers to the accelerator and from there to the
-    disk. The share of its time in which it waited for one of them says which is the slowest: more
-    readers help while it waits for readers, and not while it waits for the accelerator.
+    For the readers, the accelerator or the disk: whom its process waits for most is the slowest.
     """
 
     def __init__(self, name: str, clips: int, shown: bool) -> None:
@@ -61,10 +59,7 @@ class Progress:
 
 
 def reasons(skipped: Mapping[str, str]) -> list[str]:
-    """Why samples were skipped: a line for each reason with the first few names, the most frequent first.
-
-    skipped: name -> reason, as in `Store.skipped`
-    """
+    """A line for each reason why samples (name -> reason) were skipped, with some names."""
     alike = by_reason((in_general(why, name), name) for name, why in skipped.items())
     return [
         f"{len(names):>6}  {reason} ({', '.join(names[:EXAMPLES])}{', …' * (len(names) > EXAMPLES)})"

@@ -9,8 +9,7 @@ Image positions are taken as (640 x, 480 y). As the fractions are metric (bones 
 2.3 m away, where 2560 mm fill the sensor's view.
 
 The dataset's documentation calls A the left person; that holds in 158 of the 282 sequences. What is
-documented is restored: person 1 is who stands on the left. A network that reads two people in
-fixed columns gains much by it (the book's page on SBU has the figures).
+documented is restored: person 1 is who stands on the left (the book's page on SBU says its worth).
 """
 
 from __future__ import annotations
@@ -45,10 +44,7 @@ def metres(fractions: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shap
 
 @np.errstate(over="ignore", invalid="ignore")  # absurd numbers are found after all sums
 def read_skeleton(path: Path) -> Tracks:
-    """Bodies 1 and 2 (persons A and B) of one `skeleton_pos.txt`, pixels at (x * 640, y * 480).
-
-    A person whose numbers are all zero is absent. Raises DataError with file, frame and line.
-    """
+    """Bodies 1 and 2 (A, B; absent where all zero), pixels at (640 x, 480 y). Raises DataError."""
     lines = read_lines(path)
     width = 1 + 2 * len(SBU) * 3
     table = parse_table(lines, width, path, lambda row: (row, row + 1), delimiter=",")
@@ -63,15 +59,12 @@ def read_skeleton(path: Path) -> Tracks:
     joints = metres(fractions)
     joints[~fractions.any(-1)] = 0
     pixels = fractions[..., :2] * np.array(KINECT_V1_IMAGE, np.float32)
-    bodies, found = gather((1, 2) * length, np.repeat(np.arange(length), 2), joints, pixels)
-    return Tracks(bodies, length, notes=(*notes, *found))
+    frames = np.repeat(np.arange(length), 2)
+    return gather((1, 2) * length, frames, joints, pixels, length, notes)
 
 
 class SBUInteraction(Dataset):
-    """SBU Kinect Interaction under `root`: `s01s02/01/001/skeleton_pos.txt` and so on.
-
-    The colour images `rgb_*.png` of a sequence lie beside its skeleton; its folder is the video.
-    """
+    """Folders such as `s01s02/01/001` under `root`: `skeleton_pos.txt`, and images as its video."""
 
     name = "sbu"
     skeleton = SBU

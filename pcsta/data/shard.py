@@ -33,6 +33,7 @@ from pcsta.skeletons import SKELETONS
 Crops = Literal["hands", "frame"]
 GLIMPSES: dict[Crops, int] = {"hands": 4, "frame": 1}  # N
 AGAIN = "run the same `pcsta prepare` again, which mends it"
+ANEW = "delete this folder and make it again with the same `pcsta prepare`"
 HEADER = 128  # bytes before the numbers in the files of np.save
 
 
@@ -114,10 +115,7 @@ def hash_names(names: Iterable[str]) -> str:
 def read_settings(path: Path) -> Settings:
     """What made the store at `path`. Raises StoreError where there is none, or an older form."""
     if (path / "index.jsonl").exists():
-        raise StoreError(
-            f"{path} is of an older form, without shards: delete this folder and make it again with "
-            "the same `pcsta prepare`"
-        )
+        raise StoreError(f"{path} is of an older form, without shards: {ANEW}")
     if not (path / "settings.json").exists():
         raise StoreError(f"{path} holds no prepared data: `pcsta prepare` makes it, or see --store")
     settings: Any = None
@@ -125,16 +123,19 @@ def read_settings(path: Path) -> Settings:
         settings = read_json(path / "settings.json")
     whole = conforms(settings, Settings) and settings["splits"] and settings["image_width"] > 0
     if not whole or settings["skeleton"] not in SKELETONS or settings["glimpse_features"] < 0:
-        raise StoreError(
-            f"{path / 'settings.json'} is damaged: delete this folder and make it again with the "
-            "same `pcsta prepare`"
-        )
+        raise StoreError(f"{path / 'settings.json'} is damaged: {ANEW}")
     return settings
 
 
-def read_index(shard: Path) -> list[StoredClip]:
-    """The lines of a shard. Raises StoreError when they are missing or damaged."""
-    path = shard / "index.jsonl"
+def read_shard(shard: Path, settings: Settings) -> list[StoredClip]:
+    """The lines of a shard. Raises StoreError where they, or the arrays, are missing or damaged."""
+    lines = _read_index(shard / "index.jsonl")
+    if fault := _damage(shard, lines, settings):
+        raise StoreError(f"{fault}; {AGAIN}")
+    return lines
+
+
+def _read_index(path: Path) -> list[StoredClip]:
     try:
         *lines, end = path.read_text("utf-8").split("\n")
         if end:
@@ -167,7 +168,7 @@ def empty_arrays(settings: Settings) -> dict[str, np.ndarray]:
     }
 
 
-def damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
+def _damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str:
     """Which file of a shard is missing, or does not hold what its index says; "" where none is."""
     frames = sum(line.length for line in lines)
     if any(line.label not in range(len(settings["classes"])) for line in lines):

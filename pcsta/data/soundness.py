@@ -93,9 +93,8 @@ def _second(store: Store, actions: dict[int, int]) -> Finding:
     for i, action in actions.items():
         seen[action].append(store.joints(i)[:, 1].any())
     there, wanted = {a for a, found in seen.items() if np.mean(found) > 0.5}, PAIRS & seen.keys()
-    said = (
-        f"in {len(there & wanted)} of {len(wanted)} actions for two, {len(there - wanted)} for one"
-    )
+    both = len(there & wanted)
+    said = f"in {both} of {len(wanted)} actions for two, {len(there - wanted)} for one"
     do = "bodies are dropped or invented: `pcsta inspect` a skeleton of A050"
     return Finding(ok=there == wanted, what=said, do=do)
 

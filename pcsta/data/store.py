@@ -12,20 +12,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
-from pcsta.data.shard import (
-    AGAIN,
-    HEADER,
-    Settings,
-    StoredClip,
-    StoreError,
-    crops_of,
-    damage,
-    empty_arrays,
-    hash_names,
-    read_index,
-    read_settings,
-    shards,
-)
+from pcsta.data import shard
+from pcsta.data.shard import AGAIN, Settings, StoredClip, StoreError
 from pcsta.files import fingerprint
 from pcsta.skeletons import SKELETONS, Skeleton
 
@@ -41,28 +29,23 @@ class Store:
 
     def __init__(self, path: Path | str, unfinished: bool = False):
         self.path = Path(path)
-        self.settings = read_settings(self.path)
-        self._shards = shards(self.path)
+        self.settings = shard.read_settings(self.path)
+        self._shards = shard.shards(self.path)
         self.samples: list[StoredClip] = []
         starts = [0]
-        for shard in self._shards:
-            lines = read_index(shard)
-            if fault := damage(shard, lines, self.settings):
-                raise StoreError(f"{fault}; {AGAIN}")
-            if not len(self.samples) <= int(shard.name) <= self.settings["samples"] - len(lines):
-                raise StoreError(
-                    f"{shard} is no part of this store: delete that folder, and {AGAIN}"
-                )
+        for part in self._shards:
+            lines = shard.read_shard(part, self.settings)
+            if not len(self.samples) <= int(part.name) <= self.settings["samples"] - len(lines):
+                do = f"delete that folder, and {AGAIN}"
+                raise StoreError(f"{part} is no part of this store: {do}")
             self.samples += [replace(s, start=starts[-1] + s.start) for s in lines]
             starts.append(starts[-1] + sum(s.length for s in lines))
         self._starts = np.array(starts)  # (shards + 1,) frames before each
         self.missing = self.settings["samples"] - len(self.samples)
         if self.missing and not unfinished:
-            raise StoreError(
-                f"{self.path} is unfinished ({self.missing} clips to go); "
-                "run the same `pcsta prepare` again and it continues"
-            )
-        names = hash_names(s.name for s in self.samples)
+            left = f"{self.path} is unfinished ({self.missing} clips to go)"
+            raise StoreError(f"{left}; run the same `pcsta prepare` again and it continues")
+        names = shard.hash_names(s.name for s in self.samples)
         if not self.missing and names != self.settings.get("names", names):
             raise StoreError(f"{self.path} has shards of other samples than its own; {AGAIN}")
         self.clips = [s for s in self.samples if s.skipped is None]
@@ -72,7 +55,7 @@ class Store:
         self.classes: tuple[str, ...] = tuple(self.settings["classes"])
         self.skeleton: Skeleton = SKELETONS[self.settings["skeleton"]]
         self.glimpse_features = self.settings["glimpse_features"]
-        self.crops = crops_of(self.settings)
+        self.crops = shard.crops_of(self.settings)
         self._position = {clip.name: i for i, clip in enumerate(self.clips)}
         self._arrays: dict[tuple[str, int], np.ndarray] = {}
 
@@ -98,19 +81,21 @@ class Store:
         """Position of a clip by its sample name. Raises KeyError."""
         return self._position[name]
 
-    def _array(self, name: str, shard: int) -> np.ndarray:
+    def _array(self, name: str, number: int) -> np.ndarray:
         """An array of one shard, mapped into memory."""
-        if (name, shard) not in self._arrays:
+        if (name, number) not in self._arrays:
             if name == "glimpses" and not self.glimpse_features:
                 raise StoreError(f"{self.path} holds poses alone (prepared without a sensor)")
             import torch  # late: `pcsta --help` comes by here and does without
 
-            file, like = self._shards[shard] / f"{name}.npy", empty_arrays(self.settings)[name]
+            file = self._shards[number] / f"{name}.npy"
+            like = shard.empty_arrays(self.settings)[name]
             # numpy's own map keeps its file open: thousands of shards forbid that
             data = torch.from_file(str(file), size=file.stat().st_size, dtype=torch.uint8).numpy()
             data.flags.writeable = False
-            self._arrays[name, shard] = data[HEADER:].view(like.dtype).reshape(-1, *like.shape[1:])
-        return self._arrays[name, shard]
+            numbers = data[shard.HEADER :].view(like.dtype)
+            self._arrays[name, number] = numbers.reshape(-1, *like.shape[1:])
+        return self._arrays[name, number]
 
     def take(self, name: str, rows: Int[np.ndarray, "*rows"]) -> np.ndarray:
         """Frames of an array by their numbers in the whole store: `clips[i].start` and on.
@@ -136,9 +121,9 @@ class Store:
     def _clip(self, name: str, i: SupportsIndex) -> np.ndarray:
         """All frames of a clip, which lie in one shard: nothing is copied."""
         clip = self.clips[i]
-        shard = int(np.searchsorted(self._starts, clip.start, side="right")) - 1
-        start = clip.start - self._starts[shard]
-        return np.asarray(self._array(name, shard)[start : start + clip.length])
+        number = int(np.searchsorted(self._starts, clip.start, side="right")) - 1
+        start = clip.start - self._starts[number]
+        return np.asarray(self._array(name, number)[start : start + clip.length])
 
     def joints(self, i: SupportsIndex) -> Float[np.ndarray, "T 2 J 3"]:
         return self._clip("joints", i)

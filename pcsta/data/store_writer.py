@@ -78,11 +78,8 @@ class StoreWriter:
         if not 1 <= i <= n:
             raise ValueError(f"there is no part {i} of {n}")
         starts = range(0, self.samples, self.block)[i - 1 :: n]
-        return [
-            range(first, min(first + self.block, self.samples))
-            for first in starts
-            if not self._whole(first)
-        ]
+        blocks = (range(self.samples)[first : first + self.block] for first in starts)
+        return [block for block in blocks if not self._whole(block[0])]
 
     def claim(self, part: Part = (1, 1), wait: bool = True) -> Iterator[int]:
         """Numbers of the samples to `add`, in this order; waits for a shard that another fills, or not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,21 +25,21 @@ def damaged(
     problem: str, path: Path, line: int | None = None, frame: int | None = None, advice: str = AGAIN
 ) -> DataError:
     """What to raise for a file whose text is wrong: frames count from 0, lines from 1."""
-    return DataError(problem, path=path, frame=frame, line=line, advice=advice)
+    return DataError(problem, path, advice, frame=frame, line=line)
+
+
+def decode(data: bytes) -> str:
+    """Text in UTF-8 or, if it begins so, UTF-16. Raises UnicodeDecodeError for any other."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8-sig")
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a file in UTF-8 or, if it says so, UTF-16; blank ones at the end left out.
-
-    Raises DataError when it is missing, empty or no text.
-    """
+    """Lines of a text, without blank ones at its end. DataError if missing, empty or no text."""
     try:
-        data = path.read_bytes()
-        utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-        text = data.decode("utf-16" if utf16 else "utf-8-sig").rstrip()
+        text = decode(path.read_bytes()).rstrip()
     except OSError as error:
-        problem = f"cannot read it ({error.strerror})"
-        raise DataError(problem, path=path, advice="Check the path") from None
+        raise DataError(f"cannot read it ({error.strerror})", path, "Check the path") from None
     except UnicodeDecodeError as error:
         raise damaged(f"byte {error.start} is no text", path) from None
     if not text:
@@ -109,7 +110,6 @@ class FrameLines:
     length: the number of frames, which the first line states as `stated`
     at:     lines taken so far: the number, from 1, of the last one
     frames: frame of every body so far
-
     Raises DataError where the file ends before its last frame, or goes on after it.
     """
 
@@ -131,6 +131,10 @@ class FrameLines:
         if self.at < len(self.lines):
             problem = f"the file goes on after the {self.length} frames that its first line states"
             raise damaged(problem, self.path, self.at + 1, self.length)
+
+    def wrong(self, problem: str) -> DataError:
+        """What to raise for the line that was taken last."""
+        return damaged(problem, self.path, self.at, self.frame)
 
     def take(self, lines: int = 1) -> list[str]:
         """The next lines."""

@@ -7,6 +7,7 @@ joints in their place. Both say what they found in sentences for `Clip.repairs`.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -68,8 +69,11 @@ def gather(
     frames: Int64[np.ndarray, "n"],
     joints: Float32[np.ndarray, "n J 3"],
     pixels: Float32[np.ndarray, "n J 2"],
-) -> tuple[list[Body], list[str]]:
-    """The rows of a file as bodies, in order of first appearance; and notes on what was found.
+    length: int,
+    notes: Sequence[str] = (),
+    tracked: float | None = None,
+) -> Tracks:
+    """The rows of a file of `length` frames as bodies; what was found in them joins the notes.
 
     A joint that no sensor measures becomes NaN: one that is not finite, beyond FAR, or zero in all
     coordinates. (Zero may be a place where coordinates start at the body: nearer than NEAR.) So does
@@ -84,33 +88,29 @@ def gather(
         known = (np.abs(pixels) <= PIXELS).all(-1, keepdims=True) & pixels.any(-1, keepdims=True)
         pixels = np.where(known, pixels, np.float32(np.nan))
 
-    rows: dict[tuple[int, int], list[int]] = {}  # of an id, and of its doubles
-    at_frame = frames.tolist()
-    for row, ident in enumerate(ids):
-        double = 0
-        while (of_body := rows.setdefault((ident, double), [])) and (
-            at_frame[of_body[-1]] == at_frame[row]
-        ):
-            double += 1
-        of_body.append(row)
+    rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # of an id, and of its doubles
+    times: Counter[tuple[int, int]] = Counter()  # that a frame has listed an id
+    for row, (ident, frame) in enumerate(zip(ids, frames.tolist(), strict=True)):
+        rows[ident, times[ident, frame]].append(row)
+        times[ident, frame] += 1
 
-    bodies, notes = [], []
+    bodies, said = [], list(notes)
     new = count(max(ids, default=0) + 1)
     for (ident, double), of_body in rows.items():
         at, body = np.array(of_body), next(new) if double else ident
         if double:
             listed = f"body {ident} is listed again in {len(at)} frames, first in {frames[at[0]]}"
-            notes.append(f"{listed}: kept as body {body}")
+            said.append(f"{listed}: kept as body {body}")
         for what, kind in missing.items():
             if found := int(kind[at].sum()):
-                notes.append(f"body {body}: {found} joint positions are {what}")
+                said.append(f"body {body}: {found} joint positions are {what}")
         there = ~np.isnan(joints[at, :, 0]).all(1)
         if nowhere := int((~there).sum()):
-            notes.append(f"body {body} has no measured joint in {nowhere} frames: absent there")
+            said.append(f"body {body} has no measured joint in {nowhere} frames: absent there")
             at = at[there]
         if len(at):
             bodies.append(Body((body,), frames[at], joints[at], pixels[at]))
-    return bodies, notes
+    return Tracks(bodies, length, tracked, tuple(said))
 
 
 def _missing(joints: Float32[np.ndarray, "n J 3"]) -> dict[str, Bool[np.ndarray, "n J"]]:
@@ -124,10 +124,7 @@ def _missing(joints: Float32[np.ndarray, "n J 3"]) -> dict[str, Bool[np.ndarray,
 
 
 def fill_missing(body: Body) -> tuple[Body, list[str]]:
-    """Missing joints, interpolated in time (the nearest report at either end).
-
-    A joint that is never measured takes the mean place of the body's other joints.
-    """
+    """Missing joints, interpolated in time; one never measured is at the others' mean place."""
     bad = np.isnan(body.joints).any(-1)  # (n, J)
     if not bad.any():
         return body, []

@@ -37,9 +37,8 @@ def read_truth(path: Path, hands: Float[np.ndarray, "T 4 2"]) -> Truth:
                 decides[hand, start:stop] = True
         faults = tuple(planted["faults"])
     except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not a planted truth ({error}); make the dataset again with `pcsta data make`"
-        ) from error
+        do = "make the dataset again with `pcsta data make`"
+        raise ValueError(f"{path}: not a planted truth ({error}); {do}") from error
     if len(hands) != frames:
         raise ValueError(f"{path}: truth of {frames} frames for a clip of {len(hands)}")
     meant = _meant(hands, true.reshape(frames, -1, 2))

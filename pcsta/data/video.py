@@ -1,7 +1,6 @@
 """Colour video: one pass from the first frame to the last, only the wanted frames converted.
 
-Seeking to each frame decodes from the key frame before it every time, about ten times slower. A
-video is a file that FFmpeg reads, or a folder of numbered images (SBU). A telephone held upright
+A video is a file that FFmpeg reads, or a folder of numbered images (SBU). A telephone held upright
 writes frames that lie on their side, and a mark that says how to turn them: every frame and every
 size here is upright, as players show it.
 """
@@ -69,23 +68,21 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     import av
 
     if not path.is_file():
-        advice = "Fetch it, or work on the pose stream alone"
-        raise DataError("no such video", path=path, advice=advice)
+        raise DataError("no such video", path, "Fetch it, or work on the pose stream alone")
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 advice = "Name the file with the pictures"
-                raise DataError("the file holds no video stream", path=path, advice=advice)
+                raise DataError("the file holds no video stream", path, advice)
             if getattr(container.streams.video[0], "codec_context", None) is None:
-                raise DataError("FFmpeg has no decoder for it", path=path, advice=MAKE_AGAIN)
+                raise DataError("FFmpeg has no decoder for it", path, MAKE_AGAIN)
             container.streams.video[0].thread_count = 1  # workers run beside each other
             yield container
     except DataError:
         raise
     except (av.FFmpegError, ValueError) as error:
         said = getattr(error, "strerror", error)
-        problem = f"FFmpeg cannot decode it ({said})"
-        raise DataError(problem, path=path, advice=MAKE_AGAIN) from error
+        raise DataError(f"FFmpeg cannot decode it ({said})", path, MAKE_AGAIN) from error
 
 
 def _images(folder: Path) -> list[Path]:
@@ -93,7 +90,7 @@ def _images(folder: Path) -> list[Path]:
     found = sorted(folder.glob("rgb*.png")) or sorted(folder.glob("rgb*.jpg"))
     if not found:
         advice = "Fetch its images, or work on the pose stream alone"
-        raise DataError("no rgb*.png in this folder", path=folder, advice=advice)
+        raise DataError("no rgb*.png in this folder", folder, advice)
     return sorted(found, key=_number)
 
 
@@ -126,7 +123,7 @@ def _info(path: Path, _: tuple[int, int] | None) -> VideoInfo:
             if turn is None and (frames := packet.decode()):
                 turn = _turn(frames[0], path)
         if not stamps or turn is None:
-            raise DataError("the video holds no frame", path=path, advice=MAKE_AGAIN)
+            raise DataError("the video holds no frame", path, MAKE_AGAIN)
         if None in stamps or stream.time_base is None:
             times = np.arange(len(stamps)) / (rate or RATE)
         else:
@@ -157,7 +154,7 @@ def _turn(frame: VideoFrame, path: Path) -> Turn:
     a, b, _, c, d = np.sign(np.frombuffer(cast(bytes, mark), np.int32)[:5]).tolist()
     if {abs(a * d), abs(b * c)} != {0, 1}:
         problem = "its mark turns it by an angle that is no multiple of 90 degrees"
-        raise DataError(problem, path=path, advice="Encode it again, upright and without a mark")
+        raise DataError(problem, path, "Encode it again, upright and without a mark")
     return a, b, c, d
 
 
@@ -195,17 +192,16 @@ def read_frames(
     length = 0
     for length, frame in enumerate(islice(_decode(path), end), 1):
         if frame.is_corrupt:  # FFmpeg has filled in what it could not read
-            raise DataError("it is damaged here", path=path, frame=length - 1, advice=LEAVE_OUT)
+            raise DataError("it is damaged here", path, LEAVE_OUT, frame=length - 1)
         if wanted is None or length - 1 in wanted:
             turn = _turn(frame, path)
             width, height = (size if turn[0] else size[::-1]) if size else (None, None)
             image = frame.to_ndarray(format="rgb24", width=width, height=height, threads=1)
             yield length - 1, _upright(image, turn)
     if end is not None and length < end:
-        problem = f"the video ends after {length} frames"
-        raise DataError(problem, path=path, frame=end - 1, advice=LEAVE_OUT)
+        raise DataError(f"the video ends after {length} frames", path, LEAVE_OUT, frame=end - 1)
     if end is None and length == 0:
-        raise DataError("the video holds no frame", path=path, advice=MAKE_AGAIN)
+        raise DataError("the video holds no frame", path, MAKE_AGAIN)
 
 
 def write_video(

@@ -165,7 +165,7 @@ def estimates(seen):
 def clip(seen, tmp_path_factory):
     """What the package makes of the page's own estimates."""
     path = tmp_path_factory.mktemp("estimated") / "clip.skeleton"
-    write_estimated(path, *estimates(seen), "blazepose_33", tuple(seen["size"]))
+    write_estimated(path, *estimates(seen), tuple(seen["size"]))
     return read_clip(path)
 
 

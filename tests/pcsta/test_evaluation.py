@@ -179,7 +179,7 @@ def test_a_run_of_somebody_else_is_tested_without_a_note_in_it(run, monkeypatch)
     def full(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("pcsta.files.write_json", full)
+    monkeypatch.setattr("pcsta.evaluation.write_json", full)
     with pytest.warns(UserWarning, match=r"evaluation.json is not written \(Permission denied\)"):
         assert evaluate(run, device="cpu").clips == 5
 

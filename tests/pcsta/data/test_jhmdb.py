@@ -174,7 +174,7 @@ def test_real_film(real_data, tmp_path):
         image = image[..., [0, 1, 3]] * (320, 240, 1)  # (T, 1, 33, 3)
         nobody |= {name} if np.isnan(image).all() else set()
         path = tmp_path / f"poses/{action}/{name}.skeleton"
-        write_estimated(path, image, world, "blazepose_33", (320, 240))
+        write_estimated(path, image, world, (320, 240))
     data = JHMDB(tmp_path)
     train, test = data.split("split-2")
     assert len(train) + len(test) == len(data) == 41 + data.files["videos"] == 182
