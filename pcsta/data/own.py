@@ -173,6 +173,11 @@ def _read(table: Path) -> dict[str, Row]:
         if empty := [column for column in NEEDED if not row[column]]:
             advice = "Fill the cell, or take the line out"
             raise _wrong(table, f"no {' and no '.join(empty)}", advice, line)
+        for column in ("skeleton", "video"):
+            names = row.get(column, "").replace("\\", "/").split("/")
+            if max(len(name.encode()) for name in names) > 255:
+                problem = f"{column} has a name of more than 255 bytes, which no disk takes"
+                raise _wrong(table, problem, "Name a file that is there", line)
         row |= {c: normalize("NFC", row[c]) for c in ("action", "subject")}  # é is one sign or two
         row["name"] = Path(row["skeleton"].replace("\\", "/")).stem
         for column in ("name", "action", "subject"):
