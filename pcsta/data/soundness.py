@@ -91,7 +91,10 @@ def _sides(store: Store, protocol: str) -> Finding:
 def _skeletons(store: Store) -> dict[str, Finding]:
     """Somebody is to be in every clip, and no recording on both sides of a protocol."""
     poses = store.take("joints", np.array([c.start + c.length // 2 for c in store.clips]))
-    there, known = poses.any((1, 2, 3)), np.array([hash(pose.tobytes()) for pose in poses])
+    there, known = (
+        np.asarray(poses.any((1, 2, 3))),
+        np.array([hash(pose.tobytes()) for pose in poses]),
+    )
     empty = sum(not store.joints(i).any() for i in np.flatnonzero(~there).tolist())
     sides = (store.split(protocol) for protocol in store.settings["splits"])
     both = max(np.intersect1d(*(known[side][there[side]] for side in two)).size for two in sides)

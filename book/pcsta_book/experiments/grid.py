@@ -228,8 +228,8 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
                 one["unread"] = unread
             if not variant.adds:
                 file = folders[0] / "result.json"
-                one = {**read_json(file, AGAIN), **one}
-                if not conforms(one, Cell):
+                told = read_json(file, AGAIN)
+                if not (isinstance(told, dict) and conforms(one := told | one, Cell)):
                     raise ValueError(f"{file} is damaged; {AGAIN}")
             found["results"][protocol].append(one)
         total = np.sum(logits, 0)

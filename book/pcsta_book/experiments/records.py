@@ -141,7 +141,8 @@ def read(name: str) -> Record:
     path = FOLDER / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(f"no record {path}: this was not run")
-    record: Record = read_json(path)
+    if not isinstance(record := read_json(path), dict):
+        raise ValueError(f"{path} is no record")
     validate(record, path)
     return record
 
@@ -243,8 +244,6 @@ def median_seed(record: Record, variants: Iterable[str], protocol: str) -> int:
 
 def validate(record: Record, path: Path | str = "record") -> None:
     """Refuse a record that does not say where its figures come from: ValueError names the field."""
-    if not isinstance(record, dict):
-        raise ValueError(f"{path} is no record")
     for name, kind in (FIELDS | {n: PERHAPS[n] for n in PERHAPS if n in record}).items():
         value = record.get(name)
         if value in ("", [], {}) or not conforms(value, kind):

@@ -89,11 +89,18 @@ def test_a_figure_that_is_none_or_does_not_add_up_is_refused(found, tmp_path, fi
 
 
 @pytest.mark.parametrize(
-    "wrong", [[], {"tested": []}, {"note": 1}, {"seeds": ["0", "1"]}, {"seconds": [1]}]
+    "wrong", [{"tested": []}, {"note": 1}, {"seeds": ["0", "1"]}, {"seconds": [1]}]
 )
 def test_a_field_of_another_kind_is_refused(found, wrong):
     with pytest.raises(ValueError, match="record"):
-        records.validate(found | wrong if isinstance(wrong, dict) else wrong)
+        records.validate(found | wrong)
+
+
+def test_json_that_is_no_record_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "one.json").write_text("[]")
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"one\.json is no record"):
+        records.read("one")
 
 
 def test_a_record_knows_which_clips_are_right_and_whose_they_are(found):
