@@ -19,9 +19,7 @@ from pcsta.conforms import conforms
 from pcsta.data.clip import Truth
 
 
-class Planted(TypedDict):
-    """What the file holds of it."""
-
+class Planted(TypedDict):  # what the file says of it
     hands: list[list[list[list[float]]]]
     objects: list[list[list[str]]]
     deciding: list[list[list[list[int]]]]

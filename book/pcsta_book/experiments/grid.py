@@ -33,7 +33,12 @@ if TYPE_CHECKING:
     from pcsta.options import Plan
 
 
-class Score(TypedDict):  # of `attention_scores`: its controls, in [0, 1]
+class Score(
+    TypedDict
+):  # of `attention_scores`: one of the first three, and its controls, in [0, 1]
+    top_hand: NotRequired[float]
+    shown: NotRequired[float]
+    mass: NotRequired[float]
     uniform: float
     permuted: float
     best_constant: float

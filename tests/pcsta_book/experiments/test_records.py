@@ -78,6 +78,7 @@ def test_a_record_that_lacks_a_seed_is_refused(found):
         ("clips", 0), ("clips", 7), ("clips", True), ("accuracy", float("nan")), ("accuracy", None),
         ("accuracy", 0.9), ("right", "zz"), ("right", "ff"), ("right", "0000"), ("seed", "0"),
         ("seconds", []), ("validation_loss", "0.1"), ("attention", {"spatial": {"x": {"mass": 1}}}),
+        ("attention", {"temporal": dict.fromkeys(("uniform", "permuted", "best_constant"), 0.5) | {"mass": None}}),
     ],
 )  # fmt: skip
 def test_a_figure_that_is_none_or_does_not_add_up_is_refused(found, tmp_path, field, value):
