@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from mutations import BINARY, JSON, TEXT
+from mutations import BINARY, JSON, TEXT, digit
 
 from fakes import cores, make_store, tiny
 from pcsta import course
@@ -103,7 +103,7 @@ def keypoints(layout: str) -> Format:
                 for a, b in zip(flat[t], deep[t], strict=True)
             ]
             (folder / f"folder/{t:012}_keypoints.json").write_text(json.dumps({"people": people}))
-        return dict.fromkeys(("list.json", f"folder/{3:012}_keypoints.json"), JSON + TEXT)
+        return dict.fromkeys(("list.json", f"folder/{3:012}_keypoints.json"), (*JSON, *9 * [digit]))
 
     def use(folder: Path) -> bool:
         film = folder / "film.mp4"
