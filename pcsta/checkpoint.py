@@ -16,11 +16,11 @@ A run is a folder of tensors by name (safetensors) and JSON; reading it runs no 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -42,7 +42,6 @@ Stage = Literal["pose", "rgb"]
 # Beginnings of the names of what is taken over, as for `load_part`.
 POSE_STREAM = ("pose_net.", "pose_head.")
 BODY: dict[Stage, tuple[str, ...]] = {"pose": ("pose_net.",), "rgb": ("rgb.",)}
-
 RATE_SHARE = 0.1  # of the recipe's learning rate, after a transfer
 
 
@@ -126,7 +125,9 @@ def read_record(run: Path) -> RunRecord:
     if run.is_file():
         raise FileNotFoundError(f"{run} is a file; the folder of a run is named first")
     if not (run / "config.json").exists():
-        advice = f"train one with `pcsta train DATASET --out {run}`"
+        below = sorted(str(p.parent) for p in run.rglob("config.json") if p.parent.name != "pose")
+        several = f"name one of those below it: {', '.join(below[:3])}" + ", ..." * (len(below) > 3)
+        advice = several if below else f"train one with `pcsta train DATASET --out {run}`"
         raise FileNotFoundError(f"{run} holds no run; {advice}")
     where = run / "store.json"
     command = read_run(where, Whereabouts).get("command") if where.exists() else None
@@ -278,10 +279,9 @@ def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
 def describe(source: Path) -> dict[str, str | int]:
     """What a run that starts from `source` remembers of it; the weights by their hash."""
     settings = read_record(source)
-    weights = (source / "model.safetensors").read_bytes()
     return {
         "dataset": settings["store"]["dataset"],
         "protocol": settings["protocol"],
         "seed": settings["seed"],
-        "weights": hashlib.sha256(weights).hexdigest()[:16],
+        "weights": sha256((source / "model.safetensors").read_bytes()).hexdigest()[:16],
     }

@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, Union, get_origin, get_type_hints
 
 
 def conforms(value: Any, kind: Any) -> bool:
-    """Whether a value from JSON is of a type: a scalar, Literal, union, list, tuple of any length,
+    """Whether a value from JSON is of a type: a scalar, Literal, union, list, tuple of one type,
     dict, TypedDict or dataclass. Numbers are finite; a float may be written as an integer."""
     origin, parts = get_origin(kind), typing.get_args(kind)
     if kind is Any:
@@ -23,7 +23,10 @@ def conforms(value: Any, kind: Any) -> bool:
     if origin is Literal:
         return isinstance(value, str) and value in parts
     if origin in (list, tuple):
-        return isinstance(value, (list, tuple)) and all(conforms(v, parts[0]) for v in value)
+        long = origin is list or parts[-1] is ...
+        return isinstance(value, (list, tuple)) and (long or len(value) == len(parts)) and all(
+            conforms(v, parts[0]) for v in value
+        )  # fmt: skip
     if origin is dict:
         return isinstance(value, dict) and all(
             conforms(name, parts[0]) and conforms(each, parts[1]) for name, each in value.items()

@@ -65,6 +65,7 @@ def hear_interrupts() -> None:
     Python calls a handler between two steps of its own, and one call of a library can last for
     most of a minute on a busy machine. The thread hears the signal meanwhile.
     """
+    sys.warnoptions.append("ignore:resource_tracker")  # it tidies up: no need to say so
     reads, writes = os.pipe()
     if hasattr(os, "set_blocking"):  # Windows has it since Python 3.12, and does without
         os.set_blocking(writes, False)

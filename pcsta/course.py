@@ -42,6 +42,8 @@ def _stage(folder: Path) -> Finding:
     try:
         log = list(csv.DictReader((folder / "log.csv").read_text("utf-8").splitlines()))
         values = [[float(line[key]) for key in keys] for line in log]
+        if not all(math.isfinite(value) for line in values for value in line):
+            raise ValueError
         rate, loss, held, right, known = zip(*values, strict=True)
     except (KeyError, TypeError, ValueError):  # also for no line
         raise ValueError(f"{folder / 'log.csv'} is damaged: put it back, or delete it") from None

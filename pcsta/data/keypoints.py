@@ -96,12 +96,14 @@ def _person(flat: Any, deep: Any, file: Path, frame: int) -> Person:
     if len(image) not in LAYOUTS or world.shape[1] not in (0, 3):
         known = ", ".join(f"{K} ({name})" for K, name in LAYOUTS.items())
         raise _wrong(f"a person of {len(image)} keypoints; known are {known}", file, frame)
-    if 0 < np.abs(image[..., :2]).max() <= 1:
-        raise _wrong("its keypoints are shares of the image, not pixels", file, frame)
-    if world.size and not world.any() and (image[:, 2] > 0).any():
-        raise _wrong("its keypoints in 3D are all zero", file, frame)
     person = np.concatenate([image, world], 1)
-    if (np.abs(person[image[:, 2] > 0]) > FAR).any():  # not found is NaN, which compares false
+    person[np.isnan(person).any(1), 2] = 0  # not found
+    found = person[person[:, 2] > 0]
+    if 0 < np.abs(found[:, :2]).max(initial=0) <= 1:
+        raise _wrong("its keypoints are shares of the image, not pixels", file, frame)
+    if world.size and len(found) and not found[:, 3:].any():
+        raise _wrong("its keypoints in 3D are all zero", file, frame)
+    if (np.abs(found) > FAR).any():
         raise _wrong(f"a keypoint is more than {FAR:,} pixels away", file, frame)
     return person
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Integer
 
+from pcsta.conforms import conforms
 from pcsta.data.clip import Clip
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import FILM, Names
@@ -171,8 +172,10 @@ def _described(path: Path) -> dict[str, Any]:
         classes = own.get("classes") or [ACTION_NAMES[a - 1] for a in actions]
         sizes = [own.get("crop_size", 1), *own["image_size"], *actions]
         named = re.fullmatch(r"[\w-]+", own.get("name", "ntu"))  # stores are called after it
-        whole = named and len(own["image_size"]) == 2 and all(n in range(1, 10**4) for n in sizes)
-        whole = whole and len(actions) == len(classes) > 0 and all(map(str.isprintable, classes))
+        whole = named and len(own["image_size"]) == 2 and conforms(sizes, list[int])
+        whole = whole and all(n in range(1, 10**4) for n in sizes) and conforms(classes, list[str])
+        whole = whole and len({*actions}) == len(actions) == len({*classes}) == len(classes) > 0
+        whole = whole and all(map(str.isprintable, classes))
     except (AttributeError, IndexError, KeyError, TypeError):
         whole = False
     if not whole:

@@ -164,6 +164,11 @@ def _read(table: Path) -> dict[str, Row]:
         if empty := [column for column in NEEDED if not row[column]]:
             advice = "Fill the cell, or take the line out"
             raise DataError(f"no {' and no '.join(empty)}", table, advice, line=line)
+        for column in ("skeleton", "video"):
+            names = row.get(column, "").replace("\\", "/").split("/")
+            if max(len(name.encode()) for name in names) > 255:
+                problem = f"{column} has a name of more than 255 bytes, which no disk takes"
+                raise DataError(problem, table, "Name a file that is there", line=line)
         row |= {c: normalize("NFC", row[c]) for c in ("action", "subject")}  # é is one sign or two
         row["name"] = Path(row["skeleton"].replace("\\", "/")).stem
         for column in ("name", "action", "subject"):

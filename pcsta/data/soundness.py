@@ -40,6 +40,7 @@ def examine(store: Store) -> dict[str, Finding]:
         found["labels"] = _labels(actions, store.labels.tolist())
     parted = [p for p in store.settings["splits"] if p.startswith("cross-")]
     found |= {protocol: _sides(store, protocol) for protocol in parted}
+    found |= _skeletons(store)
     if len(actions) == len(store) and store.settings["dataset"].startswith("ntu"):
         found["second person"] = _second(store, {i: actions[i] for i in looked})
     film = store.settings["dataset"] in ("jhmdb", "own")  # a Kinect's pictures are mirrored
@@ -85,6 +86,24 @@ def _sides(store: Store, protocol: str) -> Finding:
     both = of[0] & of[1]
     said = f"{len(of[0])} {what} train, {len(of[1])} test, {len(both)} do both"
     return Finding(ok=not both, what=said, do="the sides are not the protocol's: prepare again")
+
+
+def _skeletons(store: Store) -> dict[str, Finding]:
+    """Somebody is to be in every clip, and no recording on both sides of a protocol."""
+    poses = store.take("joints", np.array([c.start + c.length // 2 for c in store.clips]))
+    there, known = (
+        np.asarray(poses.any((1, 2, 3))),
+        np.array([hash(pose.tobytes()) for pose in poses]),
+    )
+    empty = sum(not store.joints(i).any() for i in np.flatnonzero(~there).tolist())
+    sides = (store.split(protocol) for protocol in store.settings["splits"])
+    both = max(np.intersect1d(*(known[side][there[side]] for side in two)).size for two in sides)
+    said, copies = f"{empty} clips have nobody in any frame", f"{both} are trained and tested on"
+    do = "two clips are one recording: take one out, and prepare again"
+    return {
+        "somebody": Finding(ok=not empty, what=said, do="joints are lost: prepare again"),
+        "skeletons": Finding(ok=not both, what=copies, do=do),
+    }
 
 
 def _second(store: Store, actions: dict[int, int]) -> Finding:

@@ -10,11 +10,21 @@ from __future__ import annotations
 import json
 from itertools import permutations
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from pcsta.conforms import conforms
 from pcsta.data.clip import Truth
+
+
+class Planted(TypedDict):  # what the file says of it
+    hands: list[list[list[list[float]]]]
+    objects: list[list[list[str]]]
+    deciding: list[list[list[list[int]]]]
+    faults: list[str]
+
 
 NEAR = 40.0  # pixels: a tracked hand further than this from every true hand shows something else
 
@@ -28,15 +38,19 @@ def read_truth(path: Path, hands: Float[np.ndarray, "T 4 2"]) -> Truth:
     """
     try:
         planted = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not conforms(planted, Planted):
+            raise ValueError("a field is missing, or of another kind")
         true = np.array(planted["hands"], np.float64)  # (T, A, 2, 2)
         frames, people = true.shape[:2]
         names = np.array(planted["objects"]).reshape(people * 2, frames).T  # (T, A*2)
         decides = np.zeros((people * 2, frames), bool)
         for hand, intervals in enumerate(i for actor in planted["deciding"] for i in actor):
             for start, stop in intervals:
+                if not 0 <= start <= stop <= frames:
+                    raise ValueError(f"a hand decides in frames {start} to {stop} of {frames}")
                 decides[hand, start:stop] = True
         faults = tuple(planted["faults"])
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (IndexError, RecursionError, ValueError) as error:
         do = "make the dataset again with `pcsta data make`"
         raise ValueError(f"{path}: not a planted truth ({error}); {do}") from error
     if len(hands) != frames:

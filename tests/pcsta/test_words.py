@@ -103,6 +103,23 @@ def file_as_dataset(here):
     (here / "file").write_text("")
 
 
+def no_number(here):
+    log = here / "run/log.csv"
+    head, *lines = log.read_text().splitlines()
+    broken = [
+        "nan" if name == "loss" else cell
+        for name, cell in zip(head.split(","), lines[0].split(","), strict=True)
+    ]
+    log.write_text("\n".join([head, ",".join(broken), *lines[1:]]))
+
+
+def grid(here):
+    """Runs as `pcsta ablate` leaves them; the pose stream of one lies within it."""
+    for run in ("0/A", "0/K", "1/A", "1/K"):
+        shutil.copytree(here / "run", here / "grid/a" / run)
+    shutil.copytree(here / "run", here / "grid/a/0/K/pose")
+
+
 def nothing(here):
     pass
 
@@ -161,6 +178,9 @@ def nothing(here):
         (one_class, PREDICT, ["names 1 classes", "train it again"]),
         (text("log.csv", ""), ("evaluate", "run"), ["run/log.csv is damaged", "delete it"]),
         (text("log.csv", "rate,loss\n1,2\n"), ("evaluate", "run"), ["run/log.csv is damaged"]),
+        (no_number, ("evaluate", "run"), ["run/log.csv is damaged"]),
+        (grid, ("evaluate", "grid"), ["grid holds no run", "one of those below it: grid/a/0/A, grid/a/0/K"]),
+        (grid, ("predict", "grid", *PREDICT[2:]), ["grid holds no run", "grid/a/1/A, ..."]),
         (text("record.json", "[" * 100_000), ("evaluate", "run"), ["record.json is damaged"]),
     ],
 )  # fmt: skip
@@ -339,6 +359,20 @@ def test_ctrl_c_ends_what_a_library_computes():
             process.kill()
     assert process.returncode == 130 and "computed" not in out
     assert err.count("pcsta: stopped; to go on: ") == 1
+
+
+def test_ctrl_c_does_not_speak_of_what_pythons_tracker_tidies_up():
+    code = (
+        "from pcsta import console; console.hear_interrupts(); import multiprocessing, time;"
+        "kept = multiprocessing.get_context('spawn').Lock(); print(flush=True); time.sleep(99)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "leaked" not in err
 
 
 def test_a_finished_run_without_its_model_is_trained_again(here, said):

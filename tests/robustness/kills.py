@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -155,7 +156,7 @@ def stop(process: subprocess.Popen, sign: int, said: Path, ranks: bool) -> tuple
     # -2: the interpreter itself had not begun to listen. A shell says 130 for it, too.
     if sign == signal.SIGINT and not ranks and process.returncode not in (0, 130, -signal.SIGINT):
         faults.append(f"Ctrl-C: it ended with {process.returncode}")
-    if sign == signal.SIGINT and not ranks and "Traceback" in said.read_text():
+    if sign == signal.SIGINT and not ranks and re.search("Traceback|leaked", said.read_text()):
         faults.append(f"Ctrl-C: {said.read_text()[-300:]}")
     while left := alive(process.pid, known):
         if time.monotonic() - began > 60:  # a process that has just begun ends when it has

@@ -65,6 +65,13 @@ def numbers(data: bytes, rng: np.random.Generator) -> bytes:
     return data
 
 
+def digit(data: bytes, rng: np.random.Generator) -> bytes:
+    """A digit becomes another one, which may still be a plausible number."""
+    found = [match.start() for match in re.finditer(rb"\d", data)]
+    place = found[rng.integers(len(found))] if found else len(data)
+    return data[:place] + b"%d" % rng.integers(10) + data[place + 1 :]
+
+
 def values(data: bytes, rng: np.random.Generator) -> bytes:
     """A value of JSON becomes one of another kind."""
     found = list(re.finditer(rb'(?<=: )(?:"[^"]*"|[-\w.]+|\[[^\[\]]*\])', data))

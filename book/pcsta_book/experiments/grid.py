@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from pcsta.batches import SubSequences
 from pcsta.checkpoint import begun, load
 from pcsta.common import cores, resolve_device
 from pcsta.config import ModelConfig, TrainConfig
+from pcsta.conforms import conforms
 from pcsta.data.store import Store
 from pcsta.evaluation import accuracy, confusion, correct, predict_clips, with_unread
 from pcsta.files import atomic, read_json, write_json
@@ -30,6 +31,39 @@ from pcsta_book.pools import pool
 
 if TYPE_CHECKING:
     from pcsta.options import Plan
+
+
+class Score(
+    TypedDict
+):  # of `attention_scores`: one of the first three, and its controls, in [0, 1]
+    top_hand: NotRequired[float]
+    shown: NotRequired[float]
+    mass: NotRequired[float]
+    uniform: float
+    permuted: float
+    best_constant: float
+    other_clip: NotRequired[float]
+    ahead: NotRequired[dict[str, tuple[float, float]]]
+
+
+class Cell(TypedDict):  # a model and so many clips, some of them errors as they are unread
+    seed: int
+    clips: int
+    unread: NotRequired[int]
+    accuracy: float  # in [0, 1]
+    right: NotRequired[str]  # which clips, see `records.right`
+    seconds: NotRequired[float]  # of training and testing, where it was trained
+    validation_loss: NotRequired[float]  # that its stage ended with
+    attention: NotRequired[dict[str, Score | dict[str, Score]]]
+
+
+class Line(TypedDict):  # a variant, as records hold it: see `run_grid`
+    says: str
+    changes: dict[str, Any]
+    results: dict[str, list[Cell]]
+
+
+AGAIN = "delete result.json there, run the same again, and it is tested again"
 
 
 @dataclass(frozen=True)
@@ -101,15 +135,9 @@ def run_grid(experiment: Experiment) -> dict[str, Any]:
     """Train and test all models of an experiment; those that are finished are not repeated (Tables 4 to 6).
 
     Models are computed side by side, one per GPU, or one per core with one torch thread each.
-    Returns a dict for every variant, as records hold it:
-
-        says, changes  what it is, in words; the fields that it changes, or the rows that it adds
-        results        {protocol: [of each seed: seed; accuracy in [0, 1] of so many clips; how many
-                       of them are errors as they are unread, if any; of a trained one seconds of
-                       training and testing, the loss that its stage ended with on the validation
-                       clips, and `attention_scores`; right: which clips (`records.right`)]}
-        confusion      {protocol: summed over seeds}: numbers of clips, rows truth, columns answers
-        ensemble       {protocol: accuracy and confusion of all seeds' logits added}
+    Returns for every variant what it is in words, the fields that it changes or the rows that it adds,
+    and by protocol: a cell of each seed; the confusion summed over seeds (rows truth, columns answers);
+    accuracy and confusion of the ensemble, all seeds' logits added.
 
     Raises ValueError when its folder holds runs of other settings.
     """
@@ -165,6 +193,19 @@ def tested_names(store: Store, protocol: str) -> list[str]:
     return [clip.name for clip in (*read, *store.unread(protocol))]
 
 
+def _predictions(run: Path, tested: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels of the test clips, in this order. Raises ValueError for others, or a bad file."""
+    path = run / "predictions.npz"
+    try:
+        with np.load(path) as found:
+            logits, labels, clips = found["logits"], found["labels"], found["clips"].tolist()
+    except Exception as error:  # those of zip archives, zlib and numpy have no parent in common
+        raise ValueError(f"{path} is damaged ({error}); {AGAIN}") from None
+    if clips != tested:
+        raise ValueError(f"{path} is of other clips than are tested; {AGAIN}")
+    return logits, labels
+
+
 def _result(experiment: Experiment, name: str) -> dict[str, Any]:
     """The finished results of one variant, read back from the grid's folder."""
     e, variant = experiment, VARIANTS[name]
@@ -180,11 +221,9 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
         tested, unread = tested_names(e.store, protocol), len(e.store.unread(protocol))
         for seed in e.seeds:
             folders = [e.folder(n, protocol, seed) for n in variant.adds or (name,)]
-            parts = [np.load(folder / "predictions.npz") for folder in folders]
-            labels = parts[0]["labels"]
-            if any(part["clips"].tolist() != tested for part in parts):
-                raise ValueError(f"{name}, {protocol}: tested on other clips than the record's")
-            logits.append(np.sum([part["logits"] for part in parts], 0))
+            parts = [_predictions(folder, tested) for folder in folders]
+            labels = parts[0][1]
+            logits.append(np.sum([part[0] for part in parts], 0))
             right = correct(logits[-1], labels)
             one: dict[str, object] = {
                 "seed": seed, "clips": len(labels), "accuracy": float(right.mean()),
@@ -193,7 +232,10 @@ def _result(experiment: Experiment, name: str) -> dict[str, Any]:
             if unread:
                 one["unread"] = unread
             if not variant.adds:
-                one |= read_json(folders[0] / "result.json")
+                file = folders[0] / "result.json"
+                told = read_json(file, AGAIN)
+                if not (isinstance(told, dict) and conforms(one := told | one, Cell)):
+                    raise ValueError(f"{file} is damaged; {AGAIN}")
             found["results"][protocol].append(one)
         total = np.sum(logits, 0)
         counts = np.sum([confusion(each, labels) for each in logits], 0)

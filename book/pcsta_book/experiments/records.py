@@ -24,9 +24,10 @@ import torch
 from jaxtyping import Bool, Float
 
 from pcsta.common import resolve_device, resolve_precision
+from pcsta.conforms import conforms
 from pcsta.data.store import Store
 from pcsta.files import atomic, fingerprint, read_json
-from pcsta_book.experiments.grid import Experiment, tested_names
+from pcsta_book.experiments.grid import Cell, Experiment, Line, tested_names
 from pcsta_book.experiments.variants import VARIANTS
 from pcsta_book.places import BOOK, ROOT
 
@@ -35,25 +36,26 @@ FOLDER = BOOK / "results"
 # What was computed, by what command, on what, where and when. Records may hold more: `tested`, classes
 # and people of the test clips; `source`, what the models started from; `note`, a sentence for the reader.
 Record = Mapping[str, Any]
-FIELDS: dict[str, type | tuple[type, ...]] = {
+FIELDS: dict[str, Any] = {
     "title": str,  # what was asked
     "command": str,  # regenerates the record; starts with "pcsta"
-    "data": dict,  # see `describe_store`
-    "model": dict,  # ModelConfig that the variants change
-    "recipe": dict,  # TrainConfig that the variants change
-    "protocols": list,
-    "seeds": list,
-    "lines": dict,  # as `run_grid` returns them
-    "versions": dict,
+    "data": dict[str, Any],  # see `describe_store`
+    "model": dict[str, Any],  # ModelConfig that the variants change
+    "recipe": dict[str, Any],  # TrainConfig that the variants change
+    "protocols": list[str],
+    "seeds": list[int],
+    "lines": dict[str, Line],  # as `run_grid` returns them
+    "versions": dict[str, str],
     "commit": str,  # of the code that computed it
     "hardware": str,
     "date": str,  # ISO
-    "seconds": (int, float),  # of computing, summed over the models
+    "seconds": float,  # of computing, summed over the models
 }
-PARTS = {
-    "data": ("name", "synthetic", "clips", "fingerprint"),
-    "recipe": ("name",),
-    "versions": ("python", "torch", "pcsta"),
+PERHAPS = {"tested": dict[str, dict[str, list[int]]], "source": dict[str, Any], "note": str}
+PARTS: dict[str, dict[str, type]] = {
+    "data": {"name": str, "synthetic": bool, "clips": int, "fingerprint": str},
+    "recipe": {"name": str},
+    "versions": {"python": str, "torch": str, "pcsta": str},
 }
 PATTERNS = {
     "command": r"pcsta .*",
@@ -70,7 +72,7 @@ def describe(
     e, where = experiment, resolve_device(experiment.device)
     cores = f"{os.cpu_count()} cores {platform.machine()}"
     cells = [r for one in found.values() for rows in one["results"].values() for r in rows]
-    versions = {"torch": torch.__version__, "pcsta": version("pcsta")}
+    versions = {"torch": str(torch.__version__), "pcsta": version("pcsta")}
     return {
         "title": title, "command": command,
         "data": describe_store(e.store), "model": e.config.to_dict(), "recipe": asdict(e.recipe),
@@ -129,7 +131,8 @@ def read(name: str) -> Record:
     path = FOLDER / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(f"no record {path}: this was not run")
-    record: Record = read_json(path)
+    if not isinstance(record := read_json(path), dict):
+        raise ValueError(f"{path} is no record")
     validate(record, path)
     return record
 
@@ -231,13 +234,13 @@ def median_seed(record: Record, variants: Iterable[str], protocol: str) -> int:
 
 def validate(record: Record, path: Path | str = "record") -> None:
     """Refuse a record that does not say where its figures come from: ValueError names the field."""
-    for name, kind in FIELDS.items():
-        if not record.get(name) and record.get(name) != 0:
+    for name, kind in (FIELDS | {n: PERHAPS[n] for n in PERHAPS if n in record}).items():
+        value = record.get(name)
+        if value in ("", [], {}) or not conforms(value, kind):
             raise ValueError(f"{path}: a record needs {name!r}")
-        if not isinstance(record[name], kind):
-            raise ValueError(f"{path}: {name!r} is a {type(record[name]).__name__}")
     for name, parts in PARTS.items():
-        if lacks := [part for part in parts if part not in record[name]]:
+        said = record[name]
+        if lacks := [part for part, kind in parts.items() if not conforms(said.get(part), kind)]:
             raise ValueError(f"{path}: {name!r} lacks {', '.join(lacks)}")
     for name, pattern in PATTERNS.items():
         if not re.fullmatch(pattern, record[name]):
@@ -245,8 +248,18 @@ def validate(record: Record, path: Path | str = "record") -> None:
     for name, line in record["lines"].items():
         for protocol in record["protocols"]:
             rows = line["results"].get(protocol, [])
-            if [row.get("seed") for row in rows] != record["seeds"]:
+            if [row["seed"] for row in rows] != record["seeds"]:
                 raise ValueError(f"{path}: {name}, {protocol}: not one result for each seed")
             for row in rows:
-                if not 0 <= row["accuracy"] <= 1 or row["clips"] < 1:
+                if not _adds_up(row, record.get("tested", {}).get(protocol, {})):
                     raise ValueError(f"{path}: {name}, {protocol}: {row} is no accuracy of clips")
+
+
+def _adds_up(row: Cell, tested: Mapping[str, list[int]]) -> bool:
+    """Whether an accuracy is one of clips: of as many as are tested, and of those that are right."""
+    clips, told, right = row["clips"], row["accuracy"], row.get("right")
+    whole = clips > 0 and 0 <= told <= 1 and {*map(len, tested.values())} <= {clips}
+    if whole and right is not None:
+        whole = len(right) == (clips + 7) // 8 * 2 and not right.strip("0123456789abcdef")
+        whole = whole and int(right, 16).bit_count() == round(clips * told)
+    return whole

@@ -469,6 +469,8 @@ def test_the_bulk_reader_reads_what_reading_line_by_line_reads(real_data):
     [
         {"name": "../elsewhere"}, {"name": 7}, {"actions": []}, {"actions": [121]}, {"actions": 1},
         {"image_size": [1920]}, {"image_size": [0, 9]}, {"image_size": None}, {"crop_size": "50"},
+        {"crop_size": True}, {"image_size": [960.0, 540]}, {"actions": [1, 1]}, {"classes": "ab"},
+        {"classes": ["a", "a"]}, {"classes": ["a", 2]},
     ],
 )  # fmt: skip
 def test_a_description_that_cannot_be_true_is_refused(tmp_path, wrong):

@@ -93,6 +93,20 @@ def test_a_table_that_cannot_be_used_is_named_by_line(tmp_path, lines, line, pro
     assert error.value.path == tmp_path / "recordings.csv"
 
 
+@pytest.mark.parametrize("column", ["skeleton", "video"])
+def test_a_name_that_no_disk_takes_is_refused_by_line(own, column):
+    table = own / "recordings.csv"
+    head, first, *rest = table.read_text("utf-8").splitlines()
+    names = head.split(",")
+    cells = dict(zip(names, first.split(","), strict=False)) | {column: "clips/" + "é" * 128 + ".x"}
+    long = ",".join(cells.get(name, "") for name in names)
+    table.write_text("\n".join([head, first, long, *rest]), "utf-8")
+    with pytest.raises(
+        DataError, match=rf"recordings.csv, line 3: {column} has a name of more than 255 bytes"
+    ):
+        open_dataset("own", own)
+
+
 def test_a_column_that_nobody_reads_is_named_and_may_stay(own):
     text = (own / "recordings.csv").read_text()
     with pytest.warns(

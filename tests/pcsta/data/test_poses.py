@@ -162,6 +162,24 @@ def test_people_keep_their_places_whatever_the_order_in_the_file(tmp_path_factor
             assert np.isnan(image[t, 1 - left]).all() == (t > 0 and not there[t])
 
 
+@pytest.mark.parametrize("number", [np.nan, None])
+def test_a_joint_that_is_no_number_is_not_found_and_exchanges_nobody(tmp_path, number):
+    """Two stand side by side; in frame 1 a joint of the left one is broken, and the order is another."""
+    left, right = body(17), body(17, 400)
+    broken = left.copy()
+    broken[3, 0] = np.nan
+    people = [[left, right], [right, broken], [left, right]]
+    path = write(tmp_path / "a.json", people)
+    path.write_text(path.read_text().replace("NaN", json.dumps(number)))
+    image = read_keypoints(path, 3).image
+    np.testing.assert_array_equal(image[:, 1], np.stack([right] * 3))
+    assert image[1, 0, 3, 2] == 0 and (image[1, 0, 4] == left[4]).all()
+    shares = [{"image_id": 0, "keypoints": [0.5] * 48 + [number, 1, 1]}]
+    path.write_text(json.dumps(shares))
+    with pytest.raises(DataError, match=r"a\.json, frame 0: its keypoints are shares of the image"):
+        read_keypoints(path, 1)
+
+
 @pytest.mark.parametrize("K", [17, 25, 26, 33])
 def test_keypoints_of_every_layout_become_a_skeleton(tmp_path, K):
     write_video(tmp_path / "clip.mp4", images(10, (240, 320)))

@@ -19,11 +19,14 @@ def test_what_a_store_cannot_tell_is_left_out(tmp_path):
     """Names of no action, hands that never move, one glimpse of the frame."""
     store = make_store(tmp_path / "hands")
     found = json.loads(call("check", store.path, "--json").output)
-    assert set(found) == {"cross-subject", "size", "left and right", "glimpses"}
+    usual = {"cross-subject", "somebody", "skeletons", "size", "left and right"}
+    assert (
+        set(found) == {*usual, "glimpses"} and found["skeletons"]["ok"] and found["somebody"]["ok"]
+    )
     assert found["cross-subject"]["what"] == "5 people train, 5 test, 5 do both"
     assert not found["cross-subject"]["ok"]
     frame = make_store(tmp_path / "frame", crop_size=None)
-    assert set(examine(frame)) == {"cross-subject", "size", "left and right"}
+    assert set(examine(frame)) == usual
 
 
 def test_a_store_without_anybody_is_not_sound(tmp_path):
@@ -45,6 +48,20 @@ def test_a_store_whose_clips_were_all_skipped_is_one_sentence(tmp_path):
             writer.add(replace(row(i), length=0, skipped="no body"))
     said = call("check", tmp_path / "store", ok=False)
     assert "no clip that could be read" in str(said.exception)
+
+
+def test_clips_without_anybody_and_recordings_on_both_sides_are_counted(tmp_path):
+    """Planted: clips 3 and 9 are all zero, and the skeletons of 1 and 2, which train, are tested as 15, 16."""
+    made = make_store(tmp_path / "made")
+    with StoreWriter(tmp_path / "store", made.settings) as writer:
+        for i in writer.claim():
+            joints = made.joints({15: 1, 16: 2}.get(i, i)) * (i not in (3, 9))
+            rest = {name: getattr(made, name)(i) for name in ("hands", "deciding", "glimpses")}
+            writer.add(row(i), joints=joints, **rest)
+    said = call("check", tmp_path / "store").output
+    assert "--  somebody            2 clips have nobody in any frame" in said
+    assert "--  skeletons           2 are trained and tested on" in said
+    assert "take one out, and prepare again" in said
 
 
 def test_film_is_not_held_against_a_sensors_mirror(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from fakes import BLOCK, clip_arrays, make_store, row, settings
 from pcsta.data import store_writer as module
-from pcsta.data.shard import StoredClip, StoreError, hash_names
+from pcsta.data.shard import StoredClip, StoreError, hash_names, made_by
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 
@@ -45,7 +46,7 @@ def test_a_store_returns_what_was_written(tmp_path):
         np.testing.assert_array_equal(store.hands(i), written["hands"])
         np.testing.assert_array_equal(store.deciding(i), written["deciding"])
         np.testing.assert_allclose(store.glimpses(i), written["glimpses"], rtol=1e-3)
-        assert store.clips[i] == row(i, start=24 * i)
+        assert store.clips[i] == replace(row(i, start=24 * i), made=made_by(store.settings))
 
 
 def test_files_are_ordinary_npy_and_json_lines(tmp_path):
@@ -357,6 +358,30 @@ def test_a_shard_of_another_place_is_named(tmp_path, place):
     shutil.rmtree(shards / place, ignore_errors=True)
     shutil.copytree(shards / "000000", shards / place)
     with pytest.raises(StoreError, match=rf"shards/{place} is no part of this store: delete that"):
+        Store(tmp_path / "s")
+
+
+@pytest.mark.parametrize("change", [{"sensor": "other"}, {"crop_size": 9}, {"classes": ["a", "b"]}])
+def test_a_shard_of_other_weights_crops_or_classes_is_told_apart(tmp_path, change):
+    make_store(tmp_path / "s")
+    make_store(tmp_path / "other", **change)
+    shard = tmp_path / "s/shards/000010"
+    shutil.rmtree(shard)
+    shutil.copytree(tmp_path / "other/shards/000010", shard)
+    with pytest.raises(
+        StoreError, match=r"shards/000010 was made with other settings than those of"
+    ):
+        Store(tmp_path / "s")
+    for index in tmp_path.glob("s/shards/*/index.jsonl"):  # as before shards told of it
+        lines = [json.loads(line) for line in index.read_text().splitlines()]
+        index.write_text("".join(json.dumps(line | {"made": ""}) + "\n" for line in lines))
+    assert len(Store(tmp_path / "s")) == 24
+
+
+def test_settings_that_were_edited_are_not_those_of_the_shards(tmp_path):
+    made = make_store(tmp_path / "s").settings
+    (tmp_path / "s/settings.json").write_text(json.dumps(made | {"crop_size": 9}))
+    with pytest.raises(StoreError, match="was made with other settings"):
         Store(tmp_path / "s")
 
 

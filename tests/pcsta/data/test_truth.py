@@ -62,6 +62,9 @@ def test_hands_that_meet_stay_two(truth):
 def test_a_wrong_truth_file_is_named(truth):
     with pytest.raises(ValueError, match=r"truth\.json: truth of 2 frames for a clip of 3"):
         truth(np.zeros((3, 4, 2)))
-    for changes in ({"hands": []}, {"deciding": {"actor": 0}}, {"deciding": [[[], []]] * 3 + [[[[0, 1]]]]}):  # fmt: skip
+    for changes in ({"hands": []}, {"deciding": {"actor": 0}}, {"deciding": [[[], []]] * 3 + [[[[0, 1]]]]},
+                    {"deciding": [[[[-1, 2]], []], [[], []]]}, {"deciding": [[[[0, 3]], []], [[], []]]},
+                    {"faults": "jitter"}, {"faults": [None]}, {"hands": [[[[None, 1]] * 2] * 2] * 2},
+                    {"objects": [[["cup", 7], ["", ""]], [["", ""]] * 2]}):  # fmt: skip
         with pytest.raises(ValueError, match=r"truth\.json: not a planted truth .*pcsta data make"):
             truth(np.zeros((2, 4, 2)), **changes)

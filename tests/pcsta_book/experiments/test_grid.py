@@ -1,5 +1,6 @@
 """The grid of Tables 4 to 6: every variant, seed and protocol, resumable, nothing mixed."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -111,8 +112,28 @@ def test_rows_of_other_clips_do_not_share_a_record(store, tmp_path):
     path = tmp_path / "runs/cross-subject/seed-0/A/predictions.npz"
     saved = dict(np.load(path))
     np.savez(path, **saved | {"clips": saved["clips"][::-1]})
-    with cores(1), pytest.raises(ValueError, match="A, cross-subject: tested on other clips"):
+    with cores(1), pytest.raises(ValueError, match=r"predictions\.npz is of other clips"):
         run_grid(asked)
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("predictions.npz", None), ("predictions.npz", b""), ("predictions.npz", b"PK"),
+        ("result.json", None), ("result.json", b"[]"), ("result.json", b'{"validation_loss": NaN}'),
+        ("result.json", b'{"seconds": [1]}'), ("result.json", b'{"attention": {"spatial": null}}'),
+    ],
+)  # fmt: skip
+def test_a_damaged_result_is_named_and_how_to_have_it_again(grid, store, tmp_path, name, content):
+    shutil.copytree(grid[0], tmp_path / "runs")
+    path = tmp_path / "runs/cross-subject/seed-0/G" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(ValueError, match=rf"G/{name} is damaged.*delete result.json there"):
+        grid_of(store, tmp_path / "runs")
+    (path.parent / "result.json").unlink()
+    again = grid_of(store, tmp_path / "runs")["G"]
+    assert again["confusion"] == grid[1]["G"]["confusion"]
 
 
 def test_a_grid_of_other_settings_is_refused(grid, store):

@@ -72,6 +72,38 @@ def test_a_record_that_lacks_a_seed_is_refused(found):
         records.validate(broken)
 
 
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("clips", 0), ("clips", 7), ("clips", True), ("accuracy", float("nan")), ("accuracy", None),
+        ("accuracy", 0.9), ("right", "zz"), ("right", "ff"), ("right", "0000"), ("seed", "0"),
+        ("seconds", []), ("validation_loss", "0.1"), ("attention", {"spatial": {"x": {"mass": 1}}}),
+        ("attention", {"temporal": dict.fromkeys(("uniform", "permuted", "best_constant"), 0.5) | {"mass": None}}),
+    ],
+)  # fmt: skip
+def test_a_figure_that_is_none_or_does_not_add_up_is_refused(found, tmp_path, field, value):
+    """A digit that has changed: accuracy, clips and which of them are right tell it of each other."""
+    broken = deepcopy(found)
+    broken["lines"]["A"]["results"]["cross-subject"][0][field] = value
+    with pytest.raises(ValueError, match=r"rec\.json: "):
+        records.validate(broken, tmp_path / "rec.json")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tested": []}, {"note": 1}, {"seeds": ["0", "1"]}, {"seconds": [1]}]
+)
+def test_a_field_of_another_kind_is_refused(found, wrong):
+    with pytest.raises(ValueError, match="record"):
+        records.validate(found | wrong)
+
+
+def test_json_that_is_no_record_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "one.json").write_text("[]")
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"one\.json is no record"):
+        records.read("one")
+
+
 def test_a_record_knows_which_clips_are_right_and_whose_they_are(found):
     for protocol in found["protocols"]:
         cells = found["lines"]["A"]["results"][protocol]
