@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from pcsta.options import Plan
 
 
-class Score(
-    TypedDict
-):  # of `attention_scores`: one of the first three, and its controls, in [0, 1]
+# Of `attention_scores`: one of the first three, and its controls, in [0, 1]
+class Score(TypedDict):
     top_hand: NotRequired[float]
     shown: NotRequired[float]
     mass: NotRequired[float]
