@@ -253,6 +253,14 @@ def validate(record: Record, path: Path | str = "record") -> None:
             for row in rows:
                 if not _adds_up(row, record.get("tested", {}).get(protocol, {})):
                     raise ValueError(f"{path}: {name}, {protocol}: {row} is no accuracy of clips")
+            if len({_names(row.get("attention")) for row in rows}) > 1:
+                raise ValueError(f"{path}: {name}, {protocol}: its seeds hold different scores")
+
+
+def _names(told: Any) -> tuple[Any, ...]:
+    """Of all figures in nested dicts."""
+    found = told.items() if isinstance(told, dict) else ()
+    return tuple(sorted((name, _names(more)) for name, more in found))
 
 
 def _adds_up(row: Cell, tested: Mapping[str, list[int]]) -> bool:

@@ -12,7 +12,7 @@ from pcsta.files import read_json
 from pcsta_book.experiments import grid, records
 from pcsta_book.places import ROOT
 
-RECORDS = sorted(set(records.FOLDER.glob("*.json")) - {records.FOLDER / "performance.json"})
+RECORDS = sorted(p for p in records.FOLDER.glob("*.json") if not p.name.startswith("performance"))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,17 @@ def test_a_figure_that_is_none_or_does_not_add_up_is_refused(found, tmp_path, fi
 def test_a_field_of_another_kind_is_refused(found, wrong):
     with pytest.raises(ValueError, match="record"):
         records.validate(found | wrong)
+
+
+def test_seeds_with_different_scores_are_refused(found):
+    broken = deepcopy(found)
+    score = {"uniform": 0.5, "permuted": 0.5, "best_constant": 0.5}
+    for row, name in zip(
+        broken["lines"]["A"]["results"]["cross-subject"], ("mass", "nass"), strict=True
+    ):
+        row["attention"] = {"temporal": {name: 0.5, **score}}
+    with pytest.raises(ValueError, match="its seeds hold different scores"):
+        records.validate(broken)
 
 
 def test_json_that_is_no_record_is_refused(tmp_path, monkeypatch):
