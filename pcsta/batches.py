@@ -251,9 +251,10 @@ def fit_scaling(
 def _scaled_glimpses(
     path: Path, clips: tuple[int, ...], config: ModelConfig
 ) -> tuple[Scaling, np.ndarray | None]:
-    """A scaling fitted to the glimpses of `clips`, and all glimpses projected: all rows share them.
+    """A scaling fitted to the glimpses of `clips`, and all glimpses projected.
 
-    Fitted to every second frame of the hands that are there: neighbouring frames say the same.
+    Computed once for all rows of Table 6 that train on these clips. Fitted to every second frame of the
+    hands that are there: neighbouring frames say the same.
     """
     store = Store(path)
     parts = (store.clips[i] for i in clips)

@@ -96,7 +96,7 @@ class RunRecord(RunSettings):
 def begun(run: Path, settings: RunSettings) -> bool:
     """Whether the folder holds this run. Raises ValueError when it holds another, or other files.
 
-    Options younger than the run have their defaults; what the settings do not tell is not asked.
+    Options younger than the run have their defaults; what they do not tell of the store is not compared.
     """
     if not (run / "config.json").exists():
         refuse_others(run, "config.json", "store.json")  # what another process may write meanwhile
@@ -125,7 +125,9 @@ def read_record(run: Path) -> RunRecord:
     if run.is_file():
         raise FileNotFoundError(f"{run} is a file; the folder of a run is named first")
     if not (run / "config.json").exists():
-        below = sorted(str(p.parent) for p in run.rglob("config.json") if p.parent.name != "pose")
+        levels = ("/".join("*" * n) for n in range(1, 6))  # of grids; a whole disk is not searched
+        found = (path.parent for level in levels for path in run.glob(f"{level}/store.json"))
+        below = sorted(str(path) for path in found if path.name != "pose")
         several = f"name one of those below it: {', '.join(below[:3])}" + ", ..." * (len(below) > 3)
         advice = several if below else f"train one with `pcsta train DATASET --out {run}`"
         raise FileNotFoundError(f"{run} holds no run; {advice}")
@@ -267,7 +269,10 @@ def load(run: Path | str, device: str = "cpu") -> TwoStream:
 
 
 def load_part(model: TwoStream, run: Path, prefixes: tuple[str, ...]) -> None:
-    """Take over the tensors of `run` whose names begin so. Raises ValueError when it lacks one."""
+    """Take over the tensors of `run` whose names begin with one of `prefixes` (transfer, section 5).
+
+    Raises ValueError when the run lacks one of them.
+    """
     path = run / "model.safetensors"
     found, own = tensors.read(path)[0], model.state_dict()
     taken = {name: found.get(name) for name in own if name.startswith(prefixes)}

@@ -67,7 +67,7 @@ def fast_products(device: torch.device, precision: str) -> Iterator[None]:
 
 
 def random_state(device: torch.device, state: Tensor | None = None) -> Tensor:
-    """(R,) uint8 of dropout's generator here; `state` becomes it. RuntimeError if it is none."""
+    """(R,) uint8 of the generator of `device`, set to `state` if given; RuntimeError if it is none."""
     of: Any = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type, torch)
     which = (device,) if device.type == "cuda" else ()
     if state is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -11,13 +11,13 @@ from typing import Any, Literal, NotRequired, Union, get_origin, get_type_hints
 
 
 def conforms(value: Any, kind: Any) -> bool:
-    """Whether a value from JSON is of a type: a scalar, Literal, union, list, tuple of one type,
-    dict, TypedDict or dataclass. Numbers are finite; a float may be written as an integer."""
+    """Whether a value from JSON is of a type: a scalar, Literal, union, list, tuple of one type
+    (of any length or a given one), dict, TypedDict or dataclass. Numbers are finite; a float may be written as an integer."""
     origin, parts = get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return True
     if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) in (int, float) and abs(value) <= sys.float_info.max
     if origin in (Union, UnionType):
         return any(conforms(value, part) for part in parts)
     if origin is Literal:

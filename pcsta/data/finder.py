@@ -78,7 +78,7 @@ def find(root: Path, names: Names) -> Iterator[Found]:
 
 
 def files_under(root: Path, skip: re.Pattern[str]) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder and its files that are not hidden; links are followed, once. Raises OSError."""
+    """Each folder and its files that are not hidden; links are followed, once. OSError if unreadable."""
     seen = set()
     for folder, folders, files in os.walk(root, onerror=_raise, followlinks=True):
         place = os.stat(folder)

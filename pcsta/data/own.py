@@ -13,8 +13,10 @@ UTF-16 with its mark; cells are separated by commas, semicolons or tabs.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -165,10 +167,14 @@ def _read(table: Path) -> dict[str, Row]:
             advice = "Fill the cell, or take the line out"
             raise DataError(f"no {' and no '.join(empty)}", table, advice, line=line)
         for column in ("skeleton", "video"):
-            names = row.get(column, "").replace("\\", "/").split("/")
-            if max(len(name.encode()) for name in names) > 255:
-                problem = f"{column} has a name of more than 255 bytes, which no disk takes"
-                raise DataError(problem, table, "Name a file that is there", line=line)
+            try:
+                os.stat(table.parent / row.get(column, "").replace("\\", "/"))
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    problem = f"{column} has a longer name than this disk takes"
+                    raise DataError(
+                        problem, table, "Name a file that is there", line=line
+                    ) from None
         row |= {c: normalize("NFC", row[c]) for c in ("action", "subject")}  # é is one sign or two
         row["name"] = Path(row["skeleton"].replace("\\", "/")).stem
         for column in ("name", "action", "subject"):

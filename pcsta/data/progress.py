@@ -18,7 +18,7 @@ EXAMPLES = 3  # named of each reason
 class Progress:
     """A line that shows clips and crops a second, the time left, errors so far, and shares of waiting.
 
-    For the readers, the accelerator or the disk: whom its process waits for most is the slowest.
+    Of the readers, the accelerator and the disk, the slowest is the one that is waited for most.
     """
 
     def __init__(self, name: str, clips: int, shown: bool) -> None:

@@ -78,7 +78,7 @@ class StoredClip:
     skipped:  why it cannot be used; it then has no frames, and is none of `Store.clips`
     passing:  the reason may pass without a change of its files (a disk that was away)
     sources:  "skeleton", and "video" where there are glimpses, as far as these files were there
-    made:     `made_by` the settings of its store; older ones do not tell
+    settings: `settings_hash` of its store; older ones do not tell
     """
 
     name: str
@@ -93,7 +93,7 @@ class StoredClip:
     skipped: str | None = None
     passing: bool = False
     sources: dict[str, Source] = field(default_factory=dict, hash=False)
-    made: str = ""
+    settings: str = ""
 
 
 class StoreError(ValueError):
@@ -114,7 +114,7 @@ def hash_names(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def made_by(settings: Settings) -> str:
+def settings_hash(settings: Settings) -> str:
     """A hash of all settings but the samples and their sides, which frames do not depend on."""
     of_samples = ("samples", "names", "splits", "complete")
     return fingerprint({name: value for name, value in settings.items() if name not in of_samples})
@@ -181,8 +181,10 @@ def _damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str
     frames = sum(line.length for line in lines)
     if any(line.label not in range(len(settings["classes"])) for line in lines):
         return f"{shard / 'index.jsonl'} has the label of no class"
-    if not {line.made for line in lines} <= {"", made_by(settings)}:
-        return f"{shard} was made with other settings than those of {shard.parents[1]}"
+    if not {line.settings for line in lines} <= {"", settings_hash(settings)}:
+        return (
+            f"{shard} was made with other settings than {shard.parents[1] / 'settings.json'} holds"
+        )
     for name, empty in empty_arrays(settings).items():
         file = shard / f"{name}.npy"
         whole = HEADER + frames * empty.itemsize * prod(empty.shape[1:])

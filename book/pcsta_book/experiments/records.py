@@ -236,8 +236,12 @@ def validate(record: Record, path: Path | str = "record") -> None:
     """Refuse a record that does not say where its figures come from: ValueError names the field."""
     for name, kind in (FIELDS | {n: PERHAPS[n] for n in PERHAPS if n in record}).items():
         value = record.get(name)
-        if value in ("", [], {}) or not conforms(value, kind):
+        if value in (None, "", [], {}):
             raise ValueError(f"{path}: a record needs {name!r}")
+        if not conforms(value, kind):
+            lines = value.items() if name == "lines" and isinstance(value, dict) else ()
+            wrong = ", ".join(key for key, line in lines if not conforms(line, Line))
+            raise ValueError(f"{path}: {name!r} is of another kind{': ' * bool(wrong)}{wrong}")
     for name, parts in PARTS.items():
         said = record[name]
         if lacks := [part for part, kind in parts.items() if not conforms(said.get(part), kind)]:
@@ -254,7 +258,9 @@ def validate(record: Record, path: Path | str = "record") -> None:
                 if not _adds_up(row, record.get("tested", {}).get(protocol, {})):
                     raise ValueError(f"{path}: {name}, {protocol}: {row} is no accuracy of clips")
             if len({_names(row.get("attention")) for row in rows}) > 1:
-                raise ValueError(f"{path}: {name}, {protocol}: its seeds hold different scores")
+                raise ValueError(
+                    f"{path}: {name}, {protocol}: its seeds hold different scores; test them again"
+                )
 
 
 def _names(told: Any) -> tuple[Any, ...]:

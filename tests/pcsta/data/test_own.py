@@ -102,7 +102,7 @@ def test_a_name_that_no_disk_takes_is_refused_by_line(own, column):
     long = ",".join(cells.get(name, "") for name in names)
     table.write_text("\n".join([head, first, long, *rest]), "utf-8")
     with pytest.raises(
-        DataError, match=rf"recordings.csv, line 3: {column} has a name of more than 255 bytes"
+        DataError, match=rf"recordings.csv, line 3: {column} has a longer name than this disk takes"
     ):
         open_dataset("own", own)
 

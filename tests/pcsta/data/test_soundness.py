@@ -61,7 +61,7 @@ def test_clips_without_anybody_and_recordings_on_both_sides_are_counted(tmp_path
     said = call("check", tmp_path / "store").output
     assert "--  somebody            2 clips have nobody in any frame" in said
     assert "--  skeletons           2 are trained and tested on" in said
-    assert "take one out, and prepare again" in said
+    assert "of your own clips take one out" in said
 
 
 def test_film_is_not_held_against_a_sensors_mirror(tmp_path):

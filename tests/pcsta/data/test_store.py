@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fakes import BLOCK, clip_arrays, make_store, row, settings
 from pcsta.data import store_writer as module
-from pcsta.data.shard import StoredClip, StoreError, hash_names, made_by
+from pcsta.data.shard import StoredClip, StoreError, hash_names, settings_hash
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 
@@ -46,7 +46,9 @@ def test_a_store_returns_what_was_written(tmp_path):
         np.testing.assert_array_equal(store.hands(i), written["hands"])
         np.testing.assert_array_equal(store.deciding(i), written["deciding"])
         np.testing.assert_allclose(store.glimpses(i), written["glimpses"], rtol=1e-3)
-        assert store.clips[i] == replace(row(i, start=24 * i), made=made_by(store.settings))
+        assert store.clips[i] == replace(
+            row(i, start=24 * i), settings=settings_hash(store.settings)
+        )
 
 
 def test_files_are_ordinary_npy_and_json_lines(tmp_path):
@@ -368,13 +370,11 @@ def test_a_shard_of_other_weights_crops_or_classes_is_told_apart(tmp_path, chang
     shard = tmp_path / "s/shards/000010"
     shutil.rmtree(shard)
     shutil.copytree(tmp_path / "other/shards/000010", shard)
-    with pytest.raises(
-        StoreError, match=r"shards/000010 was made with other settings than those of"
-    ):
+    with pytest.raises(StoreError, match=r"shards/000010 was made with other settings than"):
         Store(tmp_path / "s")
     for index in tmp_path.glob("s/shards/*/index.jsonl"):  # as before shards told of it
         lines = [json.loads(line) for line in index.read_text().splitlines()]
-        index.write_text("".join(json.dumps(line | {"made": ""}) + "\n" for line in lines))
+        index.write_text("".join(json.dumps(line | {"settings": ""}) + "\n" for line in lines))
     assert len(Store(tmp_path / "s")) == 24
 
 
