@@ -63,6 +63,8 @@ def follow(store, run=None):
                 assert branch.sound.search(printed), f"{title}: {printed}"
         if found:
             return found, unsaid
+        if "check" in command:
+            assert not re.search(r"^--  ", printed, re.M), f"a fault without a branch: {printed}"
     return [], unsaid
 
 
