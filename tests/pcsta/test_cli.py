@@ -147,20 +147,12 @@ def test_train_and_evaluate_folds(tmp_path, monkeypatch):
 @pytest.mark.real
 def test_predict_and_overlay_on_the_real_ntu_clip(real_data, tmp_path):
     """The whole way on real files. The model is a test's: trained for one epoch on made clips."""
-    store = make_store(tmp_path / "store", clips=8, features=1280)
-    from pcsta.files import read_json, write_json
-
-    settings = read_json(store.path / "settings.json") | {
-        "sensor_name": "efficientnet-lite0",
-        "sensor": GlimpseSensor().fingerprint,
-        "crop_size": 50,
-        "image_width": 1920,
-    }
-    write_json(store.path / "settings.json", settings)
+    store = make_store(
+        tmp_path / "store", clips=8, features=1280, sensor_name="efficientnet-lite0",
+        sensor=GlimpseSensor().fingerprint, crop_size=50, image_width=1920,
+    )  # fmt: skip
     recipe = TrainConfig(pose_epochs=1, rgb_epochs=1, batch=4, validation=0.25)
-    model = train(
-        type(store)(store.path), row("K", laptop()), recipe, tmp_path / "run", progress=False
-    )
+    model = train(store, row("K", laptop()), recipe, tmp_path / "run", progress=False)
     ntu = real_data / "ntu"
     name = "S001C001P001R001A001"
     arguments = [
