@@ -12,7 +12,8 @@ from typing import Any, Literal, NotRequired, Union, get_origin, get_type_hints
 
 def conforms(value: Any, kind: Any) -> bool:
     """Whether a value from JSON is of a type: a scalar, Literal, union, list, tuple of one type
-    (of any length or a given one), dict, TypedDict or dataclass. Numbers are finite; a float may be written as an integer."""
+    (of any length or a given one), dict, TypedDict or dataclass. Numbers are finite; a float may be
+    written as an integer."""
     origin, parts = get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return True

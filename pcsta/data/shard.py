@@ -182,9 +182,8 @@ def _damage(shard: Path, lines: Sequence[StoredClip], settings: Settings) -> str
     if any(line.label not in range(len(settings["classes"])) for line in lines):
         return f"{shard / 'index.jsonl'} has the label of no class"
     if not {line.settings for line in lines} <= {"", settings_hash(settings)}:
-        return (
-            f"{shard} was made with other settings than {shard.parents[1] / 'settings.json'} holds"
-        )
+        told = shard.parents[1] / "settings.json"
+        return f"{shard} was made with other settings than {told} holds"
     for name, empty in empty_arrays(settings).items():
         file = shard / f"{name}.npy"
         whole = HEADER + frames * empty.itemsize * prod(empty.shape[1:])

@@ -91,10 +91,8 @@ def _sides(store: Store, protocol: str) -> Finding:
 def _skeletons(store: Store) -> dict[str, Finding]:
     """Somebody is to be in every clip, and no recording on both sides of a protocol."""
     poses = store.take("joints", np.array([c.start + c.length // 2 for c in store.clips]))
-    there, known = (
-        np.asarray(poses.any((1, 2, 3))),
-        np.array([hash(pose.tobytes()) for pose in poses]),
-    )
+    there = np.asarray(poses.any((1, 2, 3)))
+    known = np.array([hash(pose.tobytes()) for pose in poses])
     empty = sum(not store.joints(i).any() for i in np.flatnonzero(~there).tolist())
     both: set[int] = set()
     for protocol in store.settings["splits"]:

@@ -60,7 +60,7 @@ class StoreWriter:
             lock.release()
         if fingerprint(read_settings(path)) != fingerprint(settings):
             raise StoreError(f"{path} was prepared with other settings; choose another folder")
-        self._empty, self._settings = empty_arrays(settings), settings_hash(settings)
+        self._empty, self._hash = empty_arrays(settings), settings_hash(settings)
         self._locks: dict[int, FileLock] = {}  # of the claimed shards, by their first sample
         self._rows: list[tuple[StoredClip, dict[str, np.ndarray]]] = []  # of the first of them
 
@@ -123,7 +123,7 @@ class StoreWriter:
             if arrays[name].shape != expected:
                 raise ValueError(f"{clip.name}: {name} is {arrays[name].shape}, not {expected}")
         start = sum(stored.length for stored, _ in self._rows)
-        self._rows.append((replace(clip, start=start, settings=self._settings), arrays))
+        self._rows.append((replace(clip, start=start, settings=self._hash), arrays))
         first = next(iter(self._locks))
         if len(self._rows) == min(self.block, self.samples - first):
             self._write_shard(first)

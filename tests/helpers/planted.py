@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from command import call
 from pcsta.config import CONFIGS, RECIPES, TrainConfig, laptop
+from pcsta.data.store import Store
 from pcsta.files import read_json, write_json
 from pcsta.skeletons import KINECT_V2
 
@@ -64,21 +66,21 @@ def _camera_1_trains(sides: dict, names: list[str]) -> None:
 
 
 def _empty(store: Path) -> None:
-    turn = iter(range(10**6))
+    turn = count()
     change(store, lambda clip: clip["joints"].fill(0) if next(turn) % 10 == 0 else None)
 
 
 def _twice(store: Path) -> None:
     """The middle pose of a clip that trains becomes that of one that is tested."""
-    sides = read_json(store / "settings.json")["splits"]["cross-subject"]
-    places = {}
-    for shard in sorted((store / "shards").iterdir()):
-        for line in map(json.loads, (shard / "index.jsonl").read_text().splitlines()):
-            places[line["name"]] = shard / "joints.npy", line["start"] + line["length"] // 2
-    (one, here), (other, there) = (places[sides[side][0]] for side in ("train", "test"))
-    array = np.load(other)
-    array[there] = np.load(one)[here]
-    np.save(other, array)
+    made, turn = Store(store), count()
+    one, other = (side[0] for side in made.split("cross-subject"))
+    pose = made.joints(one)[made.clips[one].length // 2].copy()
+
+    def spoil(clip: Arrays) -> None:
+        if next(turn) == other:
+            clip["joints"][len(clip["joints"]) // 2] = pose
+
+    change(store, spoil)
 
 
 def _absent(clip: Arrays) -> None:

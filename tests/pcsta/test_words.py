@@ -342,12 +342,8 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(made, tmp_path):
     assert not list((tmp_path / "r").glob(".*part*"))
 
 
-def test_ctrl_c_ends_what_a_library_computes():
-    """In a call that comes back to Python much later: its handler is not asked before."""
-    code = (
-        "import hashlib; from pcsta import console; console.hear_interrupts(); print(flush=True);"
-        "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1); print('computed')"
-    )
+def interrupted(code):
+    """How a program ends, and what it says, that gets Ctrl-C once it has printed a line."""
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -357,22 +353,25 @@ def test_ctrl_c_ends_what_a_library_computes():
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert process.returncode == 130 and "computed" not in out
+    return process.returncode, out, err
+
+
+def test_ctrl_c_ends_what_a_library_computes():
+    """In a call that comes back to Python much later: its handler is not asked before."""
+    code, out, err = interrupted(
+        "import hashlib; from pcsta import console; console.hear_interrupts(); print(flush=True);"
+        "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1); print('computed')"
+    )
+    assert code == 130 and "computed" not in out
     assert err.count("pcsta: stopped; to go on: ") == 1
 
 
 def test_ctrl_c_does_not_speak_of_what_pythons_tracker_tidies_up():
-    code = (
+    code, _, err = interrupted(
         "from pcsta import console; console.hear_interrupts(); import multiprocessing, time;"
         "kept = multiprocessing.get_context('spawn').Lock(); print(flush=True); time.sleep(99)"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        process.stdout.read(1)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "leaked" not in err
+    assert code == 130 and "leaked" not in err
 
 
 def test_a_finished_run_without_its_model_is_trained_again(here, said):

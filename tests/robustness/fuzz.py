@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -151,7 +152,7 @@ def main() -> None:
             }  # fmt: skip
             if options.record:
                 hardware = f"{os.cpu_count()} cores {platform.machine()}"
-                command = f"python {HERE.relative_to(Path.cwd())} {' '.join(sys.argv[1:])}"
+                command = f"python {HERE.relative_to(Path.cwd())} {shlex.join(sys.argv[1:])}"
                 record |= {"command": command, "hardware": hardware}
                 record["formats"] = {
                     n: record["formats"][n] for n in FORMATS if n in record["formats"]

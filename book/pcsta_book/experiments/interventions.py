@@ -143,17 +143,21 @@ def replacements(model: TwoStream, inputs: Inputs, store: Store) -> dict[str, At
         "own": (p, q),
         "uniform": (controls.uniform(there), steps(controls.uniform_steps, q)),
         "permuted": (
-            controls.permuted_hands(p, there, rng), steps(controls.permuted_steps, q, rng)
+            controls.permuted_hands(p, there, rng),
+            steps(controls.permuted_steps, q, rng),
         ),
         "other_clip": (
-            controls.other_clip(p, count, rng), steps(controls.other_clip, q, count, rng)
+            controls.other_clip(p, count, rng),
+            steps(controls.other_clip, q, count, rng),
         ),
         "content_blind": chosen(blind(inputs)),
         "pose_less": chosen(pose_less(model, inputs)),
-    }  # fmt: skip
+    }
     if truth.any():
-        steps_of_truth = steps(controls.planted_steps, truth)
-        found["planted"] = controls.planted_hands(truth, there), steps_of_truth
+        found["planted"] = (
+            controls.planted_hands(truth, there),
+            steps(controls.planted_steps, truth),
+        )
     return found
 
 
@@ -201,10 +205,12 @@ def leakage(model: TwoStream, store: Store, learn: Inputs, test: Inputs) -> dict
         s = inputs.pose_features
         said, unseen = answer(model, inputs), answer(model, blind(inputs))
         found = {
-            "P": said.spatial, "p'": said.temporal,
-            "P, content blind": unseen.spatial, "p', content blind": unseen.temporal,
+            "P": said.spatial,
+            "p'": said.temporal,
+            "P, content blind": unseen.spatial,
+            "p', content blind": unseen.temporal,
             "s": None if s is None else s.cpu().numpy(),
-        }  # fmt: skip
+        }
         rows = len(inputs.frames)
         return {name: x.reshape(rows, -1) for name, x in found.items() if x is not None}
 

@@ -72,18 +72,28 @@ def describe(
     e, where = experiment, resolve_device(experiment.device)
     cores = f"{os.cpu_count()} cores {platform.machine()}"
     cells = [r for one in found.values() for rows in one["results"].values() for r in rows]
-    versions = {"torch": str(torch.__version__), "pcsta": version("pcsta")}
     return {
-        "title": title, "command": command,
-        "data": describe_store(e.store), "model": e.config.to_dict(), "recipe": asdict(e.recipe),
-        "protocols": list(e.protocols), "seeds": list(e.seeds),
+        "title": title,
+        "command": command,
+        "data": describe_store(e.store),
+        "model": e.config.to_dict(),
+        "recipe": asdict(e.recipe),
+        "protocols": list(e.protocols),
         "tested": {protocol: _tested(e.store, protocol) for protocol in e.protocols},
-        "lines": found, "commit": git_commit(), "date": time.strftime("%Y-%m-%d"),
-        "versions": {"python": platform.python_version(), **versions},
+        "seeds": list(e.seeds),
+        "lines": found,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "pcsta": version("pcsta"),
+        },
+        "commit": git_commit(),
         "precision": resolve_precision("auto", where),  # of the products in training
         "hardware": torch.cuda.get_device_name(where) if where.type == "cuda" else cores,
-        "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1), **more,
-    }  # fmt: skip
+        "date": time.strftime("%Y-%m-%d"),
+        "seconds": round(sum(cell.get("seconds", 0) for cell in cells), 1),
+        **more,
+    }
 
 
 def _tested(store: Store, protocol: str) -> dict[str, list[int]]:
@@ -113,6 +123,11 @@ def git_commit() -> str:
         return git(["git", "rev-parse", "--short=10", "HEAD"]).strip() + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown: not a git checkout"
+
+
+def made(record: Record, *more: str) -> str:
+    """What made a record, and on what, for the line below its figures; also of records of other kinds."""
+    return "\n\n" + ", ".join((f"`{record['command']}`", record["hardware"], *more))
 
 
 def write(path: Path, record: Record) -> Path:

@@ -238,9 +238,15 @@ def hardware() -> str:
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
-    "axes": axes, "symbols": symbols, "hands": hands, "equations": equations,
-    "solutions": solutions, "compared": compared, "changelog": changelog, "how-long": how_long,
-}  # fmt: skip
+    "axes": axes,
+    "symbols": symbols,
+    "hands": hands,
+    "equations": equations,
+    "solutions": solutions,
+    "compared": compared,
+    "changelog": changelog,
+    "how-long": how_long,
+}
 
 
 # --- the Sphinx extension -------------------------------------------------------------------------

@@ -165,13 +165,17 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
         for kind, row in MODELS.items()
     }
     return {
-        "name": name, "label": clip.label, "frames": inputs.frames.tolist(),
+        "name": name,
+        "label": clip.label,
+        "frames": inputs.frames.tolist(),
         "present": inputs.present.astype(int).tolist(),
         "deciding": clip.truth.deciding[inputs.frames].tolist(),
         "held": clip.truth.objects[inputs.frames].tolist(),
-        "boxes": np.round(np.nan_to_num(boxes), 1).tolist(), "half": size / 2 * scale,
-        "picture": [WIDTH, int(pictures.shape[1])], "filmed": said,
-    }  # fmt: skip
+        "boxes": np.round(np.nan_to_num(boxes), 1).tolist(),
+        "half": size / 2 * scale,
+        "picture": [WIDTH, int(pictures.shape[1])],
+        "filmed": said,
+    }
 
 
 def _inputs(
