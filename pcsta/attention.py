@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pcsta.config import ModelConfig
+from pcsta.pose_tensor import PoseTensor
 
 
 class Intervention(NamedTuple):
@@ -82,6 +83,24 @@ class SpatialAttention(_Attention):
         super().__init__(config.hidden, config.spatial_hidden, config.glimpses, conditioned, config)
         self.mask_absent = config.mask_absent
         self.sees_hidden = config.hidden_in_attention
+        self.from_moment = None  # W_x
+        if config.moment_in_attention:
+            reads = PoseTensor.from_config(config)
+            inputs = reads.channels * reads.width
+            self.from_moment = nn.Linear(inputs, config.spatial_hidden, bias=False)
+
+    def pose_terms(
+        self, s: Float[Tensor, "B S"] | None, X: Float[Tensor, "B C T W"] | None, steps: int
+    ) -> list[Float[Tensor, "B A"] | None]:
+        """What pose adds at each step: W_s s, the same for every t; with `moment_in_attention` also
+        W_x x_t, where x_t are the columns of X at t."""
+        term = self.pose_term(s)
+        if self.from_moment is None:
+            return [term] * steps
+        if X is None:
+            raise ValueError("attention that sees the moment's pose needs the pose tensor X")
+        moments = self.from_moment(X.transpose(1, 2).flatten(2))  # (B, T, A)
+        return list((moments if term is None else moments + term[:, None]).unbind(1))
 
     def forward(
         self,

@@ -45,6 +45,7 @@ class RGBStream(nn.Module):
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
         intervention: Intervention | None = None,
+        pose_tensor: Float[Tensor, "B C T W"] | None = None,
     ) -> tuple[Float[Tensor, "B U"], Float[Tensor, "B T N"] | None, Float[Tensor, "B T"] | None]:
         """(features u~, spatial attention p or None, temporal attention p' or None).
 
@@ -53,6 +54,7 @@ class RGBStream(nn.Module):
         present:       which hands exist; read with `mask_absent` only
         projected:     True when `scaling.project` has already been applied (training does it once)
         intervention:  attention in place of the networks' own
+        pose_tensor:   X; read with `moment_in_attention` only
 
         Raises ValueError when the glimpses have another number of hands, features or frames, or when
         attention is replaced that the configuration does not have.
@@ -62,7 +64,9 @@ class RGBStream(nn.Module):
         V = self.scaling(glimpses, projected)  # (B, T, N, D)
         s = None if s is None else self.scaling.pose(s)
 
-        hidden, attention = self.recur(V, s, present, given.spatial)  # (B, T, H), (B, T, N)
+        hidden, attention = self.recur(
+            V, s, present, given.spatial, pose_tensor
+        )  # (B, T, H), (B, T, N)
         U = self.step(hidden).relu()  # (B, T, U) eq. 6
         if self.temporal is None or attention is None:
             return U.mean(1), attention, None
@@ -76,12 +80,13 @@ class RGBStream(nn.Module):
         V: Float[Tensor, "B T N D"],
         s: Float[Tensor, "B S"] | None,
         present: Bool[Tensor, "B T N"] | None,
-        given: Float[Tensor, "B T N"] | None,
+        given: Float[Tensor, "B T N"] | None = None,
+        X: Float[Tensor, "B C T W"] | None = None,
     ) -> tuple[Float[Tensor, "B T H"], Float[Tensor, "B T N"] | None]:
         """All hidden states h_t and, where there is one, all spatial attention p_t (eq. 3 to 5)."""
         attend = self.spatial if given is None else None
         if attend is not None:
-            pose_term = attend.pose_term(s)  # the same for every t
+            pose_terms = attend.pose_terms(s, X, V.shape[1])
         elif given is not None:
             context = torch.einsum("btn,btnd->btd", given, V)  # eq. 5
         else:  # rows B and C of Table 6
@@ -91,7 +96,8 @@ class RGBStream(nn.Module):
         hidden, attention = [], []
         for t in range(V.shape[1]):
             if attend is not None:
-                p = attend(h, pose_term, None if present is None else present[:, t])  # (B, N) eq. 4
+                there = None if present is None else present[:, t]
+                p = attend(h, pose_terms[t], there)  # (B, N) eq. 4
                 v = torch.einsum("bn,bnd->bd", p, V[:, t])  # (B, D) eq. 5
                 attention.append(p)
             else:

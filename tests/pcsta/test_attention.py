@@ -1,5 +1,6 @@
 """f_p (eq. 4) and f_p' (eq. 7) against their equations, one number at a time."""
 
+from itertools import product
 from math import exp
 
 import pytest
@@ -117,3 +118,20 @@ def test_without_hidden_state_attention_reads_the_pose_alone():
     term = blind.pose_term(s)
     torch.testing.assert_close(blind(h, term, present), sees(torch.zeros_like(h), term, present))
     assert not torch.allclose(sees(h, term, present), blind(h, term, present))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("conditioned", [True, False])
+def test_the_moment_adds_its_columns_of_x(conditioned):
+    torch.manual_seed(0)
+    config = laptop(**SMALL, moment_in_attention=True, spatial_conditioned=conditioned)
+    net, s, X = SpatialAttention(config), torch.randn(2, 7), torch.randn(2, 3, 5, 300)
+    terms = net.pose_terms(s if conditioned else None, X, 5)
+    for b, t in product(range(2), range(5)):
+        x_t = torch.cat([X[b, channel, t] for channel in range(3)])
+        expected = net.from_moment.weight @ x_t
+        if conditioned:
+            expected = expected + net.from_pose.weight @ s[b]
+        torch.testing.assert_close(terms[t][b], expected)
+    with pytest.raises(ValueError, match="needs the pose tensor X"):
+        net.pose_terms(s, None, 5)

@@ -177,7 +177,7 @@ def test_given_attention_is_the_loop_with_these_weights():
     weighted[:, :, 0] = (p.unsqueeze(-1) * V).sum(2)
     alone = stream("B")
     alone.load_state_dict(net.state_dict(), strict=False)
-    U = net.step(alone.recur(weighted, None, None, None)[0]).relu()
+    U = net.step(alone.recur(weighted, None, None)[0]).relu()
     got = net(V, s, intervention=Intervention(p, q))
     torch.testing.assert_close(got[0], (U * q.unsqueeze(-1)).sum(1))
     assert got[2] is q
@@ -325,3 +325,14 @@ def test_glimpse_dropout_drops_features_for_all_hands_and_times_and_only_in_trai
     assert set(dropped.unique().tolist()) == {0.0, 2.0}  # kept features are scaled up
     assert (dropped == dropped[:, :1, :1]).all()
     assert torch.equal(whole, V)
+
+
+@torch.no_grad()
+def test_a_moments_pose_moves_attention_from_that_moment_on():
+    net, (V, s) = stream(moment_in_attention=True), inputs()
+    X = torch.randn(3, 3, 5, 300).double()
+    changed = X.clone()
+    changed[:, :, 2] += 1
+    (_, p, _), (_, other, _) = (net(V, s, pose_tensor=x) for x in (X, changed))
+    moved = (p != other).any(-1).any(0)
+    assert moved.tolist() == [False, False, True, True, True]  # (T,)

@@ -134,10 +134,10 @@ def shift_shown(
     The truth's change is the first from step u, the last at which only hand a decides, to step v, the
     next at which only one hand does, b. (Between them no hand may decide, or several.) Attention
     shows it if over steps u - 3 to v + 3 the top hand is a, then b, and never a again. Steps at which
-    it is a third hand, or two hands share the largest weight, do not count.
+    no hand decides, the top hand is a third one, or two hands share the largest weight, do not count.
     """
     sole = np.where(deciding.sum(-1) == 1, deciding.argmax(-1), -1)  # (C, S, T)
-    top = np.where(_top(p).max(-1) == 1, p.argmax(-1), -1)
+    top = np.where(deciding.any(-1) & (_top(p).max(-1) == 1), p.argmax(-1), -1)
     shown = np.full(sole.shape[:2], np.nan)
     for at in np.ndindex(shown.shape):
         steps = np.flatnonzero(sole[at] >= 0)

@@ -200,6 +200,15 @@ def test_a_shift_is_shown(what, p, expected):
     assert np.isnan(shift_shown(np.array(p)[None, None], alone)).all()
 
 
+def test_where_no_hand_decides_attention_may_rest_anywhere():
+    deciding = np.zeros((1, 1, 20, 4), bool)
+    deciding[..., 4:6, 0] = deciding[..., 6:8, 2] = True
+    p = np.array([B] * 4 + [A] * 2 + [B] * 2 + [A] * 12)[None, None]
+    assert shift_shown(p, deciding).item() == 1
+    deciding[..., 8:, 2] = True  # and now a late A is wrong
+    assert shift_shown(p, deciding).item() == 0
+
+
 @given(st.integers(0, 10_000))
 def test_shifts_are_those_of_a_plain_loop(seed):
     rng = np.random.default_rng(seed)
@@ -222,7 +231,8 @@ def test_shifts_are_those_of_a_plain_loop(seed):
         u, v = change
         seen = []
         for t in range(u - 3, v + 4):
-            if 0 <= t < 12 and sorted(p[c, s, t])[-1] > sorted(p[c, s, t])[-2]:
+            in_time = 0 <= t < 12 and deciding[c, s, t].any()
+            if in_time and sorted(p[c, s, t])[-1] > sorted(p[c, s, t])[-2]:
                 seen.append(p[c, s, t].argmax())
         seen = [hand for hand in seen if hand in (sole[u], sole[v])]
         turns = [

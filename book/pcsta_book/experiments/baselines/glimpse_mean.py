@@ -29,6 +29,7 @@ class GlimpseMean(nn.Module):
         present: Bool[Tensor, "B T N"] | None = None,
         projected: bool = False,
         intervention: Intervention | None = None,
+        pose_tensor: Float[Tensor, "B C T W"] | None = None,
     ) -> tuple[Float[Tensor, "B K"], None, None]:
         """(u~, None, None) for the arguments of `RGBStream.forward`; zero where no hand is there.
 
