@@ -106,8 +106,6 @@ def begun(run: Path, settings: RunSettings) -> bool:
     found["store"] = {name: found["store"].get(name, "") for name in settings["store"]}
     with suppress(TypeError):  # of another version: surely another run
         found["recipe"] = asdict(TrainConfig(**found["recipe"]))
-    if "pose_from" in settings and (run / "record.json").exists():
-        found.setdefault("pose_from", settings["pose_from"])  # older runs do not tell
     begun_in, goes_on_in = (s.get("precision", "float32") for s in (found, settings))
     if begun_in != goes_on_in:
         said = f"{run} was begun in {begun_in}, and this is {goes_on_in}"

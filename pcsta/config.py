@@ -95,15 +95,11 @@ class ModelConfig:
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
         """Inverse of `to_dict`, also after a round trip through JSON (lists become tuples).
 
-        Older runs have one field `conditioned` for both networks of attention. Raises TypeError for
-        what is no configuration.
+        Raises TypeError for what is no configuration.
         """
-        both = values.get("conditioned", True)
-        older = {"spatial_conditioned": both, "temporal_conditioned": both}
-        known = older | {name: value for name, value in values.items() if name != "conditioned"}
-        if not conforms(known, cls):
+        if not conforms(values, cls):
             raise TypeError("its options have values of another kind")
-        return cls(**known | {"pose_widths": tuple(known["pose_widths"])})
+        return cls(**values | {"pose_widths": tuple(values["pose_widths"])})
 
 
 def paper(**changes: Any) -> ModelConfig:

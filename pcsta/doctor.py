@@ -27,7 +27,6 @@ def examine() -> dict[str, dict[str, Any]]:
     found = {"device": Finding(ok=True, what=_device(), do=""), "data folder": _data()}
     found |= {name: _dataset(name) for name in DATASETS}
     found |= {"efficientnet-lite0": _lite0(), "inception-v3": _inception()}
-    found["browser for tests"] = _browser()
     versions = {"python": platform.python_version(), **packages}
     return {"versions": versions, "findings": found}
 
@@ -93,10 +92,3 @@ def _inception() -> Finding:
         return Finding(ok=True, what=f"ImageNet weights in {cached}", do="")
     do = f"the first use downloads them (104 MB); without network name a copy of {file} with --weights"
     return Finding(ok=False, what="not downloaded (only the paper's sizes need them)", do=do)
-
-
-def _browser() -> Finding:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    do = "the browser tests will be skipped"
-    return Finding(ok=path is not None, what=path or "no Chromium", do=do)

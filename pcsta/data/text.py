@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import orjson
 from jaxtyping import Float32
 
 from pcsta.data.dataset import DataError
@@ -66,16 +67,17 @@ def parse_table(
     place: Callable[[int], tuple[int | None, int]],
     delimiter: str | None = None,
 ) -> Float32[np.ndarray, "rows width"]:
-    """Rows of `width` numbers (nan and inf are numbers), all in one call of numpy's reader.
+    """Rows of `width` numbers (nan and inf are numbers), all in one call.
 
     place: (frame, line) of a row, asked only when some row is wrong: DataError names that one.
     """
     if not rows:
         return np.zeros((0, width), np.float32)
-    with suppress(ValueError):
-        values = np.loadtxt(rows, np.float32, comments=None, delimiter=delimiter, ndmin=2)
-        if values.shape == (len(rows), width):
-            return values
+    for read in (_as_json, _as_text):
+        with suppress(ValueError):
+            values = read(rows, delimiter)
+            if values.shape == (len(rows), width):
+                return values
     for row, text in enumerate(rows):
         fields = text.split(delimiter)
         wrong = [field.strip() for field in fields if not _is_number(field)]
@@ -93,6 +95,23 @@ def parse_table(
         frame, line = place(row)
         raise damaged(problem, path, line, frame, advice)
     raise damaged(f"its rows are no table of {width} numbers", path)
+
+
+def _as_json(rows: list[str], delimiter: str | None) -> Float32[np.ndarray, "rows width"]:
+    """Numbers as JSON writes them, which most files hold, in half the time. ValueError for others."""
+    between = delimiter or " "
+    text = between.join(rows)
+    other = text.encode().translate(None, b"0123456789+-.eE" + between.encode())
+    if other or len({row.count(between) for row in rows}) > 1:  # other: null, for one, is JSON
+        raise ValueError("no table, or more than numbers")
+    with np.errstate(over="ignore"):  # 1e99 is infinite in float32
+        values = orjson.loads(f"[{text.replace(between, ',')}]")
+        return np.array(values, np.float32).reshape(len(rows), -1)
+
+
+def _as_text(rows: list[str], delimiter: str | None) -> Float32[np.ndarray, "rows width"]:
+    """Numbers in any form that numpy's reader knows. ValueError for others, and for no table."""
+    return np.loadtxt(rows, np.float32, comments=None, delimiter=delimiter, ndmin=2)
 
 
 def _is_number(text: str) -> bool:

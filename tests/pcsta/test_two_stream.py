@@ -144,15 +144,6 @@ def test_a_configuration_survives_json(name, letter):
     assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-@pytest.mark.parametrize("letter", ["K", "K-unconditioned"])
-def test_the_configuration_of_an_older_run_means_what_it_meant(letter):
-    config = row(letter, laptop())
-    values = config.to_dict()
-    values["conditioned"] = values.pop("spatial_conditioned")
-    assert values["conditioned"] == values.pop("temporal_conditioned")
-    assert ModelConfig.from_dict(values) == config
-
-
 @pytest.mark.parametrize("option", ["pose_model", "hands"])
 def test_a_network_that_nobody_added_is_an_error(option, monkeypatch):
     networks = {"pose_model": "POSE_NETS", "hands": "GLIMPSE_STREAMS"}[option]
