@@ -83,7 +83,7 @@ class SpatialAttention(_Attention):
         super().__init__(config.hidden, config.spatial_hidden, config.glimpses, conditioned, config)
         self.mask_absent = config.mask_absent
         self.sees_hidden = config.hidden_in_attention
-        self.from_moment = None  # W_x
+        self.from_moment = None  # W_X
         if config.moment_in_attention:
             reads = PoseTensor.from_config(config)
             inputs = reads.channels * reads.width
@@ -93,7 +93,7 @@ class SpatialAttention(_Attention):
         self, s: Float[Tensor, "B S"] | None, X: Float[Tensor, "B C T W"] | None, steps: int
     ) -> list[Float[Tensor, "B A"] | None]:
         """What pose adds at each step: W_s s, the same for every t; with `moment_in_attention` also
-        W_x x_t, where x_t are the columns of X at t."""
+        W_X X_t, where X_t is line t of X."""
         term = self.pose_term(s)
         if self.from_moment is None:
             return [term] * steps

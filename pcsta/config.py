@@ -61,7 +61,7 @@ class ModelConfig:
     # open points (design: what the paper leaves open)
     weights: Literal["softmax", "sigmoid"] = "softmax"
     hidden_in_attention: bool = True  # f_p sees h_{t-1} (eq. 4); False: the pose features alone
-    moment_in_attention: bool = False  # f_p sees x_t as well, which the paper's does not
+    moment_in_attention: bool = False  # f_p sees line t of X as well, which the paper's does not
     mask_absent: bool = False
     glimpse_dropout: float = 0.0  # laptop: drops features of V, the same for all hands and times
 
