@@ -10,9 +10,9 @@ from pcsta.config import row
 from pcsta.two_stream import TwoStream
 
 
-def model(letter):
+def model(letter, **changes):
     torch.manual_seed(0)
-    net = TwoStream(row(letter, tiny())).eval()
+    net = TwoStream(row(letter, tiny(**changes))).eval()
     if net.rgb is not None and net.rgb.scaling.glimpse_mean is not None:
         net.rgb.scaling.fit_glimpses([torch.rand(30, 6)])
     return net

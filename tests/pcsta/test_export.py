@@ -16,9 +16,18 @@ pytestmark = pytest.mark.slow  # a loop of 20 steps takes some seconds to trace
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("letter", ["A", "B", "K", "K-unconditioned"])
-def test_the_file_says_what_the_model_says(letter, tmp_path):
-    net, given = model(letter), inputs(3)
+@pytest.mark.parametrize(
+    ("letter", "changes"),
+    [
+        ("A", {}),
+        ("B", {}),
+        ("K", {}),
+        ("K-unconditioned", {}),
+        ("K", {"moment_in_attention": True}),
+    ],
+)
+def test_the_file_says_what_the_model_says(letter, changes, tmp_path):
+    net, given = model(letter, **changes), inputs(3)
     path = to_onnx(net, tmp_path / "model.onnx")
     wanted = net(given["pose_tensor"], given["glimpses"], given["present"])
     said = onnx_says(path, given)
