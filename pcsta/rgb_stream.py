@@ -64,9 +64,7 @@ class RGBStream(nn.Module):
         V = self.scaling(glimpses, projected)  # (B, T, N, D)
         s = None if s is None else self.scaling.pose(s)
 
-        hidden, attention = self.recur(
-            V, s, present, given.spatial, pose_tensor
-        )  # (B, T, H), (B, T, N)
+        hidden, attention = self.recur(V, s, present, given.spatial, pose_tensor)  # (B, T, H)
         U = self.step(hidden).relu()  # (B, T, U) eq. 6
         if self.temporal is None or attention is None:
             return U.mean(1), attention, None

@@ -87,9 +87,8 @@ class TwoStream(nn.Module):
         if self.rgb is not None:
             if glimpses is None:
                 raise ValueError("this model reads glimpses V, and none were given")
-            pooled, spatial, temporal = self.rgb(
-                glimpses, s, present, projected, intervention, pose_tensor
-            )
+            read = glimpses, s, present, projected, intervention, pose_tensor
+            pooled, spatial, temporal = self.rgb(*read)
             rgb_logits = self.rgb_head(pooled)  # (B, C)
         streams = [x for x in (pose_logits, rgb_logits) if x is not None]
         logits = torch.stack(streams).sum(0)  # section 3.4: fusion on logit level
