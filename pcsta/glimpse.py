@@ -70,7 +70,7 @@ class GlimpseSensor(nn.Module):
 
     Attributes: `name`, `features` (D), `input_size`, `fingerprint` (text that changes with anything
     that changes the features). Raises MissingWeights when there are no weights (they are never
-    random), ValueError for an unknown name or a checkpoint of another network.
+    random), ValueError for an unknown name or a checkpoint that is damaged or of another network.
 
     The network is rearranged for speed (batch normalisation and padding folded into the
     convolutions, channels last): the same features to rounding.
@@ -93,11 +93,17 @@ class GlimpseSensor(nn.Module):
         backbone = build(self.input_size)
         # the features need neither the classifier nor the auxiliary one
         kept = {k: t for k, t in state.items() if not k.startswith(("fc.", "_fc.", "AuxLogits."))}
-        tensors.load_into(backbone.net, kept, source or Path("the installed checkpoint"), name)
+        file = source or Path("the installed checkpoint")
+        tensors.load_into(backbone.net, kept, file, name)
         self.fingerprint = f"{name}-{_digest(backbone)}-{self.input_size}"
         _fold_batch_norm(backbone)
         _fold_padding(backbone)
         self.backbone = backbone.to(memory_format=torch.channels_last).requires_grad_(False).eval()
+        ramp = torch.linspace(0, 255, 3 * self.input_size**2).byte()
+        if not self(ramp.view(1, 3, self.input_size, -1)).half().isfinite().all():
+            raise ValueError(
+                f"{file}: these weights give features that are no numbers; fetch it again"
+            )
 
     def train(self, mode: bool = True) -> GlimpseSensor:
         """Stays in evaluation mode: the sensor is frozen."""

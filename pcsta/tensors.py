@@ -35,9 +35,11 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """`load_state_dict`. For another network's tensors, ValueError names `path` and `what`."""
+    """`load_state_dict`. For another network's or damaged tensors, ValueError names `path` and `what`."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()[:200]
         raise ValueError(f"{path} does not hold the weights of {what}: {first}") from None
+    if bad := [name for name, t in tensors.items() if not (t.is_meta or t.isfinite().all())]:
+        raise ValueError(f"{path} is damaged: {bad[0]} of {what} holds what is no number")

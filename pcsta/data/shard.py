@@ -27,7 +27,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import numpy as np
 
 from pcsta.conforms import conforms
-from pcsta.files import fingerprint, read_json
+from pcsta.files import fingerprint, read_json, write_json
 from pcsta.skeletons import SKELETONS
 
 Crops = Literal["hands", "frame"]
@@ -120,18 +120,25 @@ def settings_hash(settings: Settings) -> str:
     return fingerprint({name: value for name, value in settings.items() if name not in of_samples})
 
 
+def write_settings(path: Path, settings: Settings) -> None:
+    """Into the store at `path`, with a hash that tells whether they were edited."""
+    write_json(path / "settings.json", {**settings, "hash": fingerprint(settings)})
+
+
 def read_settings(path: Path) -> Settings:
-    """What made the store at `path`. Raises StoreError where there is none, or an older form."""
+    """What made the store at `path`. Raises StoreError where there is none, an older form, an edited one."""
     if (path / "index.jsonl").exists():
         raise StoreError(f"{path} is of an older form, without shards: {ANEW}")
     if not (path / "settings.json").exists():
         raise StoreError(f"{path} holds no prepared data: `pcsta prepare` makes it, or see --store")
     settings: Any = None
-    with suppress(ValueError):
+    with suppress(ValueError, AttributeError):
         settings = read_json(path / "settings.json")
+        told = settings.pop("hash", None)  # older stores have none
+        settings = settings if told in (None, fingerprint(settings)) else None
     whole = conforms(settings, Settings) and settings["splits"] and settings["image_width"] > 0
     if not whole or settings["skeleton"] not in SKELETONS or settings["glimpse_features"] < 0:
-        raise StoreError(f"{path / 'settings.json'} is damaged: {ANEW}")
+        raise StoreError(f"{path / 'settings.json'} is damaged or was edited: {ANEW}")
     return settings
 
 

@@ -27,8 +27,9 @@ from pcsta.data.shard import (
     empty_arrays,
     read_settings,
     settings_hash,
+    write_settings,
 )
-from pcsta.files import fingerprint, hold, refuse_others, write_json
+from pcsta.files import fingerprint, hold, refuse_others
 
 BLOCK = 32  # samples a shard; all writers of a store must agree on it
 
@@ -56,7 +57,7 @@ class StoreWriter:
             (path / "shards").mkdir(parents=True, exist_ok=True)
             lock = hold(path / ".lock")
             if not (path / "settings.json").exists():
-                write_json(path / "settings.json", settings)
+                write_settings(path, settings)
             lock.release()
         if fingerprint(read_settings(path)) != fingerprint(settings):
             raise StoreError(f"{path} was prepared with other settings; choose another folder")

@@ -6,6 +6,8 @@ naive:  the same mathematics, transcribed line by line
 floor:  what the arithmetic alone costs: the multiplications of the step at the best speed seen in
         one large matrix product or convolution (models), the bare network without preparing its input (glimpses), or
         converting the numbers alone (text)
+in steps: a second floor, of what has an LSTM: its products in twenty steps, each of which must wait for
+        the one before; only the gradient of its weights is one product
 
 The forms take turns and the best time of each counts, so that a busy machine disturbs them alike.
 --record writes book/results/performance-cpu.json, which the page "How fast it is" shows. Not part of
@@ -56,11 +58,13 @@ class Result:
     floor: float
     amount: float  # of `unit` in one repetition
     unit: str
+    in_steps: float | None = None
 
-    def describe(self) -> dict[str, float | str]:
+    def describe(self) -> dict[str, float | str | None]:
         return asdict(self) | {
             "times faster than naive": self.naive / self.seconds,
             "times its floor": self.seconds / self.floor,
+            "times its floor in steps": self.in_steps and self.seconds / self.in_steps,
             "rate": self.amount / self.seconds,
         }
 
@@ -183,21 +187,49 @@ def rgb_multiplications(config: ModelConfig) -> int:
     return FRAMES * each + once
 
 
+def products_in_steps(config: ModelConfig, rows: int, learns: bool) -> Callable[[], object]:
+    """The LSTM's products of `rows` sub-sequences; where it learns, with those of its gradients."""
+    D, H = config.glimpse_projection or config.glimpse_features, config.hidden
+    W, x, g = torch.randn(4 * H, D + H), torch.randn(rows, D + H), torch.randn(rows, 4 * H)
+    all_x, all_g = x.repeat(FRAMES, 1), g.repeat(FRAMES, 1)
+
+    @torch.inference_mode()
+    def run() -> None:
+        for _ in range(FRAMES):
+            x @ W.T
+        for _ in range(FRAMES if learns else 0):
+            g @ W
+        if learns:
+            all_g.T @ all_x
+
+    return run
+
+
+def lstm_multiplications(config: ModelConfig) -> int:
+    """Multiply-adds of one sample's forward pass through all steps of f_h alone."""
+    D, H = config.glimpse_projection or config.glimpse_features, config.hidden
+    return FRAMES * (D + H) * 4 * H
+
+
 def rgb_step(name: str, config: ModelConfig, repeats: int) -> Result:
     D = config.glimpse_projection or config.glimpse_features
     V = torch.randn(BATCH, FRAMES, HANDS, D)
     s = torch.randn(BATCH, config.pose_widths[2])
     ours, naive = (TwoStream(config).stage("rgb").train() for _ in range(2))
     unit = seconds_per_multiplication()
-    t, slow = best(
+    t, slow, steps = best(
         repeats,
         training_step(
             ours, lambda: ours(None, V, projected=True, pose_features=s).rgb_logits, fused=True
         ),
         training_step(naive, lambda: naive.rgb_head(literal_rgb(naive.rgb, V, s)), fused=False),
+        products_in_steps(config, BATCH, learns=True),
     )
-    floor = 3 * BATCH * rgb_multiplications(config) * unit
-    return Result(f"RGB stream, training step, {name}", t, slow, floor, 1, "step")
+    floor, once = (
+        3 * BATCH * count(config) * unit for count in (rgb_multiplications, lstm_multiplications)
+    )
+    what = f"RGB stream, training step, {name}"
+    return Result(what, t, slow, floor, 1, "step", floor - once + steps)
 
 
 # --- prediction ---------------------------------------------------------------------------------
@@ -222,12 +254,15 @@ def prediction(name: str, config: ModelConfig, repeats: int) -> Result:
             logits.append(literal.head(s) + model.rgb_head(pooled))
         return torch.cat(logits).mean(0)
 
-    t, slow = best(repeats, ours, naive)
+    steps = products_in_steps(config, SUB_SEQUENCES, learns=False)
+    t, slow, stepped = best(repeats, ours, naive, steps)
     per_sample = pose_multiplications(config) + rgb_multiplications(config)
     if config.glimpse_projection:
         per_sample += FRAMES * HANDS * config.glimpse_features * config.glimpse_projection
     floor = SUB_SEQUENCES * per_sample * unit
-    return Result(f"prediction of a clip from features, {name}", t, slow, floor, 1, "clip")
+    in_steps = floor - SUB_SEQUENCES * lstm_multiplications(config) * unit + stepped
+    what = f"prediction of a clip from features, {name}"
+    return Result(what, t, slow, floor, 1, "clip", in_steps)
 
 
 # --- glimpses -----------------------------------------------------------------------------------
@@ -343,14 +378,15 @@ def main() -> None:
     if not chosen:
         parser.error(f"nothing is called that; there are: {', '.join(benchmarks)}")
     results = []
-    print(f"{'':50}{'ms':>9}{'rate':>14}{'naive / ours':>15}{'ours / floor':>15}")
+    print(f"{'':50}{'ms':>9}{'rate':>14}{'naive / ours':>15}{'ours / floor':>15}{'in steps':>10}")
     for run in chosen.values():
         r = run()
         d = r.describe()
         results.append(d)
         print(
             f"{r.name:50}{1e3 * r.seconds:9.2f}{d['rate']:9.4g} {r.unit + '/s':<8}"
-            f"{d['times faster than naive']:11.2f}{d['times its floor']:15.2f}",
+            f"{d['times faster than naive']:11.2f}{d['times its floor']:15.2f}"
+            f"{d['times its floor in steps'] or float('nan'):10.2f}",
             flush=True,
         )
     if options.record:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from command import call
 from pcsta.config import CONFIGS, RECIPES, TrainConfig, laptop
+from pcsta.data.shard import read_settings, write_settings
 from pcsta.data.store import Store
 from pcsta.files import read_json, write_json
 from pcsta.skeletons import KINECT_V2
@@ -46,10 +47,10 @@ def shuffle_labels(store: Path) -> None:
 
 def _split(protocol: str, spoil: Callable[[dict, list[str]], None]) -> Callable[[Path], None]:
     def plant(store: Path) -> None:
-        settings = read_json(store / "settings.json")
+        settings = read_settings(store)
         sides = settings["splits"][protocol]
         spoil(sides, sides["train"] + sides["test"])
-        write_json(store / "settings.json", settings)
+        write_settings(store, settings)
 
     return plant
 

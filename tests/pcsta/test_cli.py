@@ -117,17 +117,17 @@ def test_a_protocol_that_the_dataset_lacks_is_refused(named):
 
 def test_train_and_evaluate_folds(tmp_path, monkeypatch):
     """`--protocol folds` trains a run per fold and evaluate gives their mean."""
+    from pcsta.data.shard import read_settings, write_settings
     from pcsta.data.store import Store
-    from pcsta.files import read_json, write_json
 
     made = make_store(tmp_path / "store", clips=12)
-    settings = read_json(made.path / "settings.json")
+    settings = read_settings(made.path)
     split = settings["splits"]["cross-subject"]
     settings["splits"] = {
         "fold-1": split,
         "fold-2": {"train": split["test"], "test": split["train"]},
     }
-    write_json(made.path / "settings.json", settings)
+    write_settings(made.path, settings)
     monkeypatch.setattr(options, "Plan", lambda *a: plan_of(Store(made.path)))
     monkeypatch.setitem(CONFIGS, "laptop", tiny)
     monkeypatch.setitem(

@@ -174,6 +174,16 @@ def test_bad_checkpoints_are_errors_that_name_the_file(tmp_path: Path):
         GlimpseSensor(weights=array)
 
 
+@pytest.mark.parametrize("number", [np.nan, -np.inf, 3e38])
+def test_weights_that_give_no_numbers_are_damage(tmp_path, number):
+    """The last is a number, but the layers behind it overflow."""
+    state = {k: v.contiguous() for k, v in lite0_state().items()}
+    state["_blocks.4._project_conv.weight"][7] = number
+    save_file(state, tmp_path / "flipped.safetensors")
+    with pytest.raises(ValueError, match=r"flipped\.safetensors.* no number"):
+        GlimpseSensor(weights=tmp_path / "flipped.safetensors")
+
+
 def test_a_checkpoint_cannot_run_code(tmp_path):
     class Trap:
         def __reduce__(self):

@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from mutations import BINARY, JSON, TEXT, digit
 
 from fakes import cores, make_store, tiny
-from pcsta import course
+from pcsta import course, glimpse, tensors
 from pcsta.config import TrainConfig, row
 from pcsta.data import Clip, open_dataset, read_clip
 from pcsta.data.pairing import clip_frames
@@ -259,6 +260,23 @@ def state_use(folder: Path) -> bool:
     return False
 
 
+def sensor_make(folder: Path) -> Spoil:
+    """Weights of f_g as `--weights` names them, in both forms; Lite0's own."""
+    weights = glimpse._lite0_weights()
+    torch.save(weights, folder / "f_g.pth")
+    tensors.write(folder / "f_g.safetensors", weights)
+    return {"f_g.pth": BINARY, "f_g.safetensors": BINARY}
+
+
+def sensor_use(folder: Path) -> bool:
+    crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64), np.uint8))
+    spoiled = max(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    features = glimpse.GlimpseSensor(weights=spoiled)(crops).half()
+    if not features.isfinite().all():
+        raise NotFinite(f"{spoiled.name}: features reach {features.max()}")
+    return False
+
+
 # --- results -------------------------------------------------------------------------------------
 def experiment(folder: Path) -> grid.Experiment:
     names, recipe = ("A", "G"), replace(RECIPE, name="test")
@@ -384,6 +402,7 @@ FORMATS = {
     "run": Format(run_make, run_use),
     "log": Format(log_make, log_use),
     "state": Format(state_make, state_use),
+    "sensor": Format(sensor_make, sensor_use),
     "grid": Format(grid_make, grid_use),
     "record": Format(record_make, lambda folder: shown(folder, "record")),
     "avi": Format(film_make(".avi"), film_use),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fakes import BLOCK, clip_arrays, make_store, row, settings
 from pcsta.data import store_writer as module
-from pcsta.data.shard import StoredClip, StoreError, hash_names, settings_hash
+from pcsta.data.shard import StoredClip, StoreError, hash_names, settings_hash, write_settings
 from pcsta.data.store import Store
 from pcsta.data.store_writer import StoreWriter
 
@@ -378,11 +378,24 @@ def test_a_shard_of_other_weights_crops_or_classes_is_told_apart(tmp_path, chang
     assert len(Store(tmp_path / "s")) == 24
 
 
-def test_settings_that_were_edited_are_not_those_of_the_shards(tmp_path):
+def test_settings_of_another_store_are_not_those_of_the_shards(tmp_path):
     made = make_store(tmp_path / "s").settings
-    (tmp_path / "s/settings.json").write_text(json.dumps(made | {"crop_size": 9}))
+    write_settings(tmp_path / "s", made | {"crop_size": 9})
     with pytest.raises(StoreError, match="was made with other settings"):
         Store(tmp_path / "s")
+
+
+def test_settings_that_were_edited_are_refused(tmp_path):
+    """A name that changes its side is no damage that anybody could see."""
+    made, path = make_store(tmp_path / "s"), tmp_path / "s/settings.json"
+    told = json.loads(path.read_text())
+    for sides in told["splits"].values():
+        sides["train"].append(sides["test"].pop())
+    path.write_text(json.dumps(told))
+    with pytest.raises(StoreError, match=r"settings.json is damaged or was edited: delete"):
+        Store(tmp_path / "s")
+    path.write_text(json.dumps(made.settings))  # as it was before settings bore a hash
+    assert Store(tmp_path / "s").fingerprint == made.fingerprint
 
 
 @pytest.mark.parametrize("change", [{"splits": {}}, {"image_width": 0}, {"glimpse_features": -1}])
