@@ -5,8 +5,6 @@ the paper and sum to 1 in its figures, so the output is a softmax; `weights="sig
 the other way. The weighted sum of the glimpses (eq. 5) is in `pcsta.rgb_stream`.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

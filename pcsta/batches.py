@@ -60,25 +60,21 @@ class _Gather(Dataset[_Read]):
         clips, frames, exchanged = item
         rows = self.start[clips, None] + frames  # (B, T)
         seen = self.start[clips, None] + self.build.frames(frames, self.length[clips])
-        joints = self.store.take("joints", seen)
-        present, glimpses = np.ones((*rows.shape, 1), bool), None
+        joints = torch.from_numpy(self.store.take("joints", seen))
+        present, glimpses = torch.ones((*rows.shape, 1), dtype=torch.bool), None
         if self.store.crops == "hands":
-            present = np.isfinite(self.store.take("hands", rows)).all(-1)
+            present = torch.from_numpy(np.isfinite(self.store.take("hands", rows)).all(-1))
         if self.features is not None:
-            glimpses = self.features[rows]
+            glimpses = torch.from_numpy(self.features[rows])
         elif self.wants_glimpses:
-            glimpses = self.store.take("glimpses", rows)
+            glimpses = torch.from_numpy(self.store.take("glimpses", rows))
         for what in map(Exchange, np.unique(exchanged[exchanged > 0])):
-            them = exchanged == what
+            them = torch.from_numpy(exchanged == what)
             joints[them] = exchange_joints(joints[them], what, self.store.skeleton)
-            present[them] = exchange_hands(present[them], 2, what)
+            present[them] = exchange_hands(present[them], what)
             if glimpses is not None:
-                glimpses[them] = exchange_hands(glimpses[them], 2, what)
-        return (
-            None if glimpses is None else torch.from_numpy(glimpses),
-            torch.from_numpy(joints), torch.from_numpy(present),
-            torch.from_numpy(self.labels[clips]), clips, frames,
-        )  # fmt: skip
+                glimpses[them] = exchange_hands(glimpses[them], what)
+        return glimpses, joints, present, torch.from_numpy(self.labels[clips]), clips, frames
 
 
 class SubSequences:

@@ -14,8 +14,6 @@ A run is a folder of tensors by name (safetensors) and JSON; reading it runs no 
     record.json         `RunRecord`; its presence says that the run is finished
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from contextlib import suppress

@@ -4,8 +4,6 @@ Heavy imports stand inside the commands, so that `--help` answers at once. Other
 by the entry-point group `pcsta.commands`: each entry is a function that takes the Typer app.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.metadata
 import json

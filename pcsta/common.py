@@ -1,7 +1,5 @@
 """Where and beside whom code runs: the device, its threads, distributed training."""
 
-from __future__ import annotations
-
 import os
 import platform
 import signal

@@ -1,7 +1,5 @@
 """JSON is what its annotation says, all the way down: nothing that is read is believed."""
 
-from __future__ import annotations
-
 import sys
 import typing
 from dataclasses import MISSING, fields, is_dataclass

@@ -1,7 +1,5 @@
 """How the command speaks: errors in words, Ctrl-C, letters that a console lacks."""
 
-from __future__ import annotations
-
 import _thread
 import atexit
 import errno

@@ -1,19 +1,18 @@
 """How a training went, judged by its log, and what `pcsta evaluate` says of runs."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 
 from pcsta.checkpoint import read_record
 from pcsta.data.check import Finding, format_findings
 from pcsta.evaluation import Evaluation
 
 KNOWS = 0.9  # of log K, the loss of a model that knows nothing of its K classes
-FALLS = 0.03  # share by which, in the last tenth of the epochs, a loss still falls
+FALLS = 0.05  # share by which the loss of the last tenth of the epochs is below that of the tenth before
 
 
 def findings(run: Path, result: Evaluation) -> dict[str, Finding]:
@@ -23,7 +22,7 @@ def findings(run: Path, result: Evaluation) -> dict[str, Finding]:
     for folder in (run / "pose", run):
         if (folder / "log.csv").exists():
             stage = {"pose": "pose", "rgb": "RGB"}[read_record(folder)["stage"]]
-            found[f"{stage} stage"] = _stage(folder)
+            found[f"{stage} stage"] = _stage(folder, len(result.confusion))
     for stream, share in result.streams.items():
         alive, said = share > _knowing(len(result.confusion)), f"{100 * share:.1f} % alone"
         do = "it is dead, and the sum hides it: train its row alone, A or G"
@@ -36,7 +35,7 @@ def _knowing(classes: int) -> float:
     return min(3 / classes, (1 + 2 / classes) / 3)
 
 
-def _stage(folder: Path) -> Finding:
+def _stage(folder: Path, classes: int) -> Finding:
     """Whether a stage has learned, was given the time, and knows clips that it did not fit."""
     keys = ("rate", "loss", "validation_loss", "accuracy", "validation_accuracy")
     try:
@@ -47,9 +46,9 @@ def _stage(folder: Path) -> Finding:
         rate, loss, held, right, known = zip(*values, strict=True)
     except (KeyError, TypeError, ValueError):  # also for no line
         raise ValueError(f"{folder / 'log.csv'} is damaged: put it back, or delete it") from None
-    classes = len(read_record(folder)["classes"])
     falls = sum(b < a for a, b in pairwise(loss)) > 0.75 * (len(log) - 1)
-    gains = held[-1] < (1 - FALLS) * held[max(-len(log), -1 - math.ceil(len(log) / 10))]
+    tenth = math.ceil(len(log) / 10)
+    gains = fmean(held[-tenth:]) < (1 - FALLS) * fmean(held[-2 * tenth : -tenth] or held)
     do = ""
     if falls and gains and known[-1] < 1:
         do = "it still learns: too few epochs"

@@ -1,7 +1,5 @@
 """What this machine has, what is missing, and what to do about it."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

@@ -1,7 +1,5 @@
 """Loss and accuracy of an epoch, gathered while it runs; no step waits for what the device computes."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ PyTorch traces the model's own `forward`, so the file holds the same operations 
 The loop over time becomes its T copies, one after the other.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import warnings

@@ -7,8 +7,6 @@ on a CPU than a literal transcription, with the same numbers:
 - max-pooling and ReLU commute (both are monotone), so ReLU runs on a quarter of the values.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float

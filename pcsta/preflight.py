@@ -8,8 +8,6 @@ classes are others. The joints are adapted by reading a dataset in another skele
 the large one in the small one's (25 joints -> 15, then both networks are alike), or the reverse.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Set
 from dataclasses import asdict, replace

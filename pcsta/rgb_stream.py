@@ -5,8 +5,6 @@ LSTM f_h (eq. 3), as in Figure 4. What is the same for all t, or does not wait f
 before the loop.
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn

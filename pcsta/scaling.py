@@ -3,8 +3,6 @@
 The paper has none of it, and at its configuration everything passes as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

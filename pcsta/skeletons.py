@@ -4,8 +4,6 @@ A skeleton is a tree. `skeletons.toml` holds those of the datasets, and how the 
 from another's. Joint indices are 0-based; NTU's files and the paper count from 1.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from typing import Any
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Skeleton:
     """A tree of named joints.
 
@@ -36,9 +34,6 @@ class Skeleton:
 
     def __len__(self) -> int:
         return len(self.joints)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
 
     def index(self, joint: str) -> int:
         """Column of a joint. Raises ValueError for a name this skeleton does not have."""

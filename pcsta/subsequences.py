@@ -3,8 +3,6 @@
 Section 5 trains on one sub-sequence per clip and visit, and averages the logits of ten at test.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

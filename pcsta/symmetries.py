@@ -1,21 +1,16 @@
 """What may change places in a clip while its action stays: the two people, and left and right."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import IntFlag
 from functools import cache
-from typing import TypeVar
 
-import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from pcsta.config import ModelConfig
 from pcsta.skeletons import Skeleton
 from pcsta.two_stream import Output
-
-Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 class Exchange(IntFlag):
@@ -42,30 +37,27 @@ def exchanges(config: ModelConfig) -> tuple[Exchange, ...]:
     return tuple(side | order for side in sides for order in people)
 
 
-def exchange_joints(joints: Array, what: Exchange, skeleton: Skeleton) -> Array:
-    """joints: (*, P = 2, J, 3), with x to the right. Sides: x turns over, left joints become right ones."""
+def exchange_joints(
+    joints: Float[Tensor, "*any 2 J 3"], what: Exchange, skeleton: Skeleton
+) -> Float[Tensor, "*any 2 J 3"]:
+    """The joints of both people, x to the right. Sides: x turns over, left joints become right ones."""
     if what & Exchange.PEOPLE:
         joints = joints[..., [1, 0], :, :]
     if what & Exchange.SIDES:
         joints = joints[..., other_side(skeleton), :]
-        turned = (-joints[..., :1], joints[..., 1:])
-        if isinstance(joints, Tensor):
-            return torch.cat(turned, -1)  # type: ignore[arg-type]
-        return np.concatenate(turned, -1)
+        joints = torch.cat([-joints[..., :1], joints[..., 1:]], -1)
     return joints
 
 
-def exchange_hands(values: Array, axis: int, what: Exchange) -> Array:
-    """The four hands on `axis` (glimpses V, their presence, p) in their order after an exchange.
+def exchange_hands(
+    values: Shaped[Tensor, "B T N *any"], what: Exchange
+) -> Shaped[Tensor, "B T N *any"]:
+    """What is known of four hands (glimpses V, their presence, p) in their order after an exchange.
 
     A glimpse keeps its pixels: it changes hands and is not turned over, since the photographs that f_g
     has learned from show hands either way. A whole frame, which is one glimpse, stays what it is.
     """
-    if values.shape[axis] == 1:
-        return values
-    index = [slice(None)] * values.ndim
-    index[axis] = HANDS[what]  # type: ignore[call-overload]
-    return values[tuple(index)]
+    return values if values.shape[2] == 1 else values[:, :, HANDS[what]]
 
 
 @cache
@@ -79,7 +71,7 @@ def other_side(skeleton: Skeleton) -> list[int]:
 def mean_of_exchanges(said: Mapping[Exchange, Output]) -> Output:
     """The mean over a clip's exchanges; attention is first put back to the hands of the file."""
     p = {what: out.spatial_attention for what, out in said.items()}
-    back = {w: None if a is None else exchange_hands(a, 2, w) for w, a in p.items()}
+    back = {w: None if a is None else exchange_hands(a, w) for w, a in p.items()}
     outputs = [out._replace(spatial_attention=back[what]) for what, out in said.items()]
     parts = zip(*outputs, strict=True)
     return Output(*(None if a[0] is None else sum(a) / len(a) for a in parts))  # type: ignore[arg-type]

@@ -1,7 +1,5 @@
 """Tensors by name on disk (safetensors), and from there into a network; reading runs no code."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Training as sections 4 and 5: the pose net with its own classifier first, then the RGB stream."""
 
-from __future__ import annotations
-
 import platform
 import time
 from contextlib import nullcontext

@@ -5,8 +5,6 @@ setting makes a new thing and never meets an old one. Two processes that want th
 wait for each other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import lru_cache
@@ -47,8 +45,7 @@ def dataset() -> Dataset:
     """The embedded dataset: synthetic clips in NTU's file layout, with planted truth."""
     root = data_root() / "synthetic"
     with alone("synthetic"):
-        if not synthetic.is_made(root):
-            synthetic.make(root)
+        synthetic.make(root)
     return open_dataset("synthetic", root)
 
 

@@ -1,7 +1,5 @@
 """Exercises: what every check does, whatever a reader's answer is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import isroutine, signature

@@ -1,14 +1,10 @@
 """Processes that work beside each other on one machine."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
-
-import torch
 
 from pcsta.common import begin_worker
 
@@ -30,16 +26,15 @@ class _Context(SpawnContext):
     Process = _Process  # type: ignore[assignment]
 
 
-def pool(
-    processes: int, limit: Callable[[int], Any] = torch.set_num_threads
-) -> ProcessPoolExecutor:
-    """A pool whose processes are begun by `begin_worker`, and have one thread each by `limit`.
+def pool(processes: int, *limits: Callable[[int], Any]) -> ProcessPoolExecutor:
+    """A pool whose processes are begun by `begin_worker`; `limits`: what else is to take one thread.
 
     Started afresh (spawn): a fork of a process that has run torch's threads may hang.
     """
-    return ProcessPoolExecutor(processes, _Context(), _begin, (limit,))
+    return ProcessPoolExecutor(processes, _Context(), _begin, limits)
 
 
-def _begin(limit: Callable[[int], Any]) -> None:
+def _begin(*limits: Callable[[int], Any]) -> None:
     begin_worker()
-    limit(1)
+    for limit in limits:
+        limit(1)

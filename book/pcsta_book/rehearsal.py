@@ -7,8 +7,6 @@ the embedded dataset's, each subject's own; they stand and tremble, and the clas
 What a hand's glimpse shows changes as the hand moves.
 """
 
-from __future__ import annotations
-
 import math
 import shutil
 from collections.abc import Callable

@@ -6,8 +6,6 @@
 >>> train, test = dataset.split("cross-subject")
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

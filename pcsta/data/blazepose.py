@@ -3,8 +3,6 @@
 An estimator is a function of the form `Estimator`; another one is a page like this.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

@@ -6,8 +6,6 @@ needs two people, the main actor first. Everything done to a recording is one se
 `Clip.repairs`. No rule looks at the label: it is unknown at test time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, permutations

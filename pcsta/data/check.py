@@ -1,7 +1,5 @@
 """What a whole dataset holds, before anyone trains on it: `pcsta check DATASET`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict

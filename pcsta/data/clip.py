@@ -1,7 +1,5 @@
 """Clip: the one record that every dataset yields."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -5,8 +5,6 @@ clip, for each person. So a crop shows as much of a hand at any distance, and ke
 Limbs foreshorten with every gesture, the torso seldom.
 """
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What every dataset has in common: samples found on disk, read as Clips, split by protocols."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
@@ -110,7 +108,7 @@ class Dataset(ABC):
         if not match:
             return f"not a name of the form {self.names.form}"
         facts = match.groupdict("0")
-        label = self._label(name, int(facts["action"]), facts["subject"])
+        label = self._label(name, facts["action"], facts["subject"])
         if not isinstance(label, int):
             return label
         return Sample(
@@ -118,10 +116,10 @@ class Dataset(ABC):
             int(facts.get("camera", 0)), int(facts["replication"]), self.classes[label],
         )  # fmt: skip
 
-    def _label(self, name: str, action: int, subject: str) -> int | str | None:
-        """The label of an action's number in the file's name; or like `identify`."""
-        known = 1 <= action <= len(self.classes)
-        return action - 1 if known else f"not one of the {len(self.classes)} actions"
+    def _label(self, name: str, action: str, subject: str) -> int | str | None:
+        """The label of the action that the file's name has; or like `identify`."""
+        known = 1 <= int(action) <= len(self.classes)
+        return int(action) - 1 if known else f"not one of the {len(self.classes)} actions"
 
     @abstractmethod
     def tracks(self, path: Path) -> Tracks:

@@ -14,8 +14,6 @@ A sensor measures distance; film does not. Each rule is a few lines below:
 - Without joints in metres, those of the image are scaled to that size and all lie in one plane.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple

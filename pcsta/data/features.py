@@ -1,7 +1,5 @@
 """V, eq. 2: f_g over the crops of clips; on an accelerator in batches that fill across clips."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Which files below a folder belong to which sample, and which belong to none."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import defaultdict

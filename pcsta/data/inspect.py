@@ -1,7 +1,5 @@
 """What one file holds, before anyone trusts it: `pcsta inspect FILE`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any

@@ -9,8 +9,6 @@ and that is the `subject`: splits part the clips of a class by it, as a validati
 authors split each class alone: a film in several may stand on both sides, 24 of 336 titles in split 1.)
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,13 +72,8 @@ class JHMDB(Dataset):
                 raise DataError(f"{one.name}: {one.reason}", self.root, advice)
             yield one._replace(skeleton=one.skeleton or wanted, reason=one.reason or unlisted)
 
-    def identify(self, name: str, skeleton_file: Path, video: Path | None) -> Sample:
-        match = self.names.sample.fullmatch(name)
-        assert match  # as in the pattern of files
-        return Sample(
-            name, skeleton_file, video, CLASSES.index(match["action"]), match["subject"],
-            replication=int(match["replication"]), action=match["action"],
-        )  # fmt: skip
+    def _label(self, name: str, action: str, subject: str) -> int:
+        return CLASSES.index(action)
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
         return video_size(sample.video, (320, 240))  # HMDB51's have such names and other sizes

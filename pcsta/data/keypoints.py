@@ -10,8 +10,6 @@ Places are pixels; confidence 0 is a joint that was not found. Joints in metres 
 many joints there are tells the layout.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -8,8 +8,6 @@ Two forms of skeleton text are read:
   with the sensor's nominal focal length, so crops may miss a hand by some pixels.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

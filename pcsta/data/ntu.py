@@ -6,11 +6,8 @@ x y z (metres), depthX depthY, colorX colorY, a quaternion, the tracking state (
 1 inferred, 0 not tracked).
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +26,10 @@ from pcsta.data.video import video_size
 from pcsta.files import atomic, read_json
 from pcsta.skeletons import KINECT_V2
 
-DATA = resources.files("pcsta.data")
-ACTION_NAMES = tuple(DATA.joinpath("ntu_actions.txt").read_text("ascii").splitlines())
+ACTION_NAMES = tuple(Path(__file__).with_name("ntu_actions.txt").read_text("ascii").splitlines())
 # The 535 samples, 302 of them in the first 17 setups, whose skeletons the dataset's authors call
 # missing or incomplete (https://github.com/shahroudy/NTURGB-D).
-MISSING = frozenset(DATA.joinpath("ntu_missing.txt").read_text("ascii").split())
+MISSING = frozenset(Path(__file__).with_name("ntu_missing.txt").read_text("ascii").split())
 
 NAME = re.compile(
     r"S\d{3}C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
@@ -229,14 +225,14 @@ class NTU(Dataset):
         own = self._size is None and not NAME.fullmatch(sample.name)
         return video_size(sample.video, size) if own else size
 
-    def _label(self, name: str, action: int, subject: str) -> int | str | None:
-        if action not in self.actions:
-            also = "; the dataset ntu-120 has it" if action in NTU120.numbers else ""
+    def _label(self, name: str, action: str, subject: str) -> int | str | None:
+        if (number := int(action)) not in self.actions:
+            also = "; the dataset ntu-120 has it" if number in NTU120.numbers else ""
             told = f"not one of {self.title}'s {len(self.numbers)} actions{also}"
-            return None if action in self.numbers else told
+            return None if number in self.numbers else told
         if name in MISSING:
             return "skeleton missing or incomplete (the authors' list)"
-        return self.actions.index(action)
+        return self.actions.index(number)
 
     def _trains(self, sample: Sample, protocol: str) -> bool:
         if protocol == "cross-view":

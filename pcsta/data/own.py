@@ -10,8 +10,6 @@ Skeletons are in NTU's text; `pcsta.data.ntu.write_skeleton` writes it. The tabl
 UTF-16 with its mark; cells are separated by commas, semicolons or tabs.
 """
 
-from __future__ import annotations
-
 import csv
 import errno
 import hashlib

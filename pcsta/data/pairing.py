@@ -11,8 +11,6 @@ What then still differs by more than a tenth is refused. Everything but rule 1 i
 the same shape is scaled, one of another shape is refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple

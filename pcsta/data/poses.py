@@ -4,8 +4,6 @@ A folder of videos is a dataset `own` when each is called ACTION_PERSON, or ACTI
 ending of a video: pour_ann_1.mp4. A skeleton that is already there, and whole, is kept.
 """
 
-from __future__ import annotations
-
 import csv
 import glob
 import io

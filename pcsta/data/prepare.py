@@ -1,7 +1,5 @@
 """Raw files -> store: parse the skeleton, decode the video, crop the hands, extract glimpses."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator

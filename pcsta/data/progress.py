@@ -1,7 +1,5 @@
 """How a preparation gets on: how fast, what waits for what, and which samples were skipped why."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import perf_counter

@@ -12,8 +12,6 @@ The dataset's documentation calls A the left person; that holds in 158 of the 28
 documented is restored: person 1 is who stands on the left (the book's page on SBU says its worth).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,7 +81,7 @@ class SBUInteraction(Dataset):
         spell=lambda place: place.lower().replace("/", "_"),
     )  # fmt: skip
 
-    def _label(self, name: str, action: int, subject: str) -> int | str | None:
+    def _label(self, name: str, action: str, subject: str) -> int | str | None:
         if not any(subject in fold for fold in SBU_FOLDS):
             return "a pair of subjects that is in no fold"
         return super()._label(name, action, subject)

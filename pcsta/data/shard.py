@@ -12,8 +12,6 @@
 `store_writer` makes it: a shard is written beside its place, renamed when whole, and never changed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Sequence

@@ -3,8 +3,6 @@
 Training does not tell: a model learns from exchanged sides or shifted frames too, only less.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 
 import numpy as np

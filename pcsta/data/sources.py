@@ -1,7 +1,5 @@
 """The files that a store was made from, as they were and as they are: what must be read again."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

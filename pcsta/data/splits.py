@@ -6,8 +6,6 @@ is the default, as 5 % of NTU's 20 training subjects is one person; by subject i
 `Dataset.split` applies the protocols.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

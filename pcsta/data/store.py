@@ -1,7 +1,5 @@
 """Store: prepared clips on disk, in shards (see `shard`), read as one row of frames."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property

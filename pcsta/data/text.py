@@ -1,7 +1,5 @@
 """Text files of numbers: read whole, parsed in one call, and named line by line when wrong."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ that hand tells the class (stop exclusive), `hands` true pixels [t][actor][side]
 any sensor noise, `objects` [actor][side][t], `faults`.
 """
 
-from __future__ import annotations
-
 import json
 from itertools import permutations
 from pathlib import Path

@@ -159,12 +159,8 @@ def _turn(frame: VideoFrame, path: Path) -> Turn:
 
 
 def _upright(image: Image, turn: Turn) -> np.ndarray:
-    if turn == UPRIGHT:
-        return image
     a, b, c, d = turn
-    if not a:
-        return np.ascontiguousarray(image.swapaxes(0, 1)[::b, ::c])
-    return np.ascontiguousarray(image[::d, ::a])
+    return np.ascontiguousarray(image[::d, ::a] if a else image.swapaxes(0, 1)[::b, ::c])
 
 
 def _decode(path: Path) -> Iterator[VideoFrame]:

@@ -134,7 +134,7 @@ SIZES = laptop(
     step_features=32, spatial_hidden=16, temporal_hidden=16,
 )  # fmt: skip
 RECIPE = TrainConfig(
-    pose_epochs=24, rgb_epochs=16, batch=16, rate=3e-3, schedule="one-cycle", keep="last"
+    pose_epochs=40, rgb_epochs=16, batch=16, rate=3e-3, schedule="one-cycle", keep="last"
 )
 
 
@@ -173,7 +173,7 @@ IN_RUN: dict[str, Callable[[Path, Path, Path], object]] = {
         store, run, "--rate-share", 0.003, pose_epochs=10
     ),
     "There were too few epochs": lambda store, _, run: train(
-        store, run, pose_epochs=10, schedule="constant"
+        store, run, pose_epochs=16, schedule="constant"
     ),
     "The pose stream is dead": _dead("pose_head"),
     "The RGB stream is dead": _dead("rgb_head"),

@@ -225,7 +225,7 @@ def test_attention_is_pytorchs_on_the_same_squares_and_joints(seen):
     reads = [
         ModelInput(
             build(exchange_joints(joints, what, KINECT_V2)),
-            *(exchange_hands(values, 2, what) for values in hands),
+            *(exchange_hands(values, what) for values in hands),
         )
         for what in exchanges(model.config)
     ]

@@ -5,8 +5,6 @@ A score on its own says little: hands that move most decide most, and what decid
 the clip is found by anything that looks at the middle.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 

@@ -1,7 +1,5 @@
 """Attention against the planted truth, each figure beside controls that know less or more."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ Whoever counts each of them as an observation gets an interval that is several t
 (`scipy.stats.bootstrap` draws single observations; it knows no groups.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 The rows are those of Table 6 by other names: pose only A, RGB only G, pose + RGB K = A + G.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -6,8 +6,6 @@ wrong attention cost? Leakage reads the class off the weights alone: how much do
 originally planned) use of the attention mechanism")?
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -5,14 +5,12 @@ Human Action Recognition, arXiv 1703.10106, 2017. Numbers stand as printed, in p
 this file. Where the paper contradicts itself, the printed value is kept and `SLIPS` says so.
 """
 
-from __future__ import annotations
-
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from pcsta_book import assets
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def _table(marks: list[str], values: list[str], rows: list[list[Any]], **stated:
     return Table(rows=made, **stated)
 
 
-_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_DATA = assets.table("experiments/paper.toml")
 SIZES: Mapping[str, Any] = _DATA["sizes"]
 TRAINING: Mapping[str, Any] = _DATA["training"]
 RUNTIME: Mapping[str, Any] = _DATA["runtime"]

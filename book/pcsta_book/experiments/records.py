@@ -4,8 +4,6 @@ The book's tables are rendered from records and from `pcsta_book.experiments.pap
 in. A record without provenance is refused when it is read, so it cannot reach a page.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """Tables of the book and of commands: the paper's as printed, ours from records."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -69,10 +67,8 @@ def paper_table(number: int) -> Markdown:
     )
     if any("o" in row.marks.values() for row in table.rows):
         notes = "\no: pose is used for the attention mechanism only.\n" + notes
-    title, where = (
-        table.title[0].lower() + table.title[1:],
-        paper.PROTOCOLS[table.dataset]["dataset"],
-    )
+    title = table.title[0].lower() + table.title[1:]
+    where = paper.PROTOCOLS[table.dataset]["dataset"]
     on = "" if where in title else f" on {where}"
     note = "; its rows in our words" if "Conditional" in table.rows[0].marks else ""
     caption = f"**The paper's Table {number}**, {title}: accuracy in %{on}, as printed{note}."

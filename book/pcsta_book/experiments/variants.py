@@ -5,15 +5,12 @@ Tables 5 and 6 adds two variants' logits (section 3.4; the paper writes K as A+G
 All of them stand in variants.toml beside this file.
 """
 
-from __future__ import annotations
-
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from pcsta.config import ROWS, ModelConfig, TrainConfig
+from pcsta_book import assets
 from pcsta_book.experiments import baselines  # noqa: F401  their names become known
 
 Fields = Mapping[str, object]  # of ModelConfig or TrainConfig, with the values that they take
@@ -69,9 +66,9 @@ class Variant:
         return ModelConfig.from_dict(values), TrainConfig(**asdict(recipe) | dict(self.recipe))
 
 
-def _read(path: Path) -> dict[str, Variant]:
+def _read(table: Mapping[str, Any]) -> dict[str, Variant]:
     found = {}
-    for name, line in tomllib.loads(path.read_text("utf-8")).items():
+    for name, line in table.items():
         row = {} if "adds" in line else ROWS[name if name in ROWS else line["against"]]
         model = row | {k: None if v == "nothing" else v for k, v in line.get("model", {}).items()}
         pose = "A" if model.get("streams") == "rgb" else ""
@@ -79,7 +76,7 @@ def _read(path: Path) -> dict[str, Variant]:
     return found
 
 
-VARIANTS = _read(Path(__file__).with_suffix(".toml"))
+VARIANTS = _read(assets.table("experiments/variants.toml"))
 
 
 def in_words(name: str, line: Mapping[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """Arrays as pictures: the pose tensor, attention over time and hands, probabilities of classes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

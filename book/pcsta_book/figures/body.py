@@ -1,7 +1,5 @@
 """Bodies: stick figures, painted frames, the tour of section 3.1 drawn on a body, and Clip's card."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -4,8 +4,6 @@ The second is a table of radio buttons; the style sheet that comes with it displ
 the chosen one. It needs neither a kernel nor a script, and the keyboard works as in any form.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Players about joint orders: the walk that fills X, and what a unit of the network sees of a body."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import ipywidgets

@@ -3,8 +3,6 @@
 Shapes are written as jaxtyping writes them; where an axis has a size in the paper, that size.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A video that shows where the model looked in one clip."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ One painter serves the figures, the players and the video that `pcsta predict --
 Pictures are (H, W, 3) uint8; positions are pixels (x, y) of the colour image, origin top-left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import Any

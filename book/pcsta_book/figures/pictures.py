@@ -1,7 +1,5 @@
 """Pictures as arrays and as small files: what a page or a player carries."""
 
-from __future__ import annotations
-
 import base64
 import io
 

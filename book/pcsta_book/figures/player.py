@@ -6,8 +6,6 @@ no slider: every player carries some of its pictures once more, hidden on the sc
 book's style sheet shows these instead when a page is printed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import ipywidgets

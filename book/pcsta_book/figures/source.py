@@ -1,7 +1,5 @@
 """Package source inside a chapter, taken from the live object so that it cannot drift."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import textwrap

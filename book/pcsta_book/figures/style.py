@@ -4,8 +4,6 @@ Colours are Okabe and Ito's, which readers with any colour vision tell apart; th
 line style say the same once more, for print and for the rest.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import matplotlib.pyplot as plt

@@ -3,8 +3,6 @@
 Where everything stands is written in `system.toml`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

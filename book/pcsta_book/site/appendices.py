@@ -4,8 +4,6 @@ A page holds a line `<!-- made here: NAME -->`; NAME is one of `PAGES` below, an
 in that line's place while Sphinx reads the page. Listed as an extension by `pcsta_book.site.extension`.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -4,8 +4,6 @@
 done.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The pages of the book: which there are, and their cells."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -6,8 +6,6 @@ sets a label before the place where it explains one: `(paper-eq-4)=`, `(paper-fu
 are those of `pcsta_book.experiments.paper.EQUATIONS`.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import defaultdict

@@ -5,8 +5,6 @@ hash of its own code; its metadata holds how long it took and how much memory it
 nothing: `Executed` hands it what was kept, or a page as text where nothing is there yet.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import time

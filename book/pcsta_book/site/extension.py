@@ -5,8 +5,6 @@ on a page whose chapter has not run that it will, and stamps every page with wha
 versions, seconds. No date: a page that nothing has changed stays the same, byte for byte.
 """
 
-from __future__ import annotations
-
 import functools
 import platform
 import shutil
@@ -91,11 +89,8 @@ def _playground(app: Any, exception: Exception | None) -> None:
     page = Path(app.srcdir) / "playground.md"
     if exception is not None or not page.exists() or not execute.kept(page).exists():
         return
-    kept, otherwise = (
-        data_root() / "vendor" / "playground",
-        "the playground will say so on its page",
-    )
-    runtime = vendor(kept, PLAYGROUND, otherwise)
+    kept = data_root() / "vendor" / "playground"
+    runtime = vendor(kept, PLAYGROUND, "the playground will say so on its page")
     sources = (Path(app.srcdir) / "playground", playground.folder(), runtime)
     place(Path(app.outdir) / "playground", filter(None, sources))
 

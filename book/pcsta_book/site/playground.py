@@ -10,8 +10,6 @@ What a hand holds is changed in the picture and not in the features: the clip is
 another object, compressed as the video is, cropped at the tracked hand, and read by the same sensor.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import tempfile

@@ -1,7 +1,5 @@
 """What is being made, for the reader who waits: a file, the page of it, and a mark when all is done."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -8,8 +8,6 @@
 The model is the run in `pcsta/film`: row K, trained on J-HMDB.
 """
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 from pathlib import Path
@@ -76,8 +74,8 @@ class Whole(nn.Module):
         said = mean_of_exchanges({
             what: self.model(
                 self.build(exchange_joints(joints, what, KINECT_V2)),
-                exchange_hands(glimpses, 2, what),
-                exchange_hands(present, 2, what),
+                exchange_hands(glimpses, what),
+                exchange_hands(present, what),
                 projected=True,
             )
             for what in exchanges(self.model.config)

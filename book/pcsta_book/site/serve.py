@@ -3,8 +3,6 @@
 Nothing heavy is imported here, so that the address is there within a second.
 """
 
-from __future__ import annotations
-
 import functools
 import http.server
 import os

@@ -1,7 +1,5 @@
 """What the book is made of, as hashes: what has changed is made again."""
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Each stream of a model as an ONNX file of its own: two models with one pose stream need it once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

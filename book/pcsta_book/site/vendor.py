@@ -1,7 +1,5 @@
 """Scripts of other people that the pages load: fetched once by npm, checked by hash, served by us."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import importlib.util

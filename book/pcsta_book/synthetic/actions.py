@@ -7,8 +7,6 @@ a schedule of the same kind, so neither a change of object nor its moment betray
 the gesture does.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from pcsta.skeletons import KINECT_V2
+from pcsta_book import assets
 from pcsta_book.synthetic.actions import SIDES
 
 TRAIN = (1, 2, 4, 5, 8, 9, 13, 14)  # trained on by NTU's cross-subject protocol
@@ -19,7 +18,7 @@ TEST = (3, 6, 7, 10)
 SUBJECTS = tuple(sorted(TRAIN + TEST))
 
 Colour = Sequence[int]  # red, green, blue
-_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_DATA = assets.table("synthetic/actors.toml")
 # How much of a foot's step a joint takes part in; all else goes with the trunk.
 _SHARE_OF_FOOT = {"hip": 0.0, "knee": 0.5, "ankle": 1.0, "foot": 1.0}
 _UPPER_ARM, _FOREARM, _HAND, _TIP = 0.275, 0.24, 0.075, 0.08

@@ -1,7 +1,5 @@
 """Soft-edged shapes in sub-pixel positions, on OpenCV."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +12,6 @@ Colour = Sequence[float]  # red, green, blue
 Image = UInt8[np.ndarray, "H W C"]
 # what numpy calls ArrayLike, in a form that can be checked while tests run
 Points = np.ndarray | Sequence[Any] | float
-Point = Float[np.ndarray, "2"]
 LIGHT = np.array([-0.7, -0.7])  # where light comes from in the picture: the upper left
 HERE = (0.0, 0.0)
 _SHIFT = 5  # OpenCV takes integers with this many fractional bits
@@ -87,12 +84,6 @@ class Brush:
         for size, light, by in ((1.0, 0.74, 0.0), (0.84, 0.92, 0.16), (0.50, 1.04, 0.34)):
             tone = min(1.0, light * shade)
             self.capsule(ends, radii * size, colour, tone, LIGHT * by * radii.min())
-
-    def finger(self, ends: Points, radii: Points, skin: Colour) -> None:
-        """A dark edge and a pale middle."""
-        self.capsule(ends, radii, skin, 0.74)
-        lit = np.asarray(ends) + LIGHT * 0.6  # pixels: fingers are about two wide
-        self.capsule(lit, 0.78 * np.asarray(radii), skin)
 
 
 def overlap(

@@ -5,8 +5,6 @@ any two choices (actor, hand, seat, answer, who moves more) are equally full, wi
 also those of any three, and each camera sees every hand act equally often.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

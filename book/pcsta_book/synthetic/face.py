@@ -1,7 +1,5 @@
 """Head, hair and a face whose features lie on a sphere, so that they show where it looks."""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float
 

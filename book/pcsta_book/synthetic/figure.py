@@ -1,7 +1,5 @@
 """One person as a picture: legs, one smooth torso, arms; parts are painted from far to near."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The whole dataset: every clip written as NTU files, by several processes, whole or not at all."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,11 +55,6 @@ def settings(
     }  # fmt: skip
 
 
-def fingerprint(**choice: Any) -> str:
-    """A short name of `settings(**choice)`: equal for equal files."""
-    return files.fingerprint(settings(**choice), 16)
-
-
 def names(subjects: Sequence[int] = SUBJECTS, actions: Sequence[int] = tuple(BY_NTU)) -> list[Name]:
     """Every clip, sorted by name."""
     found = (
@@ -72,11 +65,6 @@ def names(subjects: Sequence[int] = SUBJECTS, actions: Sequence[int] = tuple(BY_
         for replication in range(1, REPLICATIONS[BY_NTU[action].people] + 1)
     )
     return sorted(found, key=str)
-
-
-def is_made(root: Path | str, **choice: Any) -> bool:
-    """Whether `root` holds the finished dataset of `settings(**choice)`."""
-    return _finished(Path(root) / "dataset.json", fingerprint(**choice)) is not None
 
 
 def _finished(path: Path, mark: str) -> dict[str, Any] | None:
@@ -102,12 +90,10 @@ def make(
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
     root, stated = Path(root), settings(**choice)
-    mark = fingerprint(**choice)
+    mark = files.fingerprint(stated, 16)
     if _finished(root / "dataset.json", mark):
         return root
     (root / "dataset.json").unlink(missing_ok=True)
-    for folder in (SKELETONS, VIDEOS, TRUTHS):
-        (root / folder).mkdir(parents=True, exist_ok=True)
     everything = names(stated["subjects"], stated["actions"])
     _drop_others(root, {str(name) for name in everything})
     work = partial(make_clip, root, seed=stated["seed"], frames=stated["frames"], mark=mark)
@@ -173,6 +159,6 @@ def _write_text(path: Path, text: str) -> None:
 def _drop_others(root: Path, wanted: set[str]) -> None:
     """Remove clips that these settings do not have, and what an interrupted run left behind."""
     for folder in (SKELETONS, VIDEOS, TRUTHS):
-        for path in (root / folder).iterdir():
+        for path in (root / folder).glob("*"):
             if path.name[:20] not in wanted:
                 path.unlink()

@@ -1,7 +1,5 @@
 """A hand: palm, then what it holds, then the fingers that close over its edge."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,9 +83,11 @@ class Hand:
         tip: tuple[float, float],
         radii: tuple[float, float],
     ) -> None:
-        """From and to metres (across, along) from the hand."""
-        axes = np.array([self.across, self.along])
-        brush.finger(brush.move(self.at, np.array([root, tip]) @ axes), radii, self.skin)
+        """A dark edge and a pale middle, from and to metres (across, along) from the hand."""
+        ends = brush.move(self.at, np.array([root, tip]) @ np.array([self.across, self.along]))
+        brush.capsule(ends, radii, self.skin, 0.74)
+        lit = ends + LIGHT * 0.6  # pixels: fingers are about two wide
+        brush.capsule(lit, 0.78 * np.array(radii), self.skin)
 
     def _thing(self, brush: Brush) -> None:
         """Upright things stay nearly upright, long ones follow the hand; no pose makes them jump."""

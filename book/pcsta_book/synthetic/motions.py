@@ -9,8 +9,6 @@ Two people meet at one point of the room.  Each of them may walk in before or ba
 that the one who moves more is not always the one who acts.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 

@@ -1,22 +1,17 @@
 """What hands hold: the small pictures of `objects.toml`, each recognisable in a crop of 32 pixels."""
 
-from __future__ import annotations
-
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from pcsta_book import assets
 from pcsta_book.synthetic.brush import Brush, bgr, overlap
 
-_DATA: dict[str, dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text("utf-8")
-)
+_DATA: dict[str, dict[str, Any]] = assets.table("synthetic/objects.toml")
 _DRAWN, _KEPT = 512, 48  # drawn large, kept small: soft edges
 _OUTLINE, _INK = 15, (30.0, 26.0, 28.0)  # what sets a thing off from clothes, skin and wall
 

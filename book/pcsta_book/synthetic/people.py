@@ -1,7 +1,5 @@
 """People as one picture: who covers whom, and hands that meet."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 

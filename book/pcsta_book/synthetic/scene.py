@@ -1,7 +1,5 @@
 """The room behind the actors: a muted wall, a wooden floor and some furniture, drawn once a clip."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """What the sensor makes of the actors: noisy joints, the faults that real recordings have, its file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mean of the glimpses: the RGB baseline that tells no hand and no moment apart."""
 
-from __future__ import annotations
-
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """What the pose baselines read of X: the joints themselves, along no path."""
 
-from __future__ import annotations
-
 from jaxtyping import Float
 from torch import Tensor
 

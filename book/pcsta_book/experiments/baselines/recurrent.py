@@ -15,8 +15,6 @@ Both have two layers, as published. Ours: their width, S for both, and s as the 
 one. Parameters for Kinect v2 at the laptop's sizes: 3.46 and 2.64 million, the pose net has 3.08.
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -4,8 +4,6 @@ The pose net sees the skeleton as a path; this network sees it as the graph that
 convolution mixes each joint with its neighbours, a temporal one follows each joint through time.
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
