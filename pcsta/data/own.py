@@ -25,7 +25,7 @@ from unicodedata import normalize
 from pcsta.data.dataset import DataError, Dataset, Sample
 from pcsta.data.finder import Found
 from pcsta.data.ntu import read_skeleton
-from pcsta.data.text import decode
+from pcsta.data.text import damaged, decode
 from pcsta.data.tracks import Tracks
 from pcsta.data.video import video_info, video_size
 from pcsta.skeletons import KINECT_V2
@@ -105,7 +105,7 @@ class OwnRecordings(Dataset):
 
 def _text(table: Path) -> str:
     try:
-        return decode(table.read_bytes())
+        text = decode(table.read_bytes())
     except OSError as error:
         advice = (
             f"Make it from films, `pcsta pose FILMS --out {table.parent}`, or write the columns skeleton, "
@@ -118,6 +118,11 @@ def _text(table: Path) -> str:
         advice = "Save it again as `CSV UTF-8` (Excel: the list below the file's name)"
         line = error.object[: error.start].count(b"\n") + 1
         raise DataError(problem, table, advice, line=line) from None
+    before, zero, _ = text.partition("\0")
+    if zero:
+        advice = "Save it again as `CSV UTF-8`"
+        raise damaged("a zero byte is no text", table, before.count("\n") + 1, advice=advice)
+    return text
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:

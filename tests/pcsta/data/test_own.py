@@ -75,6 +75,7 @@ def test_without_sides_every_second_person_trains(own):
         (["skeleton,action,subject", "a.skeleton,wave,ann", "b.skeleton,Wave,bob"], 3, "'wave' in line 2"),
         (["skeleton,action,subject", "a.skeleton,wave,ann", "A.skeleton,wave,bob"], 3, "a second"),
         (["skeleton,action,subject", "a.skeleton,wave,ann", "a.skeleton,wave,ann"], 3, "a second"),
+        (["skeleton,action,subject", "a\0.skeleton,wave,ann"], 2, "a zero byte is no text"),
         (["skeleton,subject", "a.skeleton,ann"], 1, "no column action"),
         (["skeleton,action,subject,Action", "a.skeleton,wave,ann,stir"], 1, "two columns action"),
         (["skeleton,action,subject", "a.skeleton,,ann"], 2, "no action"),
