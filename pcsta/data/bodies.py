@@ -2,7 +2,7 @@
 
 A Kinect follows up to six bodies. Ids are not ordered; a person who is lost comes back under a new
 id; two ids exchange people when they cross; a chair or a curtain becomes a phantom body. The paper
-needs two people, the main actor first. Everything done to a recording is one sentence of
+needs two people; whoever moves most is the first. Everything done to a recording is one sentence of
 `Clip.repairs`. No rule looks at the label: it is unknown at test time.
 """
 
