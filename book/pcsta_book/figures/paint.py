@@ -36,16 +36,15 @@ def blank(clip: Clip) -> Picture:
     return np.full((height, width, 3), 60, np.uint8)
 
 
-def people_window(clip: Clip, margin: float = 0.04) -> Rectangle:
-    """The part of the colour image in which the people of a clip move, at least 4:3 wide.
-
-    margin: room around them, as a share of the image's width. Returns (left, top, right, bottom).
+def people_window(clip: Clip) -> Rectangle:
+    """The part of the colour image in which the people of a clip move, at least 4:3 wide, and room
+    around them: (left, top, right, bottom).
     """
     width, height = clip.image_size
     seen = clip.pixels[np.isfinite(clip.pixels).all(axis=-1)]  # (n, 2)
     if len(seen) == 0:
         return 0.0, 0.0, float(width), float(height)
-    low, high = seen.min(axis=0) - margin * width, seen.max(axis=0) + margin * width
+    low, high = seen.min(axis=0) - 0.04 * width, seen.max(axis=0) + 0.04 * width
     tall = min(float(high[1] - low[1]), float(height))
     wide = min(max(float(high[0] - low[0]), tall * 4 / 3), float(width))
     left = min(max(float(low[0] + high[0] - wide) / 2, 0.0), width - wide)

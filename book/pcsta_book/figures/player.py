@@ -9,17 +9,15 @@ book's style sheet shows these instead when a page is printed.
 from collections.abc import Mapping, Sequence
 
 import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, UInt8
-from matplotlib.figure import Figure
 
 from pcsta.data.clip import HANDS, Clip
 from pcsta_book import assets
 from pcsta_book.figures.paint import attention_picture, people_window
-from pcsta_book.figures.pictures import inline, pixels
+from pcsta_book.figures.pictures import inline
 
-Picture = UInt8[np.ndarray, "_ _ 3"] | Figure
+Picture = UInt8[np.ndarray, "_ _ 3"]
 Attention = tuple[Float[np.ndarray, "T N"] | None, Float[np.ndarray, "T"] | None]  # p_t, p'
 
 STILLS = 4  # on paper
@@ -27,7 +25,7 @@ STILLS = 4  # on paper
 
 def player(
     frames: Sequence[Picture | tuple[Picture, ...]],
-    captions: Sequence[str] | None = None,
+    captions: Sequence[str],
     *,
     description: str = "step",
     alt: str = "frame",
@@ -40,8 +38,8 @@ def player(
 ) -> ipywidgets.VBox:
     """Pictures in a row of time, with a play button and a slider.
 
-    frames:      per position one picture (H, W, 3) uint8 or matplotlib figure (it gets closed), or
-                 a tuple of them: side by side, and below each other where the page is narrow
+    frames:      per position one picture (H, W, 3) uint8, or a tuple of them: side by side, and
+                 below each other where the page is narrow
     captions:    one line per position, shown under it and part of its alternative text
     description: what the slider counts, e.g. "frame"
     alt:         what the pictures show, for readers who cannot see them
@@ -58,8 +56,6 @@ def player(
     """
     if len(frames) == 0:
         raise ValueError("a player needs at least one frame")
-    if captions is None:
-        captions = [f"{description} {i}" for i in range(len(frames))]
     if len(captions) != len(frames):
         raise ValueError(f"{len(frames)} frames but {len(captions)} captions")
     last = len(frames) - 1
@@ -68,7 +64,7 @@ def player(
 
     figures = []
     for frame, caption in zip(frames, captions, strict=True):
-        rasters = list(map(_raster, frame if isinstance(frame, tuple) else (frame,)))
+        rasters = frame if isinstance(frame, tuple) else (frame,)
         if titles and len(titles) != len(rasters):
             raise ValueError(f"{len(rasters)} pictures side by side but {len(titles)} titles")
         widest = max(raster.shape[1] for raster in rasters)
@@ -98,14 +94,6 @@ def player(
         [stack, controls, paper.add_class("pcsta-print")],
         layout={"max_width": f"{width}px", "width": "100%"},
     ).add_class("pcsta-player")
-
-
-def _raster(picture: Picture) -> UInt8[np.ndarray, "_ _ 3"]:
-    if not isinstance(picture, Figure):
-        return picture
-    raster = pixels(picture)
-    plt.close(picture)  # so that Jupyter does not show it
-    return raster
 
 
 def attention_player(

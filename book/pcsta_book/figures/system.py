@@ -38,7 +38,6 @@ def system(
     spatial_attention: Float[np.ndarray, "T N"],
     temporal_attention: Float[np.ndarray, "T"],
     logits: dict[str, Float[np.ndarray, "K"]],
-    crop_size: int = 32,
 ) -> Figure:
     """Both streams from a recording to the logits: a picture is data, a blue box is a network.
 
@@ -46,7 +45,6 @@ def system(
     pose_tensor:  X of the sub-sequence; order: the joints of its path, as for `tensor_image`
     glimpses:     V_t, a row per hand
     logits:       of "pose" and of "RGB"
-    crop_size:    side of the crops, pixels of the colour image; by default the embedded dataset's
 
     Boxes bear the number of the chapter that derives them.
     """
@@ -73,7 +71,8 @@ def system(
     temporal_bar(pictures["when"], temporal_attention)
     for name, said in logits.items():
         pictures[f"{name} logits"].barh(range(len(said)), said, color=PLAIN)
-    crops, there = crop(image, clip.hands[t], crop_size), np.isfinite(clip.hands[t]).all(-1)
+    crops = crop(image, clip.hands[t], image.shape[1] // 30)  # the embedded dataset's size
+    there = np.isfinite(clip.hands[t]).all(-1)
     for hand, colour in enumerate(HAND_COLOURS):
         picture = pictures[HANDS[hand]]
         picture.spines[:].set(edgecolor=colour, linewidth=1.6)

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,22 @@ def kept(path: Path) -> Path:
     return data_root() / "book-cache" / state.of_code() / f"{path.stem}-{digest}.ipynb"
 
 
+def executed(path: Path) -> NotebookNode | None:
+    """The executed form of a chapter; None before it has run, or once its file is damaged."""
+    try:
+        return nbformat.read(kept(path), 4)
+    except FileNotFoundError:
+        return None
+    except Exception:  # each kind of damage has an error of its own
+        print(f"{kept(path)} is damaged: {path.stem} runs again", flush=True)
+        kept(path).unlink()
+        return None
+
+
 def told(path: Path) -> dict[str, Any] | None:
     """`seconds` and `memory` (bytes or None) of a chapter's run; None before it has run."""
-    return nbformat.read(kept(path), 4).metadata["pcsta"] if kept(path).exists() else None
+    ran = executed(path)
+    return None if ran is None else ran.metadata["pcsta"]
 
 
 # --- running them ---------------------------------------------------------------------------------
@@ -56,7 +70,7 @@ def run_all(paths: Iterable[Path], done: Callable[[Path], None] = lambda _: None
 
     Raises ChapterError, once all have run, that says which failed and where.
     """
-    waiting = [path for path in paths if not kept(path).exists()]
+    waiting = [path for path in paths if executed(path) is None]
     if not waiting:
         return
     folder = kept(waiting[0]).parent
@@ -64,7 +78,9 @@ def run_all(paths: Iterable[Path], done: Callable[[Path], None] = lambda _: None
         if old.is_dir() and old != folder:
             shutil.rmtree(old, ignore_errors=True)
     known = folder.parent / "seconds.json"
-    seconds: dict[str, float] = read_json(known) if known.exists() else {}
+    seconds: dict[str, float] = {}
+    with suppress(FileNotFoundError, ValueError):  # it only orders them
+        seconds = read_json(known)
     waiting.sort(key=lambda path: -seconds.get(path.stem, len(path.read_bytes()) / 1e4))
     with ThreadPoolExecutor(cores()) as pool:
         running = {pool.submit(run, path): path for path in waiting}
@@ -125,11 +141,11 @@ class Executed(NotebookClientBase):
         self.notebook.metadata.setdefault(
             "language_info", {"name": "python", "pygments_lexer": "ipython3"}
         )
-        if self.path is None or not kept(self.path).exists():
+        ran = self.path and executed(self.path)
+        if not ran:
             return
-        ran = nbformat.read(kept(self.path), 4)
-        for cell, executed in zip(_code(self.notebook), _code(ran), strict=True):
-            cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
+        for cell, its in zip(_code(self.notebook), _code(ran), strict=True):
+            cell.outputs, cell.execution_count = its.outputs, its.execution_count
         if "widgets" in ran.metadata:
             self.notebook.metadata["widgets"] = ran.metadata["widgets"]
 

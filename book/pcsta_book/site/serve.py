@@ -58,12 +58,10 @@ def make(what: str = "build") -> None:
 def start(pages: Path, port: int) -> http.server.ThreadingHTTPServer:
     """Serve a folder to this machine alone, from a thread; port 0 is any free one.
 
-    Raises ValueError for what is no port, OSError for one that cannot be had.
+    Raises OSError for a port that cannot be had.
     """
     pages.mkdir(parents=True, exist_ok=True)
     handler = functools.partial(Handler, directory=str(pages))
-    if not 0 <= port <= 65535:
-        raise ValueError(f"{port} is no port: give --port a number from 0 to 65535")
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as reason:

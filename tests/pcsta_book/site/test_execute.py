@@ -70,6 +70,11 @@ def test_chapters_run_once_and_say_what_they_took(chapter):
     assert execute.told(paths[1])["seconds"] == ran.metadata["pcsta"]["seconds"] > 0
     execute.run_all(paths, done.append)
     assert len(done) == 2
+    whole = execute.kept(paths[0]).read_bytes()
+    execute.kept(paths[0]).write_bytes(whole[: len(whole) // 2])
+    (execute.kept(paths[0]).parent.parent / "seconds.json").write_text("{")
+    execute.run_all(paths, done.append)
+    assert done[2:] == paths[:1], "what a disk has damaged is run again"
 
 
 @pytest.mark.slow

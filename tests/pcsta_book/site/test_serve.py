@@ -106,13 +106,6 @@ def test_no_folder_is_listed(pages, ask, get):
     assert ask("/in/")[0] == 404
 
 
-@pytest.mark.parametrize("port", [-1, 65536, 123456])
-def test_what_is_no_port_is_said_before_anything_is_made(monkeypatch, port):
-    monkeypatch.setattr(serve, "make", lambda: pytest.fail("something was made"))
-    with pytest.raises(ValueError, match=f"^{port} is no port: .* from 0 to 65535$"):
-        serve.main(port=port)
-
-
 def test_a_port_in_use_is_said_before_anything_is_made(monkeypatch, pages):
     monkeypatch.setattr(serve, "make", lambda: pytest.fail("something was made"))
     monkeypatch.setattr(serve, "PAGES", pages)
