@@ -5,9 +5,9 @@ setting makes a new thing and never meets an old one. Two processes that want th
 wait for each other.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +161,15 @@ def frames(clip: Clip) -> np.ndarray:
     return np.stack([image for _, image in clip_frames(clip)])
 
 
-def everything() -> None:
-    """Make all that the chapters use, so that none of them waits; models side by side."""
+def everything(beside: Iterable[Callable[[], object]] = ()) -> None:
+    """Make all that the chapters use, so that none waits: models side by side.
+
+    beside: what is worth making on a core that waits for the last of the models
+    """
     # A first, whose pose stream others take over; B beside it, which takes none
     missing = [letter for letter in ("A", *ROWS) if not (folder(letter) / "record.json").exists()]
     if missing:
-        with pool(min(cores(), len(missing))) as trainers:
-            list(trainers.map(run, missing))
+        jobs: list[Callable[[], object]] = [*(partial(run, letter) for letter in missing), *beside]
+        with pool(min(cores(), len(jobs))) as workers:
+            for job in [workers.submit(job) for job in jobs]:
+                job.result()

@@ -103,9 +103,10 @@ def visits(request, browser, origin, names, axe):
                 if name not in PALETTES:
                     page.evaluate(ONE_COLOUR)
                 visit.faults += faults(page, "dark", "color-contrast")
-            else:  # the same colours; what differs is what scrolls
-                page.evaluate(ONE_COLOUR)
+            elif name == "index.html":  # the same colours; what differs is the frame of all pages
                 visit.faults = faults(page, "light", without="color-contrast")
+            else:  # and what scrolls
+                visit.faults = faults(page, "light", "scrollable-region-focusable")
         page.close()
     return found
 

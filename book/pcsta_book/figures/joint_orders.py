@@ -66,7 +66,6 @@ def walk_player(
     return player(
         rows, captions, description="entry", interval=500, start=len(order) // 2,
         alt="the walk over the body, and the part of X filled so far",
-        stills=[i for i in (0, len(order) // 4, len(order) // 2, len(order) - 1) if i < len(order)],
     )  # fmt: skip
 
 

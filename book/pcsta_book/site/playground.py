@@ -26,7 +26,7 @@ from pcsta.data.features import glimpse_features
 from pcsta.data.ntu import NAME
 from pcsta.data.video import read_frames
 from pcsta.evaluation import ModelInput, infer
-from pcsta.files import fingerprint, read_json, write_json
+from pcsta.files import atomic, fingerprint, read_json, write_json
 from pcsta.glimpse import crop
 from pcsta.pose_tensor import PoseTensor
 from pcsta.subsequences import frame_indices
@@ -74,20 +74,12 @@ def names() -> list[str]:
     return [(running.get(code) or artifacts.first_test_clip(code)).name for code in codes]
 
 
-def settings() -> dict[str, Any]:
-    """Everything that the files depend on."""
-    runs = [artifacts.run(row) / "model.safetensors" for row in MODELS.values()]
-    return {
-        "version": VERSION,
-        "models": [hashlib.sha256(path.read_bytes()).hexdigest() for path in runs],
-        "store": fingerprint(artifacts.store().settings),
-        "torch": torch.__version__,
-    }
-
-
 def folder() -> Path:
     """The folder of all that the page loads, made on first use."""
-    path = data_root() / "playground" / fingerprint(settings())
+    runs = [artifacts.run(row) / "model.safetensors" for row in MODELS.values()]
+    weights = [hashlib.sha256(path.read_bytes()).hexdigest() for path in runs]
+    made_of = fingerprint([VERSION, weights, artifacts.store().settings, torch.__version__])
+    path = data_root() / "playground" / made_of
     with artifacts.alone(f"playground-{path.name}"):
         return path if path.exists() else _make(path)
 
@@ -135,8 +127,7 @@ def _header() -> dict[str, Any]:
 def _clip(part: Path, name: str) -> dict[str, Any]:
     """Write one clip's files; returns its entry of playground.json."""
     clip, model = artifacts.dataset().read(name), artifacts.model(MODELS["conditioned"])[0]
-    images = artifacts.frames(clip)
-    inputs, crops = _inputs(clip, images, model)
+    inputs, crops = _inputs(clip, model)
     arrays = (inputs.pose_tensor, inputs.glimpses)
     packed = gzip.compress(b"".join(a.astype("<f4").tobytes() for a in arrays), mtime=0)
     (part / f"{name}.bin.gz").write_bytes(packed)
@@ -145,6 +136,7 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
     (part / f"{name}-crops.webp").write_bytes(encode(sprite, quality=85))
 
     window = people_window(clip)
+    images = artifacts.frames(clip)
     pictures = np.stack(
         [paint(images[t], clip, t, width=WIDTH, window=window) for t in inputs.frames]
     )  # (T, h, w, 3)
@@ -176,21 +168,40 @@ def _clip(part: Path, name: str) -> dict[str, Any]:
     }
 
 
-def _inputs(
-    clip: Clip, images: UInt8[np.ndarray, "F H W 3"], model: TwoStream
-) -> tuple[Inputs, UInt8[np.ndarray, "variants T 4 h w 3"]]:
+def _inputs(clip: Clip, model: TwoStream) -> tuple[Inputs, UInt8[np.ndarray, "variants T 4 h w 3"]]:
     """The model's inputs for one sub-sequence, the middles of its segments, and the crops behind V."""
-    store, f_g, size = artifacts.store(), artifacts.sensor(), int(artifacts.dataset().crop_size)
-    frames = frame_indices(len(clip), model.config.frames)[0]
+    frames = frame_indices(len(clip))[0]
     build = PoseTensor.from_config(model.config, clip.skeleton)
     X = build(torch.from_numpy(clip.joints[build.frames(frames, len(clip))])[None])[0]
+    with np.load(draw(clip.name)) as drawing:
+        crops, raw = drawing["crops"], torch.from_numpy(drawing["features"]).float()
+    assert model.rgb is not None
+    with torch.no_grad():
+        V = model.rgb.scaling.project(raw).numpy()
+    present = np.isfinite(clip.hands[frames]).all(-1)
+    return Inputs(X.numpy(), V, present, frames), crops.transpose(0, 1, 2, 4, 5, 3)
+
+
+def draw(name: str) -> Path:
+    """Draw a clip again with each of THINGS in its hands, if that has not been done.
+
+    The file holds, as filmed and for each of THINGS, the `crops` of all hands at every step
+    (variants, T, 4, 3, h, w) and their `features`, f_g (variants, T, 4, D). No model has a part in it.
+    """
+    made_of = fingerprint([VERSION, artifacts.store().settings])
+    path = data_root() / "playground" / f"drawn-{made_of}" / f"{name}.npz"
+    if path.exists():
+        return path
+    clip, store, f_g = artifacts.dataset().read(name), artifacts.store(), artifacts.sensor()
+    size, images = int(artifacts.dataset().crop_size), artifacts.frames(clip)
+    frames = frame_indices(len(clip))[0]
     hands = clip.hands[frames]  # (T, 4, 2)
     present = np.isfinite(hands).all(-1)
 
     crops = np.zeros((1 + len(THINGS), *hands.shape[:2], 3, size, size), np.uint8)
     crops[0] = np.stack([crop(images[t], hands[i], size) for i, t in enumerate(frames)])
     raw = np.zeros((1 + len(THINGS), *hands.shape[:2], f_g.features), np.float16)
-    raw[0] = store.glimpses(store.index(clip.name))[frames]
+    raw[0] = store.glimpses(store.index(name))[frames]
     plan = _plan(clip)
     actors = _actors(plan, clip, frames)
     for variant, thing in enumerate(THINGS, 1):
@@ -201,10 +212,9 @@ def _inputs(
         where = np.argwhere(present)
         there = crops[variant][present]
         raw[variant] = glimpse_features(f_g, there, where, len(frames), torch.device("cpu"))
-    assert model.rgb is not None
-    with torch.no_grad():
-        V = model.rgb.scaling.project(torch.from_numpy(raw).float()).numpy()
-    return Inputs(X.numpy(), V, present, frames), crops.transpose(0, 1, 2, 4, 5, 3)
+    with atomic(path) as temporary:
+        np.savez(temporary, crops=crops, features=raw)
+    return path
 
 
 def _plan(clip: Clip) -> clip_plan.ClipPlan:

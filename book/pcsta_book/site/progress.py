@@ -12,12 +12,12 @@ from pcsta_book.site import state
 
 # Steps of a first build, and their seconds on two quiet cores.
 STEPS = {
-    "the embedded dataset: 792 short films": 110,
-    "what the glimpse sensor sees in them": 80,
-    "five small models": 270,
-    "the playground": 60,
-    "the chapters, each run from its first to its last cell": 230,
-    "the pages": 30,
+    "the embedded dataset: 792 short films": 130,
+    "what the glimpse sensor sees in them": 70,
+    "five small models": 200,
+    "the playground": 25,
+    "the chapters, each run from its first to its last cell": 190,
+    "the pages": 10,
 }
 MARK = PAGES.parent / "made"
 
