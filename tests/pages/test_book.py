@@ -1,15 +1,18 @@
 """The rendered book as a reader meets it: every page, on a screen and on a phone, without kernel."""
 
-from dataclasses import dataclass, field
+import re
 
 import pytest
 
 import links
 from pcsta.data import data_root
+from pcsta_book.places import BOOK
 from pcsta_book.site import vendor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+LISTED = re.findall(r"(?:file|root): (\S+)", (BOOK / "_toc.yml").read_text("utf-8"))
+NAMES = [f"{name}.html" for name in (*LISTED, "genindex", "search")]
 WIDTHS = (1280, 390)
 PLAYERS = ".pcsta-player"
 # Their code stands for all, Python's and the shell's: the colours are the same
@@ -22,18 +25,6 @@ AXE = {  # finds faults that shut readers out
         "files": {"package/axe.min.js": "axe/axe.min.js"},
     }
 }
-
-
-@pytest.fixture(scope="module")
-def names(pages):
-    """Paths of all pages of the book; folders with an underscore hold the theme's own parts."""
-    found = sorted(
-        path.relative_to(pages).as_posix()
-        for path in pages.rglob("*.html")
-        if not path.relative_to(pages).as_posix().startswith("_")
-    )
-    assert "index.html" in found
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -62,53 +53,52 @@ def read(browser, origin, name, width):
     return page, errors, requests
 
 
-@dataclass
-class Visit:
-    """What one look at one page found; empty where all is well."""
-
-    errors: list = field(default_factory=list)
-    away: list = field(default_factory=list)  # requests to other origins
-    images: list = field(default_factory=list)  # missing, or without alternative text
-    room: int = 0  # pixels that the page is wider than the window
-    players: list = field(default_factory=list)  # that do not follow their slider
-    faults: list = field(default_factory=list)  # of accessibility, serious or worse
+def test_every_page_is_looked_at(pages):
+    """Folders with an underscore hold the theme's own parts."""
+    html = (path.relative_to(pages).as_posix() for path in pages.rglob("*.html"))
+    assert {name for name in html if name[0] != "_"} == set(NAMES)
 
 
-@pytest.fixture(scope="module", params=WIDTHS)
-def visits(request, browser, origin, names, axe):
-    """{page: Visit}: every page is opened once for all that is asked of it."""
-    found = {}
-    for name in names:
-        page, errors, requests = read(browser, origin, name, request.param)
-        visit = found[name] = Visit(errors)
-        visit.away = [u for u in requests if not u.startswith((origin, "data:", "blob:"))]
-        visit.images = page.evaluate(
-            """async () => {
-                const images = [...document.querySelectorAll('img')];
-                await Promise.all(images.map(i => i.decode().catch(() => null)));
-                return images.filter(i => !i.naturalWidth || !i.alt.trim()).map(i => i.src.slice(0, 120));
-            }"""
-        )
-        visit.room = max(0, page.evaluate("document.documentElement.scrollWidth - innerWidth"))
-        visit.players = [
-            f"player {number}: {wrong}"
-            for number in range(page.locator(PLAYERS).count())
-            if (wrong := stands_still(page.locator(PLAYERS).nth(number)))
-        ]
-        if axe is not None:
-            page.add_script_tag(path=axe)
-            page.add_style_tag(content="* { transition: none !important }")  # colours at once
-            if request.param == WIDTHS[0]:
-                visit.faults = faults(page, "light")
-                if name not in PALETTES:
-                    page.evaluate(ONE_COLOUR)
-                visit.faults += faults(page, "dark", "color-contrast")
-            elif name == "index.html":  # the same colours; what differs is the frame of all pages
-                visit.faults = faults(page, "light", without="color-contrast")
-            else:  # and what scrolls
-                visit.faults = faults(page, "light", "scrollable-region-focusable")
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_whole(browser, origin, axe, name, width):
+    """No error, no call to elsewhere, no image missing or without words; it fits its window; every
+    player follows its slider. And nobody is shut out: contrast in both themes, names of controls,
+    what the keyboard must reach."""
+    page, errors, requests = read(browser, origin, name, width)
+    assert not errors
+    away = [url for url in requests if not url.startswith((origin, "data:", "blob:"))]
+    if vendor.vendor() is None:  # the build has said so; nothing else may come from outside
+        packages = [package.rsplit("@", 1)[0] for package in vendor.PAGES]
+        away = [url for url in away if not any(package in url for package in packages)]
+    assert not away
+    images = page.evaluate(
+        """async () => {
+            const images = [...document.querySelectorAll('img')];
+            await Promise.all(images.map(i => i.decode().catch(() => null)));
+            return images.filter(i => !i.naturalWidth || !i.alt.trim()).map(i => i.src.slice(0, 120));
+        }"""
+    )
+    assert not images
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    players = page.locator(PLAYERS)
+    assert not list(filter(None, map(stands_still, players.all())))
+    if axe is None:
         page.close()
-    return found
+        pytest.skip("all is well, but axe-core could not be fetched")
+    page.add_script_tag(path=axe)
+    page.add_style_tag(content="* { transition: none !important }")  # colours at once
+    if width == WIDTHS[0]:
+        found = faults(page, "light")
+        if name not in PALETTES:
+            page.evaluate(ONE_COLOUR)
+        found += faults(page, "dark", "color-contrast")
+    elif name == "index.html":  # the same colours; what differs is the frame of all pages
+        found = faults(page, "light", without="color-contrast")
+    else:  # and what scrolls
+        found = faults(page, "light", "scrollable-region-focusable")
+    assert not found, "\n".join(found)
+    page.close()
 
 
 def visible(player):
@@ -158,60 +148,19 @@ def faults(page, theme, *rules, without=""):
     )
 
 
-def gathered(visits, what):
-    return {name: value for name, visit in visits.items() if (value := getattr(visit, what))}
+def test_every_link_leads_somewhere(pages):
+    assert not links.broken(pages, NAMES)
 
 
-def test_no_page_has_an_error(visits):
-    assert not gathered(visits, "errors")
-
-
-def test_no_page_asks_another_origin(visits):
-    away = gathered(visits, "away")
-    if vendor.vendor() is None:  # the build has said so; nothing else may come from outside
-        packages = [package.rsplit("@", 1)[0] for package in vendor.PAGES]
-        away = {n: [u for u in us if not any(p in u for p in packages)] for n, us in away.items()}
-    assert not any(away.values()), away
-
-
-def test_every_image_is_there_and_has_words(visits):
-    assert not gathered(visits, "images")
-
-
-def test_no_page_is_wider_than_its_window(visits):
-    assert not gathered(visits, "room")
-
-
-def test_every_player_follows_its_slider(visits):
-    assert not gathered(visits, "players")
-
-
-def test_no_page_shuts_a_reader_out(visits, axe):
-    """Contrast in both themes; names of controls; what the keyboard must reach."""
-    if axe is None:
-        pytest.skip("axe-core could not be fetched")
-    found = gathered(visits, "faults")
-    assert not found, "\n".join(f"{n}: {line}" for n, lines in found.items() for line in lines)
-
-
-def test_every_link_leads_somewhere(pages, names):
-    assert not links.broken(pages, names)
-
-
-def test_the_play_button_plays(browser, origin, names):
-    for name in names:
-        page, errors, _ = read(browser, origin, name, 1280)
-        if page.locator(PLAYERS).count():
-            player = page.locator(PLAYERS).first
-            before = visible(player)
-            player.locator(".jupyter-button, button").first.click()
-            page.wait_for_timeout(900)
-            assert visible(player) != before
-            assert not errors
-            page.close()
-            return
-        page.close()
-    pytest.fail("no page has a player")
+def test_the_play_button_plays(browser, origin):
+    page, errors, _ = read(browser, origin, "01-what-the-hands-tell.html", 1280)
+    player = page.locator(PLAYERS).first
+    before = visible(player)
+    player.locator(".jupyter-button, button").first.click()
+    page.wait_for_timeout(900)
+    assert visible(player) != before
+    assert not errors
+    page.close()
 
 
 def test_the_search_finds_a_word(browser, origin):
