@@ -80,8 +80,9 @@ def test_a_page_is_whole(browser, origin, axe, name, width):
         }"""
     )
     assert not images
+    players, figures = page.locator(PLAYERS), page.locator(".bd-article img[src*='_images/']")
+    assert figures.count() + players.count() >= described(name)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    players = page.locator(PLAYERS)
     assert not list(filter(None, map(stands_still, players.all())))
     if axe is None:
         page.close()
@@ -99,6 +100,12 @@ def test_a_page_is_whole(browser, origin, axe, name, width):
         found = faults(page, "light", "scrollable-region-focusable")
     assert not found, "\n".join(found)
     page.close()
+
+
+def described(name):
+    """How many figures and players the source of a page describes in words."""
+    path = BOOK / name.replace(".html", ".ipynb")
+    return len(re.findall(r'^ +"alt": ', path.read_text("utf-8"), re.M)) if path.exists() else 0
 
 
 def visible(player):

@@ -5,6 +5,7 @@ hash of its own code; its metadata holds how long it took and how much memory it
 nothing: `Executed` hands it what was kept, or a page as text where nothing is there yet.
 """
 
+import os
 import re
 import shutil
 import time
@@ -29,6 +30,8 @@ from pcsta_book.site.contents import read
 
 TIMEOUT = 300  # seconds a cell
 QUIET = ["--log-level=ERROR"]  # a kernel would warn of its own way to talk
+# Pictures go into the page, even where the shell has set another backend.
+INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
 
 class ChapterError(RuntimeError):
@@ -102,7 +105,7 @@ def run(path: Path) -> float:
     )  # fmt: skip
     began = time.perf_counter()
     try:
-        client.execute()
+        client.execute(env=os.environ | INLINE)
     except CellExecutionError as error:
         raise ChapterError(f"{path.name}: {error}") from None
     seconds = time.perf_counter() - began

@@ -78,6 +78,15 @@ def test_chapters_run_once_and_say_what_they_took(chapter):
 
 
 @pytest.mark.slow
+def test_a_picture_stands_on_its_page_whatever_backend_the_shell_has_set(chapter, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    path = chapter("import matplotlib.pyplot as plt; plt.plot([0, 1]); plt.show()")
+    execute.run_all([path])
+    outputs = nbformat.read(execute.kept(path), 4).cells[0].outputs
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.slow
 def test_a_failing_cell_is_named_and_nothing_is_kept(chapter):
     path = chapter("x = 1", "assert x == 2, 'no'")
     with pytest.raises(execute.ChapterError, match=r"one\.ipynb: (.|\n)*assert x == 2(.|\n)*no"):
