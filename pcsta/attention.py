@@ -91,7 +91,7 @@ class SpatialAttention(_Attention):
         self, s: Float[Tensor, "B S"] | None, X: Float[Tensor, "B C T W"] | None, steps: int
     ) -> list[Float[Tensor, "B A"] | None]:
         """What pose adds at each step: W_s s, the same for every t; with `moment_in_attention` also
-        W_X X_t, where X_t is line t of X."""
+        W_X X_t, where X_t is row t of X."""
         term = self.pose_term(s)
         if self.from_moment is None:
             return [term] * steps

@@ -1,6 +1,6 @@
 """The joint-ordered pose tensor X (section 3.1, Figure 2): what the pose network sees.
 
-Each line of X is one time instant; its columns walk over the body along a tour of the skeleton's
+Each row of X is one time instant; its columns walk over the body along a tour of the skeleton's
 tree, so that neighbouring columns are neighbouring joints; its three channels are position,
 velocity and acceleration; two people stand side by side.
 """
