@@ -10,15 +10,11 @@ import torch
 from pcsta.data.progress import Progress
 from pcsta.data.shard import StoredClip
 from pcsta.data.store_writer import BLOCK
-from pcsta.glimpse import GlimpseSensor
+from pcsta.glimpse import GPU_BATCH, GlimpseSensor
 
 Prepared = tuple[StoredClip, dict[str, np.ndarray]]  # a line of the index and its arrays
 
-# Crops per forward pass of f_g. On a CPU 256 of them cost 2.8 times as much as 8 times 32: their
-# activations outgrow what malloc keeps, and every layer pays for fresh pages.
-_CPU_BATCH = 32
-_GPU_BATCH = 256
-_GROUP = 4 * _GPU_BATCH  # crops that clips go to an accelerator in: most of its batches are full
+_GROUP = 4 * GPU_BATCH  # crops that clips go to an accelerator in: most of its batches are full
 _AHEAD = 2  # groups that wait for it, while the readers fill the next
 
 
@@ -39,9 +35,7 @@ def glimpse_features(
     """
     V = np.zeros((length, glimpses, sensor.features), np.float16)
     if len(crops):
-        size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
-        batches = torch.from_numpy(crops).split(size)
-        V[tuple(where.T)] = torch.cat([sensor(b.to(device)).half() for b in batches]).cpu().numpy()
+        V[tuple(where.T)] = sensor(torch.from_numpy(crops).to(device)).half().cpu().numpy()
     return V
 
 

@@ -144,33 +144,19 @@ def accelerator(monkeypatch):
     return groups
 
 
-class Batches(MeanColour):
-    """Remembers the size of every batch."""
-
-    def __init__(self):
-        super().__init__()
-        self.sizes = []
-
-    def forward(self, crops):
-        self.sizes.append(len(crops))
-        return super().forward(crops)
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_accelerator_gets_batches_that_fill_across_clips(
     tmp_path, monkeypatch, request, workers, two_a_shard
 ):
     """Two hands in every frame, and none of the absent person; one of seven clips cannot be read."""
-    data, sensor = dataset(tmp_path / "raw", clips=7), Batches()
+    data = dataset(tmp_path / "raw", clips=7)
     data.samples[2].video.write_bytes(b"no video")
     prepare(data, tmp_path / "cpu", MeanColour(), 0, progress=False)
     groups = request.getfixturevalue("accelerator")
-    monkeypatch.setattr(features, "_CPU_BATCH", 10)
     monkeypatch.setattr(features, "_GROUP", 30)
-    store = prepare(data, tmp_path / "gpu", sensor, workers, progress=False)
+    store = prepare(data, tmp_path / "gpu", MeanColour(), workers, progress=False)
     assert len(store) == 6 and len(store.skipped) == 1
     assert groups == [36, 36], "three clips of 12 crops each time"
-    assert sensor.sizes == [10, 10, 10, 6] * 2
     assert same_files(tmp_path / "cpu", tmp_path / "gpu")
 
 
