@@ -5,6 +5,7 @@ setting makes a new thing and never meets an old one. Two processes that want th
 wait for each other.
 """
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import lru_cache, partial
@@ -162,14 +163,10 @@ def frames(clip: Clip) -> np.ndarray:
 
 
 def everything(beside: Iterable[Callable[[], object]] = ()) -> None:
-    """Make all that the chapters use, so that none waits: models side by side.
-
-    beside: what is worth making on a core that waits for the last of the models
-    """
+    """Make all that the chapters use: models side by side, and `beside` on a core that waits."""
     # A first, whose pose stream others take over; B beside it, which takes none
     missing = [letter for letter in ("A", *ROWS) if not (folder(letter) / "record.json").exists()]
     if missing:
         jobs: list[Callable[[], object]] = [*(partial(run, letter) for letter in missing), *beside]
         with pool(min(cores(), len(jobs))) as workers:
-            for job in [workers.submit(job) for job in jobs]:
-                job.result()
+            list(workers.map(operator.call, jobs))

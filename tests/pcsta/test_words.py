@@ -233,9 +233,10 @@ def test_without_the_book_nothing_is_drawn(here, said, monkeypatch):
     assert told.rc == 1 and 'pip install -e ".[book]"' in told.err
 
 
-def test_a_port_that_is_none_is_refused_before_the_build(said):
-    told = said("book", "--port", "99999")
-    assert told.rc == 2 and "65535" in told.err and "Traceback" not in told.err
+@pytest.mark.parametrize(("port", "end"), [("-1", "0"), ("65536", "65535"), ("99999", "65535")])
+def test_a_port_that_is_none_is_refused_before_the_build(said, port, end):
+    told = said("book", "--port", port)
+    assert told.rc == 2 and end in told.err and "Traceback" not in told.err
 
 
 def test_nobody_to_test_and_a_class_that_nobody_trains_are_told_first(here, said):

@@ -37,14 +37,13 @@ def blank(clip: Clip) -> Picture:
 
 
 def people_window(clip: Clip) -> Rectangle:
-    """The part of the colour image in which the people of a clip move, at least 4:3 wide, and room
-    around them: (left, top, right, bottom).
-    """
+    """The part of the colour image where a clip's people move, and some room; at least 4:3 wide."""
     width, height = clip.image_size
     seen = clip.pixels[np.isfinite(clip.pixels).all(axis=-1)]  # (n, 2)
     if len(seen) == 0:
         return 0.0, 0.0, float(width), float(height)
-    low, high = seen.min(axis=0) - 0.04 * width, seen.max(axis=0) + 0.04 * width
+    room = 0.04 * width
+    low, high = seen.min(axis=0) - room, seen.max(axis=0) + room
     tall = min(float(high[1] - low[1]), float(height))
     wide = min(max(float(high[0] - low[0]), tall * 4 / 3), float(width))
     left = min(max(float(low[0] + high[0] - wide) / 2, 0.0), width - wide)

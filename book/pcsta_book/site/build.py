@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 
 from pcsta_book import artifacts
@@ -31,7 +30,8 @@ def main() -> None:
     progress = Progress()
     *things, chapters, pages = STEPS
     makers: list[Callable[[], object]] = [
-        artifacts.dataset, artifacts.store, _models, playground.folder,
+        artifacts.dataset, artifacts.store,
+        lambda: artifacts.everything(playground.drawings()), playground.folder,
     ]  # fmt: skip
     # text can be read while all else is being made
     text = None if (PAGES / "index.html").exists() else start_sphinx(BOOK)
@@ -48,10 +48,6 @@ def main() -> None:
         build()
     progress.finish()
     print(f"The book is built: {PAGES / 'index.html'}", flush=True)
-
-
-def _models() -> None:
-    artifacts.everything(partial(playground.draw, name) for name in playground.names())
 
 
 def build(book: Path = BOOK) -> Path:

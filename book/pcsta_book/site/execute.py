@@ -55,9 +55,9 @@ def executed(path: Path) -> NotebookNode | None:
         return nbformat.read(kept(path), 4)
     except FileNotFoundError:
         return None
-    except Exception:  # each kind of damage has an error of its own
+    except (ValueError, LookupError, TypeError, AttributeError):  # each kind of damage has its own
         print(f"{kept(path)} is damaged: {path.stem} runs again", flush=True)
-        kept(path).unlink()
+        kept(path).unlink(missing_ok=True)
         return None
 
 

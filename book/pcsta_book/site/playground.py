@@ -12,7 +12,9 @@ another object, compressed as the video is, cropped at the tracked hand, and rea
 
 import gzip
 import hashlib
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,7 +102,9 @@ def _make(folder: Path) -> Path:
             for job in written:
                 job.result()
         write_json(part / "playground.json", _header() | {"clips": told})
-        return part.rename(folder)
+        part.rename(folder)
+    shutil.rmtree(draw(told[0]["name"]).parent)  # 85 MB that nobody reads again
+    return folder
 
 
 def _export(part: Path, file: str, row: str, stream: stream_export.Stream) -> None:
@@ -180,6 +184,11 @@ def _inputs(clip: Clip, model: TwoStream) -> tuple[Inputs, UInt8[np.ndarray, "va
         V = model.rgb.scaling.project(raw).numpy()
     present = np.isfinite(clip.hands[frames]).all(-1)
     return Inputs(X.numpy(), V, present, frames), crops.transpose(0, 1, 2, 4, 5, 3)
+
+
+def drawings() -> Iterator[Callable[[], Path]]:
+    """Jobs that draw each clip; which these are is not asked before it is needed."""
+    yield from (partial(draw, name) for name in names())
 
 
 def draw(name: str) -> Path:

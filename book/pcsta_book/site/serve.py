@@ -56,10 +56,7 @@ def make(what: str = "build") -> None:
 
 
 def start(pages: Path, port: int) -> http.server.ThreadingHTTPServer:
-    """Serve a folder to this machine alone, from a thread; port 0 is any free one.
-
-    Raises OSError for a port that cannot be had.
-    """
+    """Serve a folder to this machine alone, from a thread; port 0 is any free one. Raises OSError."""
     pages.mkdir(parents=True, exist_ok=True)
     handler = functools.partial(Handler, directory=str(pages))
     try:
