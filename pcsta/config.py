@@ -131,7 +131,7 @@ def modern(**changes: Any) -> ModelConfig:
     """`narrow` with what the field has learned since: for two people, and few clips (SBU).
 
     Still the paper's family: a tensor ordered by a tour of the joints, read by a small CNN. The
-    book's page on SBU says how the switches were chosen, and lists what else was tried.
+    book's page on real skeletons says how the switches were chosen, and lists what else was tried.
     """
     return replace(
         narrow(view="people", coordinates="channels", batch_norm=True, either_order=True), **changes
@@ -240,7 +240,7 @@ RECIPES = {
     ),
     # The paper's recipe where an epoch is three batches (SBU): the same, with epochs to get there.
     "paper-sbu": TrainConfig(name="paper-sbu", pose_epochs=300, patience=50),
-    # SBU with the `modern` configuration; the book's page on SBU says how it was chosen.
+    # SBU with the `modern` configuration; the book's page on real skeletons says how it was chosen.
     "modern": TrainConfig(
         name="modern", pose_epochs=50, rgb_epochs=40, rate=2e-3, schedule="one-cycle", batch=32,
         weight_decay=1e-4, label_smoothing=0.05, keep="last",

@@ -9,7 +9,7 @@ Image positions are taken as (640 x, 480 y). As the fractions are metric (bones 
 2.3 m away, where 2560 mm fill the sensor's view.
 
 The dataset's documentation calls A the left person; that holds in 158 of the 282 sequences. What is
-documented is restored: person 1 is who stands on the left (the book's page on SBU says its worth).
+documented is restored: person 1 is who stands on the left (the book's page on real skeletons says its worth).
 """
 
 import re
