@@ -106,8 +106,8 @@ def result_table(name: str, variants: Iterable[str], caption: str, command: str 
 def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -> Markdown:
     """Attention against the truth and all controls, in %: mean and spread over seeds.
 
-    The distances are paired by seed, with a 95 % t-interval over seeds; where the record has them over
-    performances too, that of `ahead` follows.
+    The distances are paired by seed, with the 95 % interval of `ahead`, over seeds and clips, or, where
+    the record has none over performances, by Student's t over seeds.
     scores: of SCORES; what the record does not hold is left out
     """
     record, rows = records.read(name), []
@@ -122,9 +122,8 @@ def attention_table(name: str, variants: Iterable[str], scores: Iterable[str]) -
             values = figures[control]  # one that no seed moves has no spread
             cells[control.replace("_", " ")] = spread(values if values.std() > 0.05 else values[:1])
         for control in ("other_clip", "best_constant"):
-            cell = interval(figures[own] - figures[control])
-            if "ahead" in found[0]:
-                cell += f"; with clips {written(*ahead(found, control))}"
+            over_clips, lead = "ahead" in found[0], figures[own] - figures[control]
+            cell = written(*ahead(found, control)) if over_clips else interval(lead)
             cells[f"over {control.replace('_', ' ')}"] = cell
         rows.append(cells)
     if not rows:

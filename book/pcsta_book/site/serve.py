@@ -55,12 +55,20 @@ def make(what: str = "build") -> None:
         sys.exit(done.returncode)
 
 
-def start(pages: Path, port: int) -> http.server.ThreadingHTTPServer:
+class Server(http.server.ThreadingHTTPServer):
+    """One that keeps quiet about a browser that leaves in the middle of a file."""
+
+    def handle_error(self, *request: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*request)
+
+
+def start(pages: Path, port: int) -> Server:
     """Serve a folder to this machine alone, from a thread; port 0 is any free one. Raises OSError."""
     pages.mkdir(parents=True, exist_ok=True)
     handler = functools.partial(Handler, directory=str(pages))
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server = Server(("127.0.0.1", port), handler)
     except OSError as reason:
         raise OSError(
             f"port {port} cannot be had ({reason.strerror}): give another one, or --port 0 for any"

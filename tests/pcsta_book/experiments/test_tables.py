@@ -159,8 +159,8 @@ def test_attention_is_shown_beside_its_controls_where_a_record_has_it(book, monk
         "model", "uniform", "permuted", "other clip", "best constant",
     ]  # fmt: skip
     assert "80.0 ± 10.0 | 50.0 | 40.0 | 70.0 ± 10.0 | 60.0" in left
-    assert "+20.0 (-4.8 to +44.8); with clips +20.0 (-11.9 to +51.9)" in left
-    assert "with clips +10.0 (-0.5 to +20.5)" in left and "clips" not in least
+    assert "+20.0 (-11.9 to +51.9)" in left and "-4.8" not in left
+    assert "+10.0 (-0.5 to +20.5)" in left and "+20.0 (-4.8 to +44.8)" in least
     assert "Not run" in tables.attention_table("mine", ["origin-own"], names).data
 
 

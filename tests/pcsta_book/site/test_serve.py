@@ -151,3 +151,14 @@ def test_the_server_starts_without_heavy_imports():
     code = "import sys, pcsta_book.site.serve; print({'torch', 'sphinx', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_browser_that_leaves_is_no_error(pages, ask, capsys, monkeypatch):
+    """A page that is left before it has loaded must not print a traceback over the address."""
+    left, loud = [ConnectionResetError("gone"), ValueError("a fault of ours")], []
+    monkeypatch.setattr(serve.Handler, "send_head", lambda _: (_ for _ in ()).throw(left.pop(0)))
+    for _ in range(2):
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            ask("/other.html")
+        loud.append(capsys.readouterr().err)
+    assert not loud[0] and "a fault of ours" in loud[1]
