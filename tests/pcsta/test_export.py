@@ -27,12 +27,18 @@ pytestmark = pytest.mark.slow  # a loop of 20 steps takes some seconds to trace
     ],
 )
 def test_the_file_says_what_the_model_says(letter, changes, tmp_path):
+    """And names no file of this machine."""
     net, given = model(letter, **changes), inputs(3)
-    path = to_onnx(net, tmp_path / "model.onnx")
+    path = to_onnx(net, tmp_path / "model.onnx", about={"classes": '["rest", "raise"]'})
     wanted = net(given["pose_tensor"], given["glimpses"], given["present"])
     said = onnx_says(path, given)
     assert set(said) == {name for name, value in wanted._asdict().items() if value is not None}
     assert_same(said, wanted)
+    data = path.read_bytes()
+    assert b"two_stream.py" not in data and str(tmp_path).encode() not in data
+    properties = {p.key: p.value for p in onnx.load(path).metadata_props}
+    assert properties["classes"] == '["rest", "raise"]'
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx"]
 
 
 def test_the_model_stays_in_the_mode_that_it_was_in(tmp_path):
@@ -42,16 +48,6 @@ def test_the_model_stays_in_the_mode_that_it_was_in(tmp_path):
     net.stage("rgb").train()
     to_onnx(net, tmp_path / "model.onnx")
     assert net.training and not net.pose_head.training
-
-
-def test_the_file_names_no_file_of_this_machine(tmp_path):
-    path = to_onnx(model("E"), tmp_path / "model.onnx", about={"classes": '["rest", "raise"]'})
-    data = path.read_bytes()
-    assert b"two_stream.py" not in data and str(tmp_path).encode() not in data
-    assert {p.key: p.value for p in onnx.load(path).metadata_props}[
-        "classes"
-    ] == '["rest", "raise"]'
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx"]
 
 
 def test_the_command_writes_a_run_with_its_classes(tmp_path):

@@ -151,13 +151,15 @@ def test_table_1_at_the_papers_sizes(tmp_path, monkeypatch):
     monkeypatch.setenv("PCSTA_DATA", str(tmp_path / "data"))
     root = tmp_path / "ntu"
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
+    length = 2  # frames: a crop costs Inception a quarter of a second
     for camera in (1, 2, 3):
         for subject in (1, 2, 3):
             for action in (1, 2):
                 name = f"S001C{camera:03}P{subject:03}R001A{action:03}"
-                joints = person(4, wave=0.2 * action, seed=100 * camera + 10 * subject + action)
-                write_ntu(root, name, ntu_text(4, [(1, 0, joints)]))
-                write_video(root / f"nturgb+d_rgb/{name}_rgb.avi", [image] * 4)
+                seed = 100 * camera + 10 * subject + action
+                joints = person(length, wave=0.2 * action, seed=seed)
+                write_ntu(root, name, ntu_text(length, [(1, 0, joints)]))
+                write_video(root / f"nturgb+d_rgb/{name}_rgb.avi", [image] * length)
     torch.manual_seed(0)
     network = inception_v3(weights=None, aux_logits=True, init_weights=False)
     torch.save(network.state_dict(), tmp_path / "inception.pth")
@@ -190,10 +192,8 @@ def test_table_1_at_the_papers_sizes(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.real
 def test_prepare_and_predict_the_real_ntu_files(real_data, tmp_path, monkeypatch):
-    """The five real skeletons; the one with a video at the paper's sizes, glimpses included."""
-    import torch
-    from torchvision.models import inception_v3
-
+    """The five real skeletons; the one with a video also with its glimpses, and predicted at the
+    paper's sizes. (Inception's own features are the test's above: 200 crops take it a minute.)"""
     from pcsta.config import paper, row
     from pcsta.data import open_dataset
     from pcsta.data.prepare import prepare
@@ -204,14 +204,12 @@ def test_prepare_and_predict_the_real_ntu_files(real_data, tmp_path, monkeypatch
     data = open_dataset("ntu", real_data / "ntu")
     poses = prepare(data, tmp_path / "poses", None, 0, "cpu", progress=False)
     assert len(poses) == 5 and not poses.skipped
-    torch.manual_seed(0)
-    network = inception_v3(weights=None, aux_logits=True, init_weights=False)
-    torch.save(network.state_dict(), tmp_path / "inception.pth")
-    sensor = GlimpseSensor("inception-v3", tmp_path / "inception.pth")
+    sensor = GlimpseSensor("efficientnet-lite0")
     store = prepare(data, tmp_path / "store", sensor, 0, "cpu", progress=False)
     assert [c.name for c in store.clips] == ["S001C001P001R001A001"]
     assert len(store.skipped) == 4 and all("video" in why for why in store.skipped.values())
     glimpses = store.glimpses(0)
-    assert glimpses.shape == (103, 4, 2048) and glimpses[:, :2].any(-1).all()
-    said = predict_clip(TwoStream(row("K", paper())), data.read(store.clips[0].name), glimpses)
+    assert glimpses.shape == (103, 4, 1280) and glimpses[:, :2].any(-1).all()
+    net = TwoStream(row("K", paper(glimpse_features=1280)))
+    said = predict_clip(net, data.read(store.clips[0].name), glimpses)
     assert said.probabilities.shape == (60,) and said.spatial.shape == (10, 20, 4)
