@@ -27,6 +27,15 @@ if os.environ.get("PCSTA_CHECK_SHAPES", "1") != "0":
     jaxtyping.install_import_hook(["pcsta", "pcsta_book"], "typechecker.check")
 
 
+# Half of the time of all tests. They come first, so that what is left at the end is short and no
+# process waits for another.
+LONG = ("test_ten_points_low", "test_robustness", "test_notebooks", "test_comparisons")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_torch_thread():
     import torch
