@@ -11,7 +11,8 @@ from pcsta_book.site import build, execute
 
 @pytest.fixture
 def small_book(tmp_path):
-    """A book of a welcome page and one chapter; returns a function that writes the chapter."""
+    """A book of a welcome page and one chapter; returns a function that writes the chapter, which has not
+    run yet. What is kept of its run goes with the test: a second run of all tests is as the first."""
     folder = tmp_path / "book"
     folder.mkdir()
     shutil.copy(BOOK / "_config.yml", folder)
@@ -24,9 +25,14 @@ def small_book(tmp_path):
         chapter = nbformat.v4.new_notebook()
         chapter.cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
         nbformat.write(chapter, folder / "one.ipynb")
+        forget()
         return folder
 
-    return write
+    def forget():
+        execute.kept(folder / "one.ipynb").unlink(missing_ok=True)
+
+    yield write
+    forget()
 
 
 @pytest.mark.slow
